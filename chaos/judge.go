@@ -1,0 +1,379 @@
+package chaos
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/seatrial/seatrial/release"
+)
+
+// What a piece of a trial's evidence is about: the fact "about".
+const (
+	aboutTargets   = "targets"
+	aboutLimits    = "limits"
+	cellBaseline   = "baseline" // an SLO without the fault
+	aboutInjected  = "injected"
+	cellFault      = "fault" // an SLO under the fault
+	aboutReverted  = "reverted"
+	aboutRecovered = "recovered"
+	aboutCompared  = "compared"
+	aboutAborted   = "aborted"
+)
+
+// claim is what evidence says that ends an experiment early.
+func claim(about string) string {
+	if about == aboutInjected {
+		return "the fault was injected"
+	}
+	return "the experiment stays within its limits"
+}
+
+// note adds evidence to the current attempt of an experiment.
+func note(t release.Trial, experiment, about string, ev release.Evidence) release.Trial {
+	facts := maps.Clone(ev.Facts)
+	if facts == nil {
+		facts = map[string]string{}
+	}
+	facts["experiment"], facts["attempt"], facts["about"] = experiment, attempt(t), about
+	ev.Facts = facts
+	if ev.Gate == "" {
+		ev.Gate = "trial"
+	}
+	t.Evidence = append(slices.Clone(t.Evidence), ev)
+	return t
+}
+
+// attempts is the number of an experiment's last attempt, 0 when there was none.
+func attempts(all []release.Evidence, experiment string) int {
+	last := 0
+	for _, ev := range all {
+		if n, _ := strconv.Atoi(ev.Facts["attempt"]); ev.Facts["experiment"] == experiment {
+			last = max(last, n)
+		}
+	}
+	return last
+}
+
+// latest is the evidence of an experiment's last attempt.
+func latest(all []release.Evidence, experiment string) []release.Evidence {
+	last := strconv.Itoa(attempts(all, experiment))
+	var of []release.Evidence
+	for _, ev := range all {
+		if ev.Facts["experiment"] == experiment && ev.Facts["attempt"] == last {
+			of = append(of, ev)
+		}
+	}
+	return of
+}
+
+func about(all []release.Evidence, what string) []release.Evidence {
+	var of []release.Evidence
+	for _, ev := range all {
+		if ev.Facts["about"] == what {
+			of = append(of, ev)
+		}
+	}
+	return of
+}
+
+func has(all []release.Evidence, n int, what string) bool {
+	found := about(all, what)
+	return len(found) > 0 && found[0].Facts["attempt"] == strconv.Itoa(n)
+}
+
+// failing is the first evidence about something that does not hold.
+func failing(all []release.Evidence, what string) *release.Evidence {
+	for _, ev := range about(all, what) {
+		if !ev.Holds {
+			return &ev
+		}
+	}
+	return nil
+}
+
+// live reports whether the trial's fault may still exist.
+func live(t release.Trial) bool {
+	if t.Fault == nil || t.Fault.Name == "" {
+		return false
+	}
+	for _, ev := range t.Evidence {
+		if ev.Facts["about"] == aboutReverted && ev.Holds && ev.Fault != nil && ev.Fault.Name == t.Fault.Name {
+			return false
+		}
+	}
+	return true
+}
+
+// Live reports whether a trial's fault may still be active: its run is not an orphan.
+func Live(t *release.Trial, run string) bool {
+	return t != nil && t.Step != stepEnded && t.Fault != nil && t.Fault.Name == run && live(*t)
+}
+
+// Rejudge judges an SLO's evidence again from its samples: slo.Rejudge.
+type Rejudge func(release.Evidence) (release.Outcome, error)
+
+// trusting takes the outcome that was recorded when the evidence was made.
+func trusting(ev release.Evidence) (release.Outcome, error) {
+	return outcome(ev.Facts["outcome"]), nil
+}
+
+func outcome(word string) release.Outcome {
+	for _, o := range []release.Outcome{release.Passed, release.Waiting, release.Refused, release.Undetermined} {
+		if o.String() == word {
+			return o
+		}
+	}
+	return release.NoOutcome
+}
+
+// Replay is the verdict of a stored trial, experiment by experiment, from its evidence
+// alone; the SLOs are judged again from their samples.
+func Replay(t release.Trial, rejudge Rejudge) release.Verdict {
+	var names []string
+	for _, ev := range t.Evidence {
+		if n := ev.Facts["experiment"]; n != "" && !slices.Contains(names, n) {
+			names = append(names, n)
+		}
+	}
+	if len(names) == 0 {
+		return release.Inconclusive("the trial left no evidence", "")
+	}
+	var reasons []string
+	for _, n := range names {
+		v := Conclude(latest(t.Evidence, n), rejudge)
+		if v.Outcome() != release.Passed {
+			return v
+		}
+		reasons = append(reasons, v.Reason())
+	}
+	return release.Pass(t.Evidence...).Because(strings.Join(reasons, "; "))
+}
+
+// Conclude is the verdict on one experiment. The order is the order of doubt: a fault that
+// may still be there, one that was never there, a service that was broken before, one that
+// did not come back, and only then what was measured.
+func Conclude(all []release.Evidence, rejudge Rejudge) release.Verdict {
+	v := conclude(all, rejudge)
+	return v.With(all...)
+}
+
+func conclude(all []release.Evidence, rejudge Rejudge) release.Verdict {
+	if ev := failing(all, aboutReverted); ev != nil {
+		return release.Inconclusive(ev.Detail, "a fault is still active: look at Chaos Mesh's controller, then retry")
+	}
+	if ev := failing(all, aboutAborted); ev != nil {
+		return release.Inconclusive("aborted: "+ev.Detail, "")
+	}
+	if ev := failing(all, aboutLimits); ev != nil {
+		return release.Inconclusive("nothing was injected: "+ev.Detail, "correct the experiment or bring the service to full strength, then retry")
+	}
+	if ev := failing(all, aboutInjected); ev != nil {
+		return release.Inconclusive("cannot inject: "+ev.Detail, "the release was neither passed nor refused; run: seatrial doctor")
+	}
+	if v, bad := measured(all, cellBaseline, rejudge); bad {
+		return v
+	}
+	if len(about(all, aboutInjected)) == 0 || len(about(all, aboutReverted)) == 0 || len(about(all, aboutRecovered)) == 0 {
+		return release.Inconclusive("the experiment did not run to its end", "")
+	}
+	if ev := failing(all, aboutRecovered); ev != nil {
+		f := about(all, aboutInjected)[0].Fault
+		return release.Refuse(fmt.Sprintf("it did not recover from %s within %s: %s", title(f), recoverLimit, ev.Detail), "the fault is reverted; look at the pods' events and logs")
+	}
+	if v, bad := measured(all, cellFault, rejudge); bad {
+		return v
+	}
+	return release.Pass().Because(success(all))
+}
+
+// measured judges one row of cells; bad when any of them does not pass.
+func measured(all []release.Evidence, what string, rejudge Rejudge) (release.Verdict, bool) {
+	var refused, undecided []string
+	cells := about(all, what)
+	for _, ev := range cells {
+		o, err := release.Passed, error(nil)
+		if ev.Facts["slo"] != "" {
+			o, err = rejudge(ev)
+		}
+		switch {
+		case err != nil:
+			undecided = append(undecided, err.Error())
+		case o == release.Refused:
+			refused = append(refused, fell(all, ev))
+		case o != release.Passed:
+			undecided = append(undecided, ev.Facts["slo"]+": "+ev.Detail)
+		}
+	}
+	switch {
+	case len(refused) > 0:
+		return release.Refuse(strings.Join(refused, "; "), "the fault is reverted; the samples with and without it are in the evidence"), true
+	case len(undecided) > 0:
+		when := map[string]string{cellBaseline: "without a fault", cellFault: "under the fault"}[what]
+		return release.Inconclusive("not measured "+when+": "+strings.Join(undecided, "; "), "send it traffic or correct the SLO's queries, then retry"), true
+	}
+	return release.Verdict{}, false
+}
+
+// fell says in one sentence what was measured, against what, and how it was without.
+func fell(all []release.Evidence, ev release.Evidence) string {
+	name, objective := named(ev), "its objective"
+	if ev.Threshold != nil {
+		objective = "objective " + percent(*ev.Threshold)
+	}
+	if ev.Measured == nil {
+		return name + ": " + ev.Detail
+	}
+	if ev.Facts["about"] == cellBaseline {
+		return fmt.Sprintf("%s is %s without any fault (%s)", name, percent(*ev.Measured), objective)
+	}
+	compared := ""
+	for _, base := range about(all, cellBaseline) {
+		if base.Facts["slo"] == ev.Facts["slo"] && base.Measured != nil {
+			compared = "; " + percent(*base.Measured) + " without it"
+		}
+	}
+	for _, c := range about(all, aboutCompared) {
+		if c.Facts["slo"] == ev.Facts["slo"] && c.Threshold != nil {
+			compared += "; the last verified release had " + percent(*c.Threshold) + " under the same fault"
+		}
+	}
+	return fmt.Sprintf("%s fell to %s while %s was active (%s%s)", name, percent(*ev.Measured), title(ev.Fault), objective, compared)
+}
+
+func success(all []release.Evidence) string {
+	var parts []string
+	for _, ev := range about(all, cellFault) {
+		if ev.Measured != nil && ev.Threshold != nil {
+			parts = append(parts, fmt.Sprintf("%s was %s while %s was active (objective %s)", named(ev), percent(*ev.Measured), title(ev.Fault), percent(*ev.Threshold)))
+		}
+	}
+	for _, ev := range about(all, aboutRecovered) {
+		if ev.Measured != nil {
+			// Pods tell whole seconds: what took 0.9 s may look like nothing.
+			parts = append(parts, fmt.Sprintf("recovered within %.0f s", math.Floor(*ev.Measured)+1))
+		}
+	}
+	for _, ev := range about(all, aboutCompared) {
+		if !ev.Holds {
+			parts = append(parts, "but "+ev.Detail)
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+func named(ev release.Evidence) string {
+	if t := ev.Facts["title"]; t != "" {
+		return t
+	}
+	return ev.Facts["slo"]
+}
+
+// CellKey names one cell of the two-by-two in Trial.Cells: what is baseline or fault.
+func CellKey(experiment, slo, cluster, what string) string {
+	return experiment + "/" + slo + "@" + cluster + "/" + what
+}
+
+func cell(t release.Trial, experiment, cluster, what string, ev release.Evidence) release.Trial {
+	r, ok := ratio(ev)
+	if !ok {
+		return t
+	}
+	t.Cells = maps.Clone(t.Cells)
+	if t.Cells == nil {
+		t.Cells = map[string]release.Ratio{}
+	}
+	t.Cells[CellKey(experiment, ev.Facts["slo"], cluster, what)] = r
+	return t
+}
+
+func ratio(ev release.Evidence) (release.Ratio, bool) {
+	good, err := strconv.ParseFloat(ev.Facts["good"], 64)
+	total, err2 := strconv.ParseFloat(ev.Facts["total"], 64)
+	return release.Ratio{Good: good, Total: total}, err == nil && err2 == nil && total > 0
+}
+
+// significant is the z of a difference that chance makes once in a thousand comparisons.
+const significant = 3.29
+
+// compare sets the candidate's cells beside those of the last verified release under the
+// same fault. The objective decides; a drop that is not chance is told.
+func compare(t release.Trial, s Subject) release.Trial {
+	if s.Before == nil {
+		return t
+	}
+	name := s.Experiment.Meta.Name
+	for _, ev := range about(latest(t.Evidence, name), cellFault) {
+		slo := ev.Facts["slo"]
+		was, ok := s.Before.Cells[CellKey(name, slo, s.Cluster, cellFault)]
+		is, ok2 := t.Cells[CellKey(name, slo, s.Cluster, cellFault)]
+		if !ok || !ok2 || was.Total <= 0 {
+			continue
+		}
+		before, now := share(was), share(is)
+		c := release.Evidence{Claim: named(ev) + " under the fault is no worse than the last verified release's", Holds: true, Cluster: s.Cluster,
+			Measured: &now, Threshold: &before, Facts: map[string]string{"slo": slo}}
+		if z := difference(was, is); z > significant {
+			c.Holds = false
+			c.Detail = fmt.Sprintf("the last verified release had %s under the same fault", percent(before))
+		}
+		t = note(t, name, aboutCompared, c)
+	}
+	return t
+}
+
+// difference is by how many standard errors a's share of good events exceeds b's.
+func difference(a, b release.Ratio) float64 {
+	p := (a.Good + b.Good) / (a.Total + b.Total)
+	se := math.Sqrt(max(0, p*(1-p)) * (1/a.Total + 1/b.Total))
+	if se == 0 {
+		return 0
+	}
+	return (share(a) - share(b)) / se
+}
+
+func share(r release.Ratio) float64 { return min(1, max(0, r.Good/r.Total)) }
+
+// worst is the most serious outcome: Refuse before Wait before Inconclusive before Pass.
+func worst(found []release.Evidence) string {
+	for _, o := range []release.Outcome{release.Refused, release.Waiting, release.Undetermined} {
+		for _, ev := range found {
+			if ev.Facts["outcome"] == o.String() {
+				return o.String()
+			}
+		}
+	}
+	return release.Passed.String()
+}
+
+// percent writes a share without ever rounding up to 100.
+func percent(share float64) string {
+	scale := 10.0
+	for limit := 0.99; share >= limit && scale < 10_000; limit = 1 - (1-limit)/10 {
+		scale *= 10
+	}
+	return fmt.Sprintf("%v %%", math.Floor(share*100*scale+1e-6)/scale)
+}
+
+func title(f *release.FaultRecord) string {
+	if f == nil {
+		return "the fault"
+	}
+	return f.Kind + " " + f.Action
+}
+
+func record(f *release.FaultRecord) *release.FaultRecord {
+	c := *f
+	c.Targets = slices.Clone(f.Targets)
+	return &c
+}
+
+func clone(t release.Trial) release.Trial {
+	if t.Fault != nil {
+		t.Fault = record(t.Fault)
+	}
+	return t
+}

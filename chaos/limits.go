@@ -1,0 +1,168 @@
+package chaos
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/seatrial/seatrial/release"
+)
+
+// Defaults of release.Limits, and what no limit may exceed.
+const (
+	defaultMaxTargets  = 1
+	defaultMaxPercent  = 50
+	defaultMaxDuration = 5 * time.Minute
+	defaultMinReady    = 2
+	ceilingDuration    = time.Hour
+	minLasting         = 10 * time.Second // shorter faults end before anything can be measured
+)
+
+// Protected reports whether a namespace is never touched, whatever an experiment says.
+func Protected(namespace string) bool {
+	switch namespace {
+	case "kube-system", "kube-public", "kube-node-lease", "chaos-mesh", "chaos-testing",
+		"monitoring", "cert-manager", "argocd", "flux-system", "istio-system", "seatrial":
+		return true
+	}
+	return strings.HasPrefix(namespace, "kube-") || strings.HasPrefix(namespace, "seatrial-")
+}
+
+// actions of PodChaos; the value says whether the fault lasts for its duration.
+func lasting(action string) (lasts, known bool) {
+	switch action {
+	case "pod-kill", "container-kill":
+		return false, true
+	case "pod-failure":
+		return true, true
+	}
+	return false, false
+}
+
+// WithDefaults fills in what limits leave out.
+func WithDefaults(l release.Limits) release.Limits {
+	if l.MaxTargets == 0 {
+		l.MaxTargets = defaultMaxTargets
+	}
+	if l.MaxPercent == 0 {
+		l.MaxPercent = defaultMaxPercent
+	}
+	if l.MaxDuration == 0 {
+		l.MaxDuration = release.Duration(defaultMaxDuration)
+	}
+	if l.MinReady == 0 {
+		l.MinReady = defaultMinReady
+	}
+	return l
+}
+
+// Check is everything that can be refused before a cluster is asked; nil when nothing is.
+// allowed are the namespaces of the service's project.
+func Check(spec release.ExperimentSpec, allowed []string) error {
+	f, l := spec.Fault, WithDefaults(spec.Limits)
+	lasts, known := lasting(f.Action)
+	switch {
+	case f.Kind != "PodChaos":
+		return fmt.Errorf("fault kind %q is not supported: want PodChaos", f.Kind)
+	case !known:
+		return fmt.Errorf("fault action %q is not supported: want pod-kill, pod-failure or container-kill", f.Action)
+	case f.Action == "container-kill" && f.Container == "":
+		return fmt.Errorf("container-kill needs the name of a container")
+	case len(f.Selector.MatchLabels) == 0:
+		return fmt.Errorf("the selector is empty: it would hit any pod of namespace %s", f.Namespace)
+	case f.Namespace == "":
+		return fmt.Errorf("the fault has no namespace")
+	case Protected(f.Namespace):
+		return fmt.Errorf("namespace %s is protected", f.Namespace)
+	case !slices.Contains(allowed, f.Namespace):
+		return fmt.Errorf("namespace %s is not one of the project's: %s", f.Namespace, strings.Join(allowed, ", "))
+	case f.Duration.Std() < time.Second:
+		return fmt.Errorf("the fault needs a duration of at least 1s: it is what ends it when nobody else can")
+	case f.Duration > l.MaxDuration || f.Duration.Std() > ceilingDuration:
+		return fmt.Errorf("duration %s is longer than the limit of %s", f.Duration.Std(), min(l.MaxDuration.Std(), ceilingDuration))
+	case lasts && f.Duration.Std() < minLasting:
+		return fmt.Errorf("duration %s of %s is too short to measure: want at least %s", f.Duration.Std(), f.Action, minLasting)
+	case l.MaxPercent < 0 || l.MaxPercent > 100 || l.MaxTargets < 0 || l.MinReady < 0:
+		return fmt.Errorf("a limit is out of range: maxPercent 0..100, maxTargets and minReady not negative")
+	}
+	_, err := wanted(f, 1)
+	return err
+}
+
+// wanted is how many of n pods a fault's mode means.
+func wanted(f release.Fault, n int) (int, error) {
+	value, err := strconv.Atoi(strings.TrimSuffix(f.Value, "%"))
+	switch f.Mode {
+	case "", "one":
+		return 1, nil
+	case "all":
+		return n, nil
+	case "fixed":
+		if err != nil || value < 1 || strings.HasSuffix(f.Value, "%") {
+			return 0, fmt.Errorf("mode fixed: value %q: want a number of pods", f.Value)
+		}
+		return value, nil
+	case "fixed-percent":
+		if err != nil || value < 1 || value > 100 {
+			return 0, fmt.Errorf("mode fixed-percent: value %q: want 1 to 100", f.Value)
+		}
+		return n * value / 100, nil
+	}
+	return 0, fmt.Errorf("mode %q is not supported: want one, all, fixed or fixed-percent", f.Mode)
+}
+
+// Exceeds says that pods are not what the limits ask for; it may pass with time.
+type Exceeds struct{ Reason string }
+
+// Error is the reason.
+func (e *Exceeds) Error() string { return e.Reason }
+
+// Choose picks a fault's targets among the pods that its selector matches, at random but
+// the same ones for the same run. *Exceeds: not within the limits now.
+func Choose(spec release.ExperimentSpec, pods []Pod, run string) ([]Pod, error) {
+	f, l := spec.Fault, WithDefaults(spec.Limits)
+	if len(pods) == 0 {
+		return nil, &Exceeds{fmt.Sprintf("no target: no pod of namespace %s matches %s", f.Namespace, pairs(f.Selector.MatchLabels))}
+	}
+	var ready []Pod
+	for _, p := range pods {
+		if p.Ready {
+			ready = append(ready, p)
+		}
+	}
+	n, err := wanted(f, len(pods))
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case len(ready) < l.MinReady:
+		return nil, &Exceeds{fmt.Sprintf("%d of %d pods are ready, the limit asks for %d before anything is broken", len(ready), len(pods), l.MinReady)}
+	case n == 0:
+		return nil, &Exceeds{fmt.Sprintf("no target: %s %% of %d pods is none", strings.TrimSuffix(f.Value, "%"), len(pods))}
+	case n > len(ready):
+		return nil, &Exceeds{fmt.Sprintf("%d pods are to be hit and %d are ready", n, len(ready))}
+	case n > l.MaxTargets:
+		return nil, &Exceeds{fmt.Sprintf("%d pods are to be hit, the limit is %d", n, l.MaxTargets)}
+	case n*100 > l.MaxPercent*len(pods):
+		return nil, &Exceeds{fmt.Sprintf("%d of %d pods are to be hit, the limit is %d %%", n, len(pods), l.MaxPercent)}
+	}
+	slices.SortFunc(ready, func(a, b Pod) int { return strings.Compare(order(run, a), order(run, b)) })
+	return ready[:n], nil
+}
+
+func order(run string, p Pod) string {
+	sum := sha256.Sum256([]byte(run + "\x00" + p.UID))
+	return string(sum[:])
+}
+
+func pairs(labels map[string]string) string {
+	all := make([]string, 0, len(labels))
+	for k, v := range labels {
+		all = append(all, k+"="+v)
+	}
+	slices.Sort(all)
+	return strings.Join(all, ",")
+}

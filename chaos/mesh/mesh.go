@@ -1,0 +1,364 @@
+// Package mesh is the door to Chaos Mesh: it creates faults, says what has become of them
+// and removes them, through Chaos Mesh's own objects.
+//
+// Start at Mesh.Inject and See, which reads a fault's status. It names every target one by
+// one, never writes a whole object back, and never takes a status for more than it says:
+// "all recovered" is true before the first injection.
+package mesh
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/seatrial/seatrial/chaos"
+	"github.com/seatrial/seatrial/internal/hint"
+	"github.com/seatrial/seatrial/internal/kube"
+	"github.com/seatrial/seatrial/release"
+)
+
+// maxObjects bounds a list: more matching pods than that are not looked at.
+const maxObjects = 500
+
+// forced tells Chaos Mesh's controller to drop its finalizer.
+const forced = "chaos-mesh.chaos-mesh.org/cleanFinalizer"
+
+// Mesh breaks things through the Chaos Mesh of each cluster. Clusters is kube.Clusters.Get.
+type Mesh struct {
+	Clusters func(name string) (*kube.Cluster, error)
+}
+
+func pods() schema.GroupVersionResource {
+	return schema.GroupVersionResource{Version: "v1", Resource: "pods"}
+}
+
+func events() schema.GroupVersionResource {
+	return schema.GroupVersionResource{Version: "v1", Resource: "events"}
+}
+
+func podNetworks() schema.GroupVersionResource {
+	return v1alpha1.Resource("podnetworkchaos").WithVersion("v1alpha1")
+}
+
+// kinds are the faults that are found and removed; PodChaos alone is created.
+func kinds() map[string]schema.GroupVersionResource {
+	all := map[string]schema.GroupVersionResource{}
+	for _, kind := range []string{"PodChaos", "NetworkChaos", "StressChaos"} {
+		all[kind] = v1alpha1.Resource(strings.ToLower(kind)).WithVersion("v1alpha1")
+	}
+	return all
+}
+
+func resource(kind string) (schema.GroupVersionResource, error) {
+	gvr, ok := kinds()[kind]
+	if !ok {
+		return gvr, fmt.Errorf("fault kind %q is not supported", kind)
+	}
+	return gvr, nil
+}
+
+// Inject creates the fault with exactly its targets, unless it exists already.
+func (m *Mesh) Inject(ctx context.Context, o chaos.Order) error {
+	f := o.Fault
+	if f.Kind != "PodChaos" {
+		return &chaos.CannotInject{Cluster: f.Cluster, Cause: fmt.Sprintf("fault kind %q is not supported", f.Kind), Final: true}
+	}
+	c, err := m.Clusters(f.Cluster)
+	if err != nil {
+		return err
+	}
+	obj, err := Object(o)
+	if err != nil {
+		return &chaos.CannotInject{Cluster: f.Cluster, Cause: err.Error(), Final: true}
+	}
+	_, err = c.Dynamic().Resource(kinds()[f.Kind]).Namespace(f.Namespace).Create(ctx, obj, metav1.CreateOptions{FieldManager: "seatrial"})
+	if err == nil || apierrors.IsAlreadyExists(err) {
+		return nil
+	}
+	return refusal(f.Cluster, f.Namespace, err)
+}
+
+// Object is the Chaos Mesh object of an order.
+func Object(o chaos.Order) (*unstructured.Unstructured, error) {
+	f := o.Fault
+	if len(f.Targets) == 0 {
+		return nil, errors.New("the fault names no target")
+	}
+	if o.Duration < time.Second {
+		return nil, errors.New("the fault has no duration")
+	}
+	duration := o.Duration.String()
+	fault := v1alpha1.PodChaos{
+		TypeMeta: metav1.TypeMeta{APIVersion: v1alpha1.SchemeGroupVersion.String(), Kind: f.Kind},
+		ObjectMeta: metav1.ObjectMeta{
+			Name: f.Name, Namespace: f.Namespace,
+			Labels:      map[string]string{chaos.LabelManaged: "true", chaos.LabelRun: f.Name},
+			Annotations: map[string]string{annotationExperiment: f.Experiment},
+		},
+		Spec: v1alpha1.PodChaosSpec{Action: v1alpha1.PodChaosAction(f.Action), Duration: &duration},
+	}
+	if o.Release != "" {
+		fault.Labels[chaos.LabelRelease] = labelValue(string(o.Release))
+		fault.Annotations[chaos.LabelRelease] = string(o.Release)
+	}
+	fault.Spec.Mode = v1alpha1.AllMode
+	fault.Spec.Selector.Pods = map[string][]string{}
+	for _, id := range f.Targets {
+		ns, name, ok := strings.Cut(id, "/")
+		if !ok || ns != f.Namespace {
+			return nil, fmt.Errorf("target %s is not in namespace %s", id, f.Namespace)
+		}
+		fault.Spec.Selector.Pods[ns] = append(fault.Spec.Selector.Pods[ns], name)
+	}
+	if o.Container != "" {
+		fault.Spec.ContainerNames = []string{o.Container}
+	}
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&fault)
+	if err != nil {
+		return nil, err
+	}
+	delete(content, "status") // the controller's
+	return &unstructured.Unstructured{Object: content}, nil
+}
+
+const annotationExperiment = "seatrial.dev/experiment"
+
+// labelValue is s, or its hash when s is too long for a label.
+func labelValue(s string) string {
+	if len(s) <= 63 {
+		return s
+	}
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:16])
+}
+
+// refusal tells "this cluster cannot" from "could not ask".
+func refusal(cluster, namespace string, err error) error {
+	cannot := func(final bool, format string, args ...any) error {
+		return &chaos.CannotInject{Cluster: cluster, Final: final, Cause: fmt.Sprintf(format, args...)}
+	}
+	switch message := err.Error(); {
+	case strings.Contains(message, "failed calling webhook"):
+		return cannot(false, "Chaos Mesh's webhook does not answer: is its controller running? (%s)", last(message))
+	case apierrors.IsNotFound(err) && strings.Contains(message, "namespaces"):
+		return cannot(true, "namespace %s does not exist", namespace)
+	case apierrors.IsNotFound(err), meta.IsNoMatchError(err):
+		return cannot(true, "Chaos Mesh is not installed: the cluster knows no PodChaos")
+	case apierrors.IsForbidden(err), apierrors.IsInvalid(err), apierrors.IsBadRequest(err):
+		return cannot(true, "%s", message)
+	}
+	return unanswered(cluster, err)
+}
+
+// unanswered is "could not ask".
+func unanswered(cluster string, err error) error {
+	return hint.Add(fmt.Errorf("cluster %s does not answer: %s: %w", cluster, kube.Why(err), err), "start it or correct its kubeconfig; this is tried again")
+}
+
+// last is the end of a chain of causes.
+func last(message string) string {
+	parts := strings.Split(message, ": ")
+	return strings.Join(parts[max(0, len(parts)-2):], ": ")
+}
+
+// Look is the fault as its status shows it now.
+func (m *Mesh) Look(ctx context.Context, f release.FaultRecord) (chaos.Sight, error) {
+	gvr, err := resource(f.Kind)
+	if err != nil {
+		return chaos.Sight{}, err
+	}
+	c, err := m.Clusters(f.Cluster)
+	if err != nil {
+		return chaos.Sight{}, err
+	}
+	obj, err := c.Dynamic().Resource(gvr).Namespace(f.Namespace).Get(ctx, f.Name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return chaos.Sight{State: chaos.Gone, Seen: true}, nil
+	}
+	if err != nil {
+		return chaos.Sight{}, unanswered(f.Cluster, err)
+	}
+	fault, err := read(obj)
+	if err != nil {
+		return chaos.Sight{}, fmt.Errorf("look at %s %s/%s on %s: %w", f.Kind, f.Namespace, f.Name, f.Cluster, err)
+	}
+	sight := See(fault)
+	if sight.State == chaos.Starting && fault.selected() == corev1.ConditionFalse {
+		found, err := c.Dynamic().Resource(events()).Namespace(f.Namespace).List(ctx, metav1.ListOptions{FieldSelector: "involvedObject.name=" + f.Name, Limit: 50})
+		if err != nil {
+			return chaos.Sight{}, unanswered(f.Cluster, err)
+		}
+		for _, e := range found.Items {
+			if message, _, _ := unstructured.NestedString(e.Object, "message"); strings.Contains(message, "no target") || strings.Contains(message, "no pod") {
+				sight.State, sight.Message = chaos.NoTarget, "no target: "+message
+			}
+		}
+	}
+	return sight, nil
+}
+
+// Revert asks for the removal of a fault. A refusal by the cluster is not an error: Look
+// shows that the fault is still there, and more force follows.
+func (m *Mesh) Revert(ctx context.Context, f release.FaultRecord, force chaos.Force) error {
+	gvr, err := resource(f.Kind)
+	if err != nil {
+		return err
+	}
+	c, err := m.Clusters(f.Cluster)
+	if err != nil {
+		return err
+	}
+	faults := c.Dynamic().Resource(gvr).Namespace(f.Namespace)
+	err = faults.Delete(ctx, f.Name, metav1.DeleteOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err == nil && force >= chaos.Entries && f.Kind == "NetworkChaos" {
+		err = m.dropEntries(ctx, c, f)
+	}
+	if err == nil && force >= chaos.Annotate {
+		patch := fmt.Appendf(nil, `{"metadata":{"annotations":{%q:"forced"}}}`, forced)
+		_, err = faults.Patch(ctx, f.Name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: "seatrial"})
+	}
+	if status := apierrors.APIStatus(nil); err == nil || errors.As(err, &status) {
+		return nil
+	}
+	return unanswered(f.Cluster, err)
+}
+
+// dropEntries takes what a fault left in the pods' network state, and only that, out of
+// it: as long as it is there Chaos Mesh applies it again before it recovers it, and a fault
+// that cannot be applied could never be deleted.
+func (m *Mesh) dropEntries(ctx context.Context, c *kube.Cluster, f release.FaultRecord) error {
+	states := c.Dynamic().Resource(podNetworks()).Namespace(f.Namespace)
+	list, err := states.List(ctx, metav1.ListOptions{Limit: maxObjects})
+	if err != nil {
+		return err
+	}
+	for _, state := range list.Items {
+		patch, changed := Without(state.Object, f.Namespace+"/"+f.Name)
+		if !changed {
+			continue
+		}
+		data, err := json.Marshal(patch)
+		if err != nil {
+			return err
+		}
+		if _, err := states.Patch(ctx, state.GetName(), types.MergePatchType, data, metav1.PatchOptions{FieldManager: "seatrial"}); err != nil && !apierrors.IsNotFound(err) {
+			return err
+		}
+	}
+	return nil
+}
+
+// Without is the merge patch that removes a source's entries from a PodNetworkChaos.
+func Without(state map[string]any, source string) (patch map[string]any, changed bool) {
+	spec := map[string]any{}
+	for _, field := range []string{"tcs", "iptables", "ipsets"} {
+		entries, _, _ := unstructured.NestedSlice(state, "spec", field)
+		kept := []any{}
+		for _, entry := range entries {
+			if e, ok := entry.(map[string]any); !ok || e["source"] != source {
+				kept = append(kept, entry)
+			}
+		}
+		if len(kept) < len(entries) {
+			spec[field], changed = kept, true
+		}
+	}
+	return map[string]any{"spec": spec}, changed
+}
+
+// Faults are the faults of ours on a cluster; none when it has no Chaos Mesh.
+func (m *Mesh) Faults(ctx context.Context, cluster string) ([]chaos.Found, error) {
+	c, err := m.Clusters(cluster)
+	if err != nil {
+		return nil, err
+	}
+	var all []chaos.Found
+	for kind, gvr := range kinds() {
+		list, err := c.Dynamic().Resource(gvr).List(ctx, metav1.ListOptions{LabelSelector: chaos.LabelManaged + "=true", Limit: maxObjects})
+		if apierrors.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return nil, unanswered(cluster, err)
+		}
+		for _, o := range list.Items {
+			f := release.FaultRecord{Kind: kind, Name: o.GetName(), Namespace: o.GetNamespace(), Cluster: cluster, Created: o.GetCreationTimestamp().Time}
+			f.Experiment = o.GetAnnotations()[annotationExperiment]
+			f.Action, _, _ = unstructured.NestedString(o.Object, "spec", "action")
+			id := o.GetAnnotations()[chaos.LabelRelease]
+			if id == "" {
+				id = o.GetLabels()[chaos.LabelRelease]
+			}
+			all = append(all, chaos.Found{Fault: f, Run: o.GetLabels()[chaos.LabelRun], Release: release.ID(id)})
+		}
+	}
+	return all, nil
+}
+
+// Pods are the pods of a namespace that carry the labels and are not going away.
+func (m *Mesh) Pods(ctx context.Context, cluster, namespace string, match map[string]string) ([]chaos.Pod, error) {
+	c, err := m.Clusters(cluster)
+	if err != nil {
+		return nil, err
+	}
+	list, err := c.Dynamic().Resource(pods()).Namespace(namespace).List(ctx, metav1.ListOptions{LabelSelector: labels.Set(match).String(), Limit: maxObjects})
+	if err != nil {
+		return nil, unanswered(cluster, err)
+	}
+	all := make([]chaos.Pod, 0, len(list.Items))
+	for _, o := range list.Items {
+		var p corev1.Pod
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &p); err != nil {
+			return nil, fmt.Errorf("read pod %s/%s on %s: %w", namespace, o.GetName(), cluster, err)
+		}
+		if p.DeletionTimestamp == nil && p.Status.Phase != corev1.PodSucceeded && p.Status.Phase != corev1.PodFailed {
+			all = append(all, pod(p))
+		}
+	}
+	return all, nil
+}
+
+func pod(p corev1.Pod) chaos.Pod {
+	out := chaos.Pod{Namespace: p.Namespace, Name: p.Name, UID: string(p.UID)}
+	for _, s := range p.Status.ContainerStatuses {
+		out.Restarts += int(s.RestartCount)
+	}
+	for _, c := range p.Status.Conditions {
+		if c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue {
+			out.Ready, out.ReadySince = true, c.LastTransitionTime.Time
+		}
+	}
+	return out
+}
+
+// Ready asks whether a cluster knows Chaos Mesh's kinds at all, for doctor.
+func (m *Mesh) Ready(ctx context.Context, cluster string) error {
+	c, err := m.Clusters(cluster)
+	if err != nil {
+		return err
+	}
+	_, err = c.Dynamic().Resource(kinds()["PodChaos"]).List(ctx, metav1.ListOptions{Limit: 1})
+	if err != nil {
+		return refusal(cluster, "", err)
+	}
+	return nil
+}

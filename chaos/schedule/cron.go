@@ -1,0 +1,72 @@
+package schedule
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/robfig/cron/v3"
+
+	"github.com/seatrial/seatrial/release"
+)
+
+// Schedule is a parsed release.ScheduleSpec.
+type Schedule struct{ schedule cron.Schedule }
+
+// ParseSchedule reads five fields, six with seconds first, or "@every 1h", in a time zone.
+func ParseSchedule(spec release.ScheduleSpec) (Schedule, error) {
+	zone := time.UTC
+	if spec.TimeZone != "" {
+		var err error
+		if zone, err = time.LoadLocation(spec.TimeZone); err != nil {
+			return Schedule{}, fmt.Errorf("time zone %q: %w", spec.TimeZone, err)
+		}
+	}
+	parser := cron.NewParser(cron.SecondOptional | cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.Descriptor)
+	s, err := parser.Parse(spec.Cron)
+	if err != nil {
+		return Schedule{}, fmt.Errorf("schedule %q: %w", spec.Cron, err)
+	}
+	if fields, ok := s.(*cron.SpecSchedule); ok {
+		fields.Location = zone
+	}
+	return Schedule{s}, nil
+}
+
+// Next is the first time after t; zero when there is none within five years.
+func (s Schedule) Next(t time.Time) time.Time { return s.schedule.Next(t) }
+
+// Due is the latest time of the schedule after last and not after now; zero when there is
+// none. Of many missed times only this one is made up for.
+func (s Schedule) Due(last, now time.Time) time.Time {
+	if every, ok := s.schedule.(cron.ConstantDelaySchedule); ok { // counts from last, so that it does not drift
+		n := now.Sub(last) / every.Delay
+		if n < 1 {
+			return time.Time{}
+		}
+		return last.Add(n * every.Delay)
+	}
+	first := s.Next(last)
+	if first.IsZero() || first.After(now) {
+		return time.Time{}
+	}
+	// Look back no further than needed: a schedule of every second that was missed for a
+	// year has thirty million times, and only the last one matters.
+	for _, back := range []time.Duration{time.Minute, time.Hour, 24 * time.Hour, 31 * 24 * time.Hour} {
+		if from := now.Add(-back); from.After(last) {
+			if t := s.Next(from); !t.IsZero() && !t.After(now) {
+				return s.lastFrom(t, now)
+			}
+		}
+	}
+	return s.lastFrom(first, now)
+}
+
+func (s Schedule) lastFrom(t, now time.Time) time.Time {
+	for {
+		next := s.Next(t)
+		if next.IsZero() || next.After(now) {
+			return t
+		}
+		t = next
+	}
+}

@@ -1,0 +1,7 @@
+// Package schedule runs experiments outside releases: by their cron schedule, or because a
+// person asks.
+//
+// Start at Scheduler.Run. It never runs an experiment on a service whose slot a release
+// occupies, never two on one service at once, and makes up for missed times at most once.
+// How a fault is injected, measured and reverted is package chaos's.
+package schedule

@@ -1,0 +1,375 @@
+package schedule
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/seatrial/seatrial/chaos"
+	"github.com/seatrial/seatrial/release"
+)
+
+// giveUp is how long a run may fail to ask before anything was broken.
+const giveUp = 10 * time.Minute
+
+// Run goes on with the runs that an earlier process left unfinished, then starts runs as
+// they fall due, until ctx ends. Runs that are under way then are gone on with by the next
+// process; their faults end by themselves if there is none.
+func (s *Scheduler) Run(ctx context.Context) error {
+	unfinished, err := s.unfinished(ctx)
+	if err != nil {
+		return err
+	}
+	for _, run := range unfinished {
+		s.add(run)
+	}
+	every := s.Every
+	if every == 0 {
+		every = time.Second
+	}
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	var drives sync.WaitGroup
+	defer drives.Wait()
+	began, failing := s.Engine.Now(), ""
+	for {
+		for _, t := range s.idle() {
+			drives.Go(func() { s.drive(ctx, t) })
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-s.waker():
+			continue
+		case <-ticker.C:
+		}
+		if err := s.due(ctx, began); err != nil && ctx.Err() == nil && err.Error() != failing {
+			failing = err.Error()
+			s.Log.Warn("experiments", "error", failing)
+		} else if err == nil {
+			failing = ""
+		}
+	}
+}
+
+func (s *Scheduler) waker() chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.wake == nil {
+		s.wake = make(chan struct{}, 1)
+	}
+	return s.wake
+}
+
+// add makes a saved run active.
+func (s *Scheduler) add(run Run) {
+	s.mu.Lock()
+	if s.active == nil {
+		s.active = map[string]*task{}
+	}
+	if _, ok := s.active[run.ID]; !ok {
+		s.active[run.ID] = &task{run: run, wake: make(chan struct{}, 1)}
+	}
+	s.mu.Unlock()
+	poke(s.waker())
+}
+
+// idle takes the tasks that nobody drives yet.
+func (s *Scheduler) idle() []*task {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var idle []*task
+	for _, t := range s.active {
+		if !t.driving {
+			t.driving = true
+			idle = append(idle, t)
+		}
+	}
+	return idle
+}
+
+// due starts, or skips with its reason, every experiment whose time has come.
+func (s *Scheduler) due(ctx context.Context, began time.Time) error {
+	p, err := s.Platform(ctx)
+	if err != nil {
+		return fmt.Errorf("read the platform: %w", err)
+	}
+	for name, x := range p.Experiments {
+		if x.Spec.Schedule == nil {
+			continue
+		}
+		schedule, err := ParseSchedule(*x.Spec.Schedule)
+		if err != nil {
+			return fmt.Errorf("experiment %s: %w", name, err)
+		}
+		for _, env := range x.Spec.Schedule.Environments {
+			last, err := s.lastTime(ctx, name, env, began)
+			if err != nil {
+				return err
+			}
+			if at := schedule.Due(last, s.Engine.Now()); !at.IsZero() {
+				if err := s.scheduled(ctx, p, x, env, at); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// lastTime is the last time of a schedule that was dealt with, by this process or an
+// earlier one; began when it never was.
+func (s *Scheduler) lastTime(ctx context.Context, experiment string, env release.Env, began time.Time) (time.Time, error) {
+	key := experiment + "/" + string(env)
+	s.mu.Lock()
+	last, ok := s.last[key]
+	s.mu.Unlock()
+	if ok {
+		return last, nil
+	}
+	runs, err := s.Runs.List(ctx, experiment, "", 100)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("list runs of %s: %w", experiment, err)
+	}
+	last = began
+	for _, r := range runs {
+		if r.Env == env && r.Trigger == "schedule" && !r.Scheduled.IsZero() {
+			last = r.Scheduled
+			break
+		}
+	}
+	s.dealt(key, last)
+	return last, nil
+}
+
+func (s *Scheduler) dealt(key string, at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.last == nil {
+		s.last = map[string]time.Time{}
+	}
+	s.last[key] = at
+}
+
+func (s *Scheduler) scheduled(ctx context.Context, p chaos.Platform, x release.Experiment, env release.Env, at time.Time) error {
+	name := x.Meta.Name
+	run := Run{
+		ID: runID(at, name, env), Experiment: name, Service: x.Spec.Service, Env: env,
+		Trigger: "schedule", By: "seatrial", State: Planned, Scheduled: at.UTC(), Started: s.Engine.Now().UTC(),
+	}
+	if s.running(name, env) {
+		s.dealt(name+"/"+string(env), at) // the one before is not over: not worth a record
+		return nil
+	}
+	place, why, err := s.admit(ctx, p, run)
+	if err != nil {
+		return err
+	}
+	run.Cluster = place.Cluster
+	if why != "" {
+		run.State, run.Message, run.Ended = Invalid, "skipped: "+why, run.Started
+	}
+	if err := s.Runs.Save(ctx, run); err != nil {
+		return fmt.Errorf("save run %s: %w", run.ID, err)
+	}
+	s.dealt(name+"/"+string(env), at)
+	s.Log.Info("experiment", "run", run.ID, "state", run.State, "reason", run.Message)
+	if why == "" {
+		s.add(run)
+	}
+	return nil
+}
+
+func (s *Scheduler) running(experiment string, env release.Env) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, t := range s.active {
+		if t.run.Experiment == experiment && t.run.Env == env {
+			return true
+		}
+	}
+	return false
+}
+
+// admit finds where a run would take place, or why it may not now.
+func (s *Scheduler) admit(ctx context.Context, p chaos.Platform, run Run) (Place, string, error) {
+	if why := chaos.Stopped(s.StopFile); why != "" {
+		return Place{}, why, nil
+	}
+	if run.Service == "" {
+		return Place{}, "the experiment names no service", nil
+	}
+	s.mu.Lock()
+	for _, t := range s.active {
+		if t.run.Service == run.Service && t.run.ID != run.ID {
+			s.mu.Unlock()
+			return Place{}, "run " + t.run.ID + " of the same service is active", nil
+		}
+	}
+	s.mu.Unlock()
+	return s.place(ctx, p, run)
+}
+
+func (s *Scheduler) place(ctx context.Context, p chaos.Platform, run Run) (Place, string, error) {
+	places, err := s.Places(ctx)
+	if err != nil {
+		return Place{}, "", fmt.Errorf("read where %s is: %w", run.Service, err)
+	}
+	why := fmt.Sprintf("%s is not in %s", run.Service, run.Env)
+	for _, place := range places {
+		if place.Service != run.Service || place.Env != run.Env || run.Cluster != "" && place.Cluster != run.Cluster {
+			continue
+		}
+		if place.Busy != "" {
+			return Place{}, place.Busy, nil
+		}
+		if p.Clusters[place.Cluster].Spec.Chaos {
+			return place, "", nil
+		}
+		why = fmt.Sprintf("no cluster of %s has chaos: true", run.Env)
+	}
+	return Place{}, why, nil
+}
+
+// drive carries one run to its end, or until ctx ends.
+func (s *Scheduler) drive(ctx context.Context, t *task) {
+	for ctx.Err() == nil {
+		s.mu.Lock()
+		run := t.run
+		s.mu.Unlock()
+		next, after := s.advance(ctx, run)
+		s.mu.Lock()
+		next.Abort = t.run.Abort // may have come meanwhile
+		t.run = next
+		if next.Over() {
+			delete(s.active, next.ID)
+		}
+		s.mu.Unlock()
+		if next.Over() {
+			return
+		}
+		timer := time.NewTimer(after)
+		select {
+		case <-ctx.Done():
+		case <-t.wake:
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+}
+
+// advance does the next step of a run and saves it; what cannot be saved has not happened.
+func (s *Scheduler) advance(ctx context.Context, run Run) (Run, time.Duration) {
+	next, after, err := s.step(ctx, run)
+	if err == nil {
+		if next.Over() {
+			err = s.finish(ctx, next)
+		} else {
+			err = s.Runs.Save(ctx, next)
+		}
+	}
+	if err != nil {
+		if ctx.Err() == nil && run.Message != err.Error() {
+			s.Log.Warn("experiment", "run", run.ID, "error", err.Error())
+			run.Message = err.Error()
+		}
+		return run, 2 * time.Second
+	}
+	if next.State != run.State {
+		s.Log.Info("experiment", "run", next.ID, "from", run.State, "to", next.State, "reason", next.Message)
+	}
+	return next, after
+}
+
+// finish tells before it saves the end: told twice is seen by the event's ID, not told
+// never is.
+func (s *Scheduler) finish(ctx context.Context, run Run) error {
+	e := release.Event{
+		ID: "experiment/" + run.ID, Kind: release.EventExperiment, At: run.Ended, Service: run.Service, Env: run.Env,
+		Subject: fmt.Sprintf("experiment %s on %s in %s: %s", run.Experiment, run.Service, run.Env, run.State), Reason: run.Message,
+	}
+	if run.Verdict != nil {
+		e.Hint = run.Verdict.Hint()
+	}
+	if err := s.Announce(ctx, e); err != nil {
+		return fmt.Errorf("tell of run %s: %w", run.ID, err)
+	}
+	return s.Runs.Save(ctx, run)
+}
+
+func (s *Scheduler) step(ctx context.Context, run Run) (Run, time.Duration, error) {
+	now := s.Engine.Now()
+	t := release.Trial{Attempt: 1}
+	if run.Trial != nil {
+		t = *run.Trial
+	}
+	subject, why, err := s.subject(ctx, run)
+	if err != nil {
+		return run, 0, err
+	}
+	if run.Abort == "" && why != "" {
+		run.Abort = why
+	}
+	if run.Abort != "" {
+		t = chaos.Abort(t, run.Experiment, run.Abort, now)
+	}
+	t, v, err := s.Engine.Step(ctx, subject, t)
+	if err != nil {
+		if now.Sub(run.Started) > giveUp && !chaos.Progress(t).Live {
+			return closed(run, Invalid, err.Error(), now), 0, nil
+		}
+		return run, 0, err
+	}
+	run.Trial, run.Message = &t, v.Reason()
+	if t.Fault != nil {
+		run.Fault = t.Fault
+	}
+	progress := chaos.Progress(t)
+	if !progress.Ended {
+		run.State = progress.State
+		return run, v.After(), nil
+	}
+	run.Verdict = &v
+	switch {
+	case progress.Aborted:
+		return closed(run, Aborted, v.Reason(), now), 0, nil
+	case v.Outcome() == release.Passed:
+		return closed(run, Passed, v.Reason(), now), 0, nil
+	case v.Outcome() == release.Refused:
+		return closed(run, Failed, v.Reason(), now), 0, nil
+	}
+	return closed(run, Invalid, v.Reason(), now), 0, nil
+}
+
+func closed(run Run, state, message string, now time.Time) Run {
+	run.State, run.Message, run.Ended = state, message, now.UTC()
+	return run
+}
+
+// subject is what a run is run against, and why it has to stop if it has to.
+func (s *Scheduler) subject(ctx context.Context, run Run) (chaos.Subject, string, error) {
+	p, err := s.Platform(ctx)
+	if err != nil {
+		return chaos.Subject{}, "", fmt.Errorf("read the platform: %w", err)
+	}
+	sub := chaos.Subject{Service: run.Service, Env: run.Env, Cluster: run.Cluster}
+	x, ok := p.Experiments[run.Experiment]
+	if !ok {
+		sub.Experiment.Meta.Name = run.Experiment
+		return sub, "the experiment does not exist any more", nil
+	}
+	sub.Experiment, sub.Observe = x, cmp.Or(x.Spec.Observe.Std(), time.Minute)
+	if why := chaos.Stopped(s.StopFile); why != "" {
+		return sub, why, nil
+	}
+	place, why, err := s.place(ctx, p, run)
+	if err != nil {
+		return sub, "", err
+	}
+	sub.Revision, sub.Namespaces = place.Revision, slices.Clone(p.Projects[place.Project].Spec.Namespaces)
+	sub.Experiment = chaos.Aim(x, run.Service, sub.Namespaces)
+	return sub, why, nil
+}

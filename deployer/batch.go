@@ -1,0 +1,69 @@
+package deployer
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/seatrial/seatrial/release"
+)
+
+// unavailable is how many targets of a wave may change at once: "25%" of them, rounded
+// up, or a number; at least one, all by default.
+func unavailable(env release.Environment, wave release.Wave) int {
+	all := len(wave.Targets)
+	for _, w := range env.Spec.Waves {
+		if w.Name != wave.Name || w.MaxUnavailable == "" {
+			continue
+		}
+		if pct, ok := strings.CutSuffix(w.MaxUnavailable, "%"); ok {
+			if n, err := strconv.Atoi(pct); err == nil && n >= 0 {
+				return max(1, min(all, (all*n+99)/100))
+			}
+		}
+		if n, err := strconv.Atoi(w.MaxUnavailable); err == nil {
+			return max(1, min(all, n))
+		}
+	}
+	return all
+}
+
+// nextBatch chooses the targets to work on now: those that are on the revision, and as
+// many more as may change at once while the others are not healthy yet.
+func nextBatch(wave release.Wave, limit int, revision release.Commit) []release.Target {
+	var batch []release.Target
+	room := limit
+	for _, t := range wave.Targets {
+		if on(t, revision) {
+			batch = append(batch, t)
+			if t.Healthy.IsZero() {
+				room--
+			}
+		}
+	}
+	for _, t := range wave.Targets {
+		if !on(t, revision) && room > 0 {
+			batch = append(batch, t)
+			room--
+		}
+	}
+	return batch
+}
+
+func on(t release.Target, revision release.Commit) bool {
+	return t.Revision == revision && !t.Synced.IsZero()
+}
+
+// pendingAfter counts the targets that this step did not touch.
+func pendingAfter(wave release.Wave, all []seen, revision release.Commit) int {
+	touched := map[string]bool{}
+	for _, s := range all {
+		touched[s.target.Cluster] = true
+	}
+	left := 0
+	for _, t := range wave.Targets {
+		if !touched[t.Cluster] && !on(t, revision) {
+			left++
+		}
+	}
+	return left
+}

@@ -1,0 +1,172 @@
+package desired_test
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/seatrial/seatrial/deployer/desired"
+	"github.com/seatrial/seatrial/internal/git"
+	"github.com/seatrial/seatrial/internal/hint"
+	"github.com/seatrial/seatrial/release"
+)
+
+const manifests = "apiVersion: v1\ndata:\n  color: %\nkind: ConfigMap\nmetadata:\n  name: conf\n  namespace: shop\n"
+
+func yamlOf(color string) []byte { return []byte(strings.Replace(manifests, "%", color, 1)) }
+
+func run(t *testing.T, dir string, args ...string) string {
+	t.Helper()
+	cmd := exec.Command("git", args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "GIT_AUTHOR_NAME=mei", "GIT_AUTHOR_EMAIL=mei@example.com", "GIT_COMMITTER_NAME=mei", "GIT_COMMITTER_EMAIL=mei@example.com", "GIT_CONFIG_GLOBAL=/dev/null")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("git %v: %v\n%s", args, err, out)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+func open(t *testing.T) (*desired.Store, string) {
+	t.Helper()
+	bare := filepath.Join(t.TempDir(), "desired.git")
+	run(t, "", "init", "-q", "--bare", bare)
+	repos, err := git.Open(git.Config{Dir: t.TempDir(), AllowFile: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return desired.New(repos, func(string) string { return "file://" + bare }), bare
+}
+
+var at = release.DesiredState{Repo: "platform/desired", Branch: "env/prod"}
+
+func record(svc release.Service, n string) desired.Record {
+	c := release.Commit(strings.Repeat(n, 40))
+	return desired.Record{Service: svc, Release: release.NewID(svc, c), Commit: c, Image: "reg/" + string(svc) + "@sha256:" + strings.Repeat(n, 64)}
+}
+
+// byHand is a person's push of one file.
+func byHand(t *testing.T, bare, file, content string) release.Commit {
+	t.Helper()
+	work := filepath.Join(t.TempDir(), "w")
+	run(t, "", "clone", "-q", "-b", at.Branch, bare, work)
+	if err := os.MkdirAll(filepath.Dir(filepath.Join(work, file)), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(work, file), []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	run(t, work, "add", "-A")
+	run(t, work, "commit", "-q", "-m", "by hand")
+	run(t, work, "push", "-q", "origin", "HEAD")
+	return release.Commit(run(t, work, "rev-parse", "HEAD"))
+}
+
+func TestStore(t *testing.T) {
+	s, bare := open(t)
+	ctx := t.Context()
+	if _, err := s.Head(ctx, at); !errors.Is(err, git.ErrNoRef) {
+		t.Fatalf("head of a branch that is not there: %v", err)
+	}
+	good, err := s.Write(ctx, at, record("shop/web", "1"), yamlOf("blue"), "r1/deploy")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad, err := s.Write(ctx, at, record("shop/web", "2"), yamlOf("red"), "r2/deploy")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Run("what was written is read back with its record", func(t *testing.T) {
+		c, err := s.Read(ctx, at, "shop/web", bad)
+		if err != nil || string(c.Rendered.YAML) != string(yamlOf("red")) || c.Record.Release != "shop.web.222222222222" || c.Revision != bad {
+			t.Fatalf("%+v %v", c, err)
+		}
+		msg := run(t, bare, "log", "-1", "--format=%B", string(bad))
+		for _, want := range []string{"Seatrial-Release: shop.web.222222222222", "Source-Commit: 2222", "Image: reg/shop/web@sha256:2222", "Seatrial-Key: r2/deploy"} {
+			if !strings.Contains(msg, want) {
+				t.Errorf("%s\nlacks %s", msg, want)
+			}
+		}
+	})
+	t.Run("a return is the older content on top, once", func(t *testing.T) {
+		placed := release.Placed{Release: "shop.web.111111111111", Commit: record("shop/web", "1").Commit, Desired: good}
+		back, err := s.Return(ctx, at, "shop/web", placed, "shop.web.222222222222", "r2/return")
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := s.Return(ctx, at, "shop/web", placed, "shop.web.222222222222", "r2/return")
+		if err != nil || again != back {
+			t.Fatalf("again: %s, %v; want %s", again, err, back)
+		}
+		c, err := s.Read(ctx, at, "shop/web", back)
+		if err != nil || string(c.Rendered.YAML) != string(yamlOf("blue")) || c.Record.Returned != "shop.web.222222222222" || c.Record.Release != "shop.web.111111111111" {
+			t.Fatalf("%+v %v", c.Record, err)
+		}
+		if parent := run(t, bare, "rev-parse", string(back)+"^"); parent != string(bad) {
+			t.Errorf("history was rewritten: parent %s", parent)
+		}
+	})
+	t.Run("people's pushes are told from ours, the newest per service", func(t *testing.T) {
+		since, _ := s.Head(ctx, at)
+		byHand(t, bare, "shop/api/manifests.yaml", string(yamlOf("x")))
+		mine := byHand(t, bare, "shop/web/manifests.yaml", string(yamlOf("green")))
+		head, _ := s.Head(ctx, at)
+		pushes, err := s.Foreign(ctx, at, since, head)
+		if err != nil || len(pushes) != 2 || pushes[1].Service != "shop/web" || pushes[1].Commit != mine || pushes[1].Author != "mei" {
+			t.Fatalf("%+v %v", pushes, err)
+		}
+		if _, err := s.Revert(ctx, at, "shop/web", good, "the image is not signed", "revert/1"); err != nil {
+			t.Fatal(err)
+		}
+		head, _ = s.Head(ctx, at)
+		pushes, err = s.Foreign(ctx, at, since, head)
+		if err != nil || len(pushes) != 1 || pushes[0].Service != "shop/api" {
+			t.Fatalf("after a revert: %+v %v", pushes, err)
+		}
+		c, err := s.Read(ctx, at, "shop/web", head)
+		if err != nil || string(c.Rendered.YAML) != string(yamlOf("blue")) {
+			t.Fatalf("reverted to %s, %v", c.Rendered.YAML, err)
+		}
+	})
+	t.Run("an image by tag, pushed by hand, is refused when it is read", func(t *testing.T) {
+		c := byHand(t, bare, "shop/web/manifests.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {name: x}\nspec: {containers: [{name: a, image: nginx}]}\n")
+		if _, err := s.Read(ctx, at, "shop/web", c); err == nil || !strings.Contains(err.Error(), "by tag") {
+			t.Fatalf("got %v", err)
+		}
+	})
+	t.Run("a service that was taken away is named", func(t *testing.T) {
+		if _, err := s.Read(ctx, at, "shop/gone", good); !errors.Is(err, git.ErrNoFile) {
+			t.Fatalf("got %v", err)
+		}
+	})
+}
+
+func TestUnreadable(t *testing.T) {
+	s, bare := open(t)
+	good, err := s.Write(t.Context(), at, record("shop/web", "1"), yamlOf("blue"), "k")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name     string
+		service  release.Service
+		revision release.Commit
+		want     bool
+	}{
+		{"what a person broke is told as unreadable", "shop/web", byHand(t, bare, "shop/web/manifests.yaml", "kind: [\n"), true},
+		{"an image by tag is told as unreadable", "shop/web", byHand(t, bare, "shop/web/manifests.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {name: x}\nspec: {containers: [{name: a, image: nginx}]}\n"), true},
+		{"missing manifests are told as unreadable", "shop/gone", good, true},
+		{"a commit that the remote does not give out is not", "shop/web", release.Commit(strings.Repeat("e", 40)), false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := s.Read(t.Context(), at, c.service, c.revision)
+			var u desired.Unreadable
+			if err == nil || errors.As(err, &u) != c.want || (c.want && hint.Of(err) == "") {
+				t.Fatalf("got %T %v, hint %q", err, err, hint.Of(err))
+			}
+		})
+	}
+}

@@ -1,0 +1,303 @@
+package deployer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/seatrial/seatrial/deployer/live"
+	"github.com/seatrial/seatrial/release"
+)
+
+const (
+	defaultEvery = time.Minute
+	gather       = 300 * time.Millisecond // changes that come together are looked at together
+	healTimeout  = time.Minute
+	calm         = 2 * time.Minute // without a heal: the back-off begins anew
+	freeHeals    = 3               // within calm, before the back-off begins
+	firstBackOff = 5 * time.Second
+	maxBackOff   = 5 * time.Minute
+)
+
+// Slots lists every slot.
+type Slots func(context.Context) ([]release.Slot, error)
+
+// Watched is what Fleet needs of the clusters; *live.Clusters is one.
+type Watched interface {
+	Clusters
+	Drifted(ctx context.Context, cluster string, w live.Want) ([]string, error)
+	Changed(ctx context.Context) ([]live.Change, error)
+}
+
+// Healed says that a target was put back to the revision it is on.
+type Healed struct {
+	Service  release.Service
+	Env      release.Env
+	Cluster  string
+	Revision release.Commit
+	Objects  []string // "Deployment/web"
+	At       time.Time
+	Took     time.Duration
+	Err      error // it could not be healed
+}
+
+// Fleet watches every cluster and heals what drifts from the revision the target is on,
+// unless a rollout occupies the slot. Its fields are not changed once Run has begun.
+type Fleet struct {
+	Platform Platform
+	Slots    Slots
+	Slot     Slot
+	Desired  Desired
+	Live     Watched
+	Locks    *Locks
+	Report   func(context.Context, Healed)
+	Log      *slog.Logger  // default: nowhere
+	Every    time.Duration // look at everything; default 1m
+	Now      func() time.Time
+
+	mu   sync.Mutex // guards heal
+	heal map[live.Change]*backOff
+}
+
+// backOff slows down healing of what does not stay healed.
+type backOff struct {
+	last  time.Time
+	pause time.Duration
+	heals int
+	late  bool // something changed during the pause
+}
+
+// Run heals until ctx ends.
+func (f *Fleet) Run(ctx context.Context) error {
+	if f.Every == 0 {
+		f.Every = defaultEvery
+	}
+	if f.Log == nil {
+		f.Log = slog.New(slog.DiscardHandler)
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return f.listen(ctx) })
+	g.Go(func() error { return f.sweep(ctx) })
+	g.Go(func() error { return f.catchUp(ctx) })
+	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
+		return fmt.Errorf("heal drift: %w", err)
+	}
+	return ctx.Err()
+}
+
+// listen looks at what has just changed.
+func (f *Fleet) listen(ctx context.Context) error {
+	for {
+		changes, err := f.Live.Changed(ctx)
+		if err != nil {
+			return err
+		}
+		f.look(ctx, changes)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(gather):
+		}
+	}
+}
+
+// sweep looks at everything, now and then: it fills the caches of clusters that nothing
+// was deployed to since the start and catches up those that were away.
+func (f *Fleet) sweep(ctx context.Context) error {
+	tick := time.NewTicker(f.Every)
+	defer tick.Stop()
+	for {
+		slots, err := f.Slots(ctx)
+		if err != nil && ctx.Err() == nil {
+			f.Log.Warn("drift", "error", err)
+		}
+		var all []live.Change
+		for _, s := range slots {
+			for cluster := range s.Targets {
+				all = append(all, live.Change{Cluster: cluster, Service: s.Service})
+			}
+		}
+		f.look(ctx, all)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+}
+
+// catchUp looks at what changed while its target was left alone, once the pause is over.
+func (f *Fleet) catchUp(ctx context.Context) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+			if due := f.due(); len(due) > 0 {
+				f.look(ctx, due)
+			}
+		}
+	}
+}
+
+func (f *Fleet) due() []live.Change {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var due []live.Change
+	for ch, b := range f.heal {
+		if b.late && f.Now().Sub(b.last) >= b.pause {
+			b.late = false
+			due = append(due, ch)
+		}
+	}
+	return due
+}
+
+// look checks the changed targets, a few at once.
+func (f *Fleet) look(ctx context.Context, changes []live.Change) {
+	slots, err := f.Slots(ctx)
+	if err != nil {
+		return // the next change, or the next sweep, asks again
+	}
+	var g errgroup.Group
+	g.SetLimit(8)
+	for _, ch := range changes {
+		for _, s := range slots {
+			if s.Service == ch.Service && s.Targets[ch.Cluster] != "" && s.Occupant == "" {
+				g.Go(func() error {
+					f.check(ctx, ch, s.Env)
+					return nil
+				})
+			}
+		}
+	}
+	_ = g.Wait() // none of them returns an error
+}
+
+// check compares one target and heals it. The slot is read again once the target is ours
+// alone: a rollout may have begun meanwhile.
+func (f *Fleet) check(ctx context.Context, ch live.Change, env release.Env) {
+	if f.paused(ch) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, healTimeout)
+	defer cancel()
+	unlock, err := f.Locks.Lock(ctx, ch.Cluster, ch.Service)
+	if err != nil {
+		return
+	}
+	defer unlock()
+	slot, err := f.Slot(ctx, ch.Service, env)
+	if err != nil || slot.Occupant != "" || slot.Targets[ch.Cluster] == "" {
+		return
+	}
+	w, err := f.want(ctx, slot, ch.Cluster)
+	if err != nil {
+		f.Log.Warn("drift", "service", ch.Service, "env", env, "cluster", ch.Cluster, "error", err)
+		return
+	}
+	began := f.Now()
+	objects, err := f.Live.Drifted(ctx, ch.Cluster, w)
+	if err != nil || len(objects) == 0 {
+		return // in order, or not to be asked now: the sweep comes back
+	}
+	slices.SortFunc(objects, strings.Compare)
+	done := Healed{Service: ch.Service, Env: env, Cluster: ch.Cluster, Revision: w.Revision, Objects: objects, At: began}
+	res, err := f.Live.Sync(ctx, ch.Cluster, w)
+	if err == nil && res.State == live.Refused {
+		err = errors.New(res.Message)
+	}
+	done.Took, done.Err = f.Now().Sub(began), err
+	f.healed(ch)
+	f.Report(ctx, done)
+}
+
+// want is the content of the revision that the target, not the branch, is on.
+func (f *Fleet) want(ctx context.Context, slot release.Slot, cluster string) (live.Want, error) {
+	env, ok := f.Platform.Environment(slot.Env)
+	if !ok {
+		return live.Want{}, fmt.Errorf("environment %s is not configured", slot.Env)
+	}
+	content, err := f.Desired.Read(ctx, env.Spec.DesiredState, slot.Service, slot.Targets[cluster])
+	if err != nil {
+		return live.Want{}, err
+	}
+	return live.Want{Service: slot.Service, Revision: content.Revision, Namespace: content.Record.Namespace,
+		Objects: content.Rendered.Objects, Prune: env.Spec.Prune}, nil
+}
+
+// paused reports whether a target does not stay healed and is left alone for a while.
+func (f *Fleet) paused(ch live.Change) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	b := f.heal[ch]
+	if b == nil || f.Now().Sub(b.last) >= b.pause {
+		return false
+	}
+	b.late = true
+	return true
+}
+
+// healed remembers a heal. The first few cost nothing, each further one doubles the pause.
+func (f *Fleet) healed(ch live.Change) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.heal == nil {
+		f.heal = map[live.Change]*backOff{}
+	}
+	now := f.Now()
+	b := f.heal[ch]
+	if b == nil || now.Sub(b.last) > b.pause+calm {
+		b = &backOff{}
+		f.heal[ch] = b
+	}
+	b.last = now
+	if b.heals++; b.heals > freeHeals {
+		b.pause = min(maxBackOff, max(firstBackOff, 2*b.pause))
+	}
+}
+
+// Look says how each target of a slot is now, for the board.
+func (f *Fleet) Look(ctx context.Context, s release.Slot) []release.Target {
+	clusters := make([]string, 0, len(s.Targets))
+	for c := range s.Targets {
+		clusters = append(clusters, c)
+	}
+	slices.Sort(clusters)
+	out := make([]release.Target, len(clusters))
+	var g errgroup.Group
+	g.SetLimit(8)
+	for i, c := range clusters {
+		g.Go(func() error {
+			out[i] = f.lookAt(ctx, s, c)
+			return nil
+		})
+	}
+	_ = g.Wait() // none of them returns an error
+	return out
+}
+
+func (f *Fleet) lookAt(ctx context.Context, s release.Slot, cluster string) release.Target {
+	t := release.Target{Cluster: cluster, Revision: s.Targets[cluster], State: "Unknown"}
+	w, err := f.want(ctx, s, cluster)
+	if err != nil {
+		t.Message = err.Error()
+		return t
+	}
+	res, err := f.Live.Health(ctx, cluster, w, time.Time{})
+	if err != nil {
+		t.State, t.Message = string(live.Unreachable), err.Error()
+		return t
+	}
+	t.State, t.Message = string(res.State), res.Message
+	return t
+}

@@ -1,0 +1,190 @@
+package live
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/argoproj/argo-cd/gitops-engine/pkg/cache"
+	enginekube "github.com/argoproj/argo-cd/gitops-engine/pkg/utils/kube"
+	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/seatrial/seatrial/internal/kube"
+	"github.com/seatrial/seatrial/release"
+)
+
+// cluster is one cluster with its cache of what we manage there and its pods.
+type cluster struct {
+	name  string
+	slots chan struct{} // applies at once
+	kinds *kindSet
+
+	mu    sync.Mutex // guards conn and cache
+	conn  *kube.Cluster
+	cache cache.ClusterCache
+}
+
+// kindSet is the allow-list of kinds that are watched. It grows with what is deployed.
+type kindSet struct {
+	mu  sync.RWMutex // guards all
+	all map[schema.GroupKind]bool
+}
+
+func newKindSet() *kindSet {
+	all := map[schema.GroupKind]bool{}
+	for group, kinds := range map[string][]string{
+		"":                          {"ConfigMap", "Secret", "Service", "ServiceAccount", "PersistentVolumeClaim", "Pod", "Namespace"},
+		"apps":                      {"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"},
+		"batch":                     {"Job", "CronJob"},
+		"networking.k8s.io":         {"Ingress", "NetworkPolicy"},
+		"autoscaling":               {"HorizontalPodAutoscaler"},
+		"policy":                    {"PodDisruptionBudget"},
+		"rbac.authorization.k8s.io": {"Role", "RoleBinding"},
+	} {
+		for _, k := range kinds {
+			all[schema.GroupKind{Group: group, Kind: k}] = true
+		}
+	}
+	return &kindSet{all: all}
+}
+
+// add reports whether any of the objects has a kind that was not watched yet.
+func (s *kindSet) add(objs []*unstructured.Unstructured) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	grew := false
+	for _, o := range objs {
+		gk := o.GroupVersionKind().GroupKind()
+		grew = grew || !s.all[gk]
+		s.all[gk] = true
+	}
+	return grew
+}
+
+// IsExcludedResource is the engine's question about each kind a cluster serves.
+func (s *kindSet) IsExcludedResource(group, kind, _ string) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return !s.all[schema.GroupKind{Group: group, Kind: kind}]
+}
+
+func (c *Clusters) cluster(name string) *cluster {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	cl := c.known[name]
+	if cl == nil {
+		cl = &cluster{name: name, slots: make(chan struct{}, c.cfg.Applies), kinds: newKindSet()}
+		c.known[name] = cl
+	}
+	return cl
+}
+
+func (cl *cluster) close() {
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	if cl.cache != nil {
+		cl.cache.Invalidate()
+		cl.cache = nil
+	}
+}
+
+// view is a cluster that has just answered, with a filled cache.
+type view struct {
+	*cluster
+	conn  *kube.Cluster
+	cache cache.ClusterCache
+}
+
+// reach asks the cluster whether it is there and makes sure that its cache is filled and
+// watches every kind of objs.
+func (c *Clusters) reach(ctx context.Context, name string, objs []*unstructured.Unstructured) (view, error) {
+	conn, err := c.kube.Get(name)
+	if err != nil {
+		return view{}, err
+	}
+	if err := conn.Ready(ctx); err != nil {
+		return view{}, err
+	}
+	cl := c.cluster(name)
+	v := view{cluster: cl, conn: conn, cache: cl.connect(c, conn, objs)}
+	filled := make(chan error, 1)
+	go func() { filled <- v.cache.EnsureSynced() }()
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.Reach)
+	defer cancel()
+	select {
+	case err = <-filled:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	if err != nil {
+		return view{}, fmt.Errorf("cluster %s: list what runs there: %s", name, kube.Why(err))
+	}
+	return v, nil
+}
+
+// connect gives the cache for these credentials.
+func (cl *cluster) connect(c *Clusters, conn *kube.Cluster, objs []*unstructured.Unstructured) cache.ClusterCache {
+	grew := cl.kinds.add(objs)
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	if cl.cache != nil && cl.conn.Version == conn.Version {
+		if grew {
+			cl.cache.Invalidate()
+		}
+		return cl.cache
+	}
+	if cl.cache != nil {
+		cl.cache.Invalidate()
+	}
+	cl.conn = conn
+	cl.cache = cache.NewClusterCache(conn.WatchConfig(),
+		cache.SetKubectl(conn.Lister()),
+		cache.SetLogr(logr.Discard()),
+		cache.SetSettings(cache.Settings{ResourcesFilter: cl.kinds}),
+		cache.SetRespectRBAC(cache.RespectRbacNormal),
+		cache.SetClusterSyncRetryTimeout(time.Second),
+		cache.SetPopulateResourceInfoHandler(describe))
+	cl.cache.OnResourceUpdated(func(now, before *cache.Resource, _ map[enginekube.ResourceKey]*cache.Resource) {
+		if svc, ok := moved(now, before); ok {
+			c.news.add(Change{Cluster: cl.name, Service: svc})
+		}
+	})
+	return cl.cache
+}
+
+// moved tells which service's object came, changed in more than its status, or went.
+func moved(now, before *cache.Resource) (release.Service, bool) {
+	a, b := ownedOf(now), ownedOf(before)
+	switch {
+	case a == nil && b == nil:
+		return "", false
+	case a == nil:
+		return b.service, true
+	case b == nil:
+		return a.service, true
+	}
+	return a.service, a.shape != b.shape
+}
+
+func ownedOf(r *cache.Resource) *owned {
+	if r == nil {
+		return nil
+	}
+	o, _ := r.Info.(*owned)
+	return o
+}
+
+// find lists the cached resources of some namespaces.
+func (v view) find(namespaces map[string]bool, want func(*cache.Resource) bool) []*cache.Resource {
+	var out []*cache.Resource
+	for ns := range maps.Keys(namespaces) {
+		for _, r := range v.cache.FindResources(ns, want) {
+			out = append(out, r)
+		}
+	}
+	return out
+}

@@ -1,0 +1,240 @@
+package render
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	"sigs.k8s.io/yaml"
+
+	"github.com/seatrial/seatrial/internal/hint"
+)
+
+// document is one object as a file has it.
+type document struct {
+	file  string
+	index int // of the document in the file, from 1
+	obj   map[string]any
+}
+
+// object is a checked document.
+type object struct {
+	*unstructured.Unstructured
+	file string
+}
+
+// where names the object for people: "Deployment web (deploy/web.yaml)".
+func (o object) where() string {
+	name := o.GetName()
+	if name == "" {
+		name = o.GetGenerateName() + "*"
+	}
+	return fmt.Sprintf("%s %s (%s)", o.GetKind(), name, o.file)
+}
+
+// split reads the documents of a file; empty ones are skipped.
+func split(file string, data []byte, maxDocs int) ([]document, error) {
+	rd := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(data)))
+	var docs []document
+	for n := 1; ; n++ {
+		raw, err := rd.Read()
+		if errors.Is(err, io.EOF) {
+			return docs, nil
+		}
+		if err != nil {
+			return nil, notYAML(file, n, err)
+		}
+		if n > maxDocs*2 {
+			return nil, hint.Add(fmt.Errorf("%s has over %d documents", file, maxDocs), "split the service")
+		}
+		doc, err := decode(file, n, raw)
+		if err != nil {
+			return nil, err
+		}
+		docs = append(docs, doc...)
+	}
+}
+
+// decode reads one document; a List is read as its items.
+func decode(file string, n int, raw []byte) ([]document, error) {
+	var v any
+	if err := yaml.UnmarshalStrict(raw, &v); err != nil {
+		return nil, notYAML(file, n, err)
+	}
+	if v == nil {
+		return nil, nil
+	}
+	m, ok := v.(map[string]any)
+	if !ok {
+		return nil, hint.Add(fmt.Errorf("%s: document %d is not an object but %s", file, n, kindOf(v)), "a manifest begins with apiVersion and kind")
+	}
+	kind, _ := m["kind"].(string)
+	items, isList := m["items"].([]any)
+	if !isList || !strings.HasSuffix(kind, "List") {
+		return []document{{file: file, index: n, obj: m}}, nil
+	}
+	var docs []document
+	for _, it := range items {
+		item, ok := it.(map[string]any)
+		if !ok {
+			return nil, hint.Add(fmt.Errorf("%s: document %d: the %s holds something that is not an object", file, n, kind), "list whole objects")
+		}
+		docs = append(docs, document{file: file, index: n, obj: item})
+	}
+	return docs, nil
+}
+
+func kindOf(v any) string {
+	switch v.(type) {
+	case string:
+		return "a text"
+	case []any:
+		return "a list"
+	}
+	return "a value"
+}
+
+// notYAML keeps what the parser says, the line above all.
+func notYAML(file string, n int, err error) error {
+	text := oneLine(err)
+	for _, prefix := range []string{"error converting YAML to JSON: ", "yaml: ", "unmarshal errors: "} {
+		text = strings.TrimPrefix(text, prefix)
+	}
+	return hint.Add(fmt.Errorf("%s: document %d is not YAML: %s", file, n, text), "correct the file; `kubectl apply --dry-run=client -f` shows the same")
+}
+
+var objectName = regexp.MustCompile(`^[a-zA-Z0-9]([-a-zA-Z0-9_.:]{0,251}[a-zA-Z0-9])?$`)
+
+// check turns documents into objects: whole, named, in a namespace, each only once.
+func check(docs []document, o Options) ([]object, error) {
+	if len(docs) > o.Limits.Objects {
+		return nil, hint.Add(fmt.Errorf("the manifests hold %d objects, over the limit of %d", len(docs), o.Limits.Objects), "split the service")
+	}
+	var objs []object
+	seen := map[string]string{}
+	for _, d := range docs {
+		obj, err := whole(d)
+		if err != nil {
+			return nil, err
+		}
+		if obj.GetNamespace() == "" && !ClusterScoped(obj.GroupVersionKind().GroupKind()) && o.Namespace != "" {
+			obj.SetNamespace(o.Namespace)
+		}
+		gk := obj.GroupVersionKind().GroupKind()
+		key := strings.Join([]string{gk.Group, gk.Kind, obj.GetNamespace(), obj.GetName()}, "/")
+		if first, twice := seen[key]; twice && obj.GetName() != "" {
+			return nil, hint.Add(fmt.Errorf("%s is defined twice: in %s and in %s", obj.GetKind()+" "+obj.GetName(), first, d.file), "keep one of them")
+		}
+		seen[key] = d.file
+		objs = append(objs, obj)
+	}
+	slices.SortStableFunc(objs, func(a, b object) int { return strings.Compare(sortKey(a), sortKey(b)) })
+	return objs, nil
+}
+
+func sortKey(o object) string {
+	gvk := o.GroupVersionKind()
+	return strings.Join([]string{gvk.Group, gvk.Kind, o.GetNamespace(), o.GetName(), o.GetGenerateName()}, "\x00")
+}
+
+func whole(d document) (object, error) {
+	at := fmt.Sprintf("%s: document %d", d.file, d.index)
+	version, _ := d.obj["apiVersion"].(string)
+	kind, _ := d.obj["kind"].(string)
+	meta, isMap := d.obj["metadata"].(map[string]any)
+	switch {
+	case version == "" || kind == "":
+		return object{}, hint.Add(fmt.Errorf("%s has no apiVersion or no kind", at), "a manifest begins with apiVersion and kind; keep other files out of the folder")
+	case strings.Count(version, "/") > 1 || strings.ContainsAny(version+kind, " \n\t"):
+		return object{}, hint.Add(fmt.Errorf("%s: apiVersion %.80q or kind %.80q cannot be", at, version, kind), "write them as in apps/v1, Deployment")
+	case !isMap:
+		return object{}, hint.Add(fmt.Errorf("%s: %s has no metadata", at, kind), "give it metadata.name")
+	}
+	for _, f := range []string{"name", "namespace", "generateName"} {
+		if v, there := meta[f]; there && v != nil {
+			if s, ok := v.(string); !ok || (s != "" && !objectName.MatchString(strings.TrimSuffix(s, "-")) && f != "generateName") {
+				return object{}, hint.Add(fmt.Errorf("%s: metadata.%s of the %s is not a name", at, f, kind), "use lower-case letters, digits and dashes")
+			}
+		}
+	}
+	for _, f := range []string{"labels", "annotations"} {
+		if err := texts(meta, f); err != nil {
+			return object{}, hint.Add(fmt.Errorf("%s: metadata.%s of the %s: %w", at, f, kind, err), "put the value in quotes")
+		}
+	}
+	obj := object{&unstructured.Unstructured{Object: d.obj}, d.file}
+	if obj.GetName() == "" && (obj.GetGenerateName() == "" || obj.GetAnnotations()["argocd.argoproj.io/hook"] == "") {
+		return object{}, hint.Add(fmt.Errorf("%s: %s has no name", at, kind), "give it metadata.name")
+	}
+	delete(d.obj, "status")
+	for _, f := range []string{"creationTimestamp", "managedFields", "resourceVersion", "uid", "generation", "selfLink"} {
+		delete(meta, f)
+	}
+	return obj, nil
+}
+
+// texts demands a map of texts, which is what the API server will demand.
+func texts(meta map[string]any, field string) error {
+	v, there := meta[field]
+	if !there || v == nil {
+		delete(meta, field)
+		return nil
+	}
+	m, ok := v.(map[string]any)
+	if !ok {
+		return errors.New("not a map")
+	}
+	for k, v := range m {
+		if _, ok := v.(string); !ok {
+			return fmt.Errorf("%.60q is not a text", k)
+		}
+	}
+	return nil
+}
+
+// canonical writes the objects so that the same objects are always the same bytes.
+func canonical(objs []object, l Limits) ([]byte, error) {
+	var out bytes.Buffer
+	for i, o := range objs {
+		data, err := yaml.Marshal(o.Object)
+		if err != nil {
+			return nil, fmt.Errorf("%s cannot be written: %w", o.where(), err)
+		}
+		if i > 0 {
+			out.WriteString("---\n")
+		}
+		out.Write(data)
+		if int64(out.Len()) > l.Bytes {
+			return nil, hint.Add(fmt.Errorf("the rendered manifests are over the limit of %d bytes", l.Bytes), "split the service")
+		}
+	}
+	return out.Bytes(), nil
+}
+
+// plain reads every YAML and JSON file below a folder. The folders of other environments
+// beside it are not below it; overlays without a choice would be an accident.
+func plain(src *source, dir string, o Options) ([]document, error) {
+	var docs []document
+	err := src.walk(dir, func(name string, data []byte) error {
+		switch path.Ext(name) {
+		case ".yaml", ".yml", ".json":
+		default:
+			return nil
+		}
+		more, err := split(name, data, o.Limits.Objects)
+		docs = append(docs, more...)
+		return err
+	})
+	if err == nil && len(docs) == 0 {
+		err = hint.Add(fmt.Errorf("folder %s holds no manifest", dir), "commit the manifests as .yaml files, or correct spec.deploy.manifests")
+	}
+	return docs, err
+}

@@ -1,0 +1,336 @@
+package deployer
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/seatrial/seatrial/deployer/desired"
+	"github.com/seatrial/seatrial/deployer/live"
+	"github.com/seatrial/seatrial/internal/hint"
+	"github.com/seatrial/seatrial/release"
+)
+
+const (
+	defaultSyncTimeout = 5 * time.Minute
+	atOnce             = 16 // targets of a wave that are worked on at the same time
+	askSync            = 400 * time.Millisecond
+	askHealth          = 500 * time.Millisecond
+	askReturn          = 250 * time.Millisecond
+	askUnreachable     = 2 * time.Second
+)
+
+// Rollout carries out the steps of one release on the clusters. Its methods Sync, Health
+// and Return are actions: they may be repeated at any point.
+type Rollout struct {
+	Content  Content
+	Platform Platform
+	Slot     Slot
+	Desired  Desired
+	Live     Clusters
+	Locks    *Locks
+	Now      func() time.Time
+}
+
+// stage is what every step needs to know about where the release stands.
+type stage struct {
+	env     release.Environment
+	project release.Project
+	s       release.Stage
+	waves   []release.Wave
+	planned bool // the waves were planned just now
+}
+
+// stage finds them. What the platform repo does not have (now) makes the release wait: one
+// mistaken commit there must not roll back what is live.
+func (o *Rollout) stage(r release.Release) (stage, *release.Verdict, error) {
+	name := r.Env()
+	env, ok := o.Platform.Environment(name)
+	if !ok {
+		return stage{}, nil, hint.Add(fmt.Errorf("environment %q is not configured any more", name), "put it back into the platform repo, or hold the release")
+	}
+	project, ok := o.Platform.Project(r.Project)
+	if !ok {
+		return stage{}, nil, hint.Add(fmt.Errorf("project %q is not configured any more", r.Project), "put it back into the platform repo")
+	}
+	st := stage{env: env, project: project, s: r.Now()}
+	st.waves = st.s.Waves
+	if len(st.waves) == 0 {
+		st.waves, st.planned = Plan(env, o.Platform.Clusters()), true
+	}
+	if len(st.waves) == 0 {
+		v := release.Refuse(fmt.Sprintf("environment %s selects no cluster", name), "check the labels in the platform repo: waves[].clusters.matchLabels against the clusters'")
+		return stage{}, &v, nil
+	}
+	return st, nil, nil
+}
+
+func (st stage) facts() release.Facts {
+	if st.planned {
+		return release.Facts{Waves: st.waves}
+	}
+	return release.Facts{}
+}
+
+func (st stage) timeout() time.Duration {
+	if d := st.env.Spec.SyncTimeout.Std(); d > 0 {
+		return d
+	}
+	return defaultSyncTimeout
+}
+
+func (st stage) namespace() string {
+	if len(st.project.Spec.Namespaces) == 0 {
+		return ""
+	}
+	return st.project.Spec.Namespaces[0]
+}
+
+// budget is how many targets of a wave may fail.
+func (st stage) budget(wave string) int {
+	for _, w := range st.env.Spec.Waves {
+		if w.Name == wave {
+			return w.FailureBudget
+		}
+	}
+	return 0
+}
+
+func (st stage) want(svc release.Service, c desired.Content, hooks bool) live.Want {
+	return live.Want{Service: svc, Revision: c.Revision, Namespace: st.namespace(), Objects: c.Rendered.Objects,
+		Prune: st.env.Spec.Prune, Hooks: hooks}
+}
+
+// Sync commits the desired state, once per stage, and applies it to the wave's targets.
+func (o *Rollout) Sync(ctx context.Context, key string, r release.Release) (release.Facts, release.Verdict, error) {
+	st, refused, err := o.stage(r)
+	if err != nil || refused != nil {
+		return release.Facts{}, deref(refused), err
+	}
+	facts := st.facts()
+	if r.Wave >= len(st.waves) {
+		return facts, release.Pass().Because("no wave is left"), nil
+	}
+	if st.s.Desired == "" {
+		commit, verdict, err := o.commit(ctx, r, st)
+		if err != nil || verdict != nil {
+			return facts, deref(verdict), err
+		}
+		facts.Desired, st.s.Desired = commit, commit
+	}
+	content, err := o.Desired.Read(ctx, st.env.Spec.DesiredState, r.Service, st.s.Desired)
+	if err != nil {
+		return facts, release.Verdict{}, fmt.Errorf("read the desired state of %s: %w", r.Service, err)
+	}
+	wave := st.waves[r.Wave]
+	limit := unavailable(st.env, wave)
+	all := o.each(ctx, nextBatch(wave, limit, st.s.Desired), func(ctx context.Context, t release.Target) seen {
+		s := o.syncTarget(ctx, st.want(r.Service, content, true), t)
+		if limit < len(wave.Targets) && s.err == nil && s.result.State == live.Synced {
+			return o.healthTarget(ctx, st.want(r.Service, content, true), s.target)
+		}
+		return s
+	})
+	facts.Targets = targetsOf(all)
+	return facts, syncVerdict(r, wave, all, st, o.Now()), nil
+}
+
+func targetsOf(all []seen) []release.Target {
+	var out []release.Target
+	for _, s := range all {
+		out = append(out, s.target)
+	}
+	return out
+}
+
+func deref(v *release.Verdict) release.Verdict {
+	if v == nil {
+		return release.Verdict{}
+	}
+	return *v
+}
+
+// commit writes the rendered content to the branch before any cluster hears of it.
+func (o *Rollout) commit(ctx context.Context, r release.Release, st stage) (release.Commit, *release.Verdict, error) {
+	out, err := o.Content(ctx, r, st.env)
+	if err != nil {
+		return "", nil, fmt.Errorf("render %s for %s: %w", r.Service, st.env.Meta.Name, err)
+	}
+	if st.s.Manifests != "" && out.Digest != st.s.Manifests {
+		v := release.Refuse(fmt.Sprintf("the manifests render to %s now, but %s was checked", out.Digest, st.s.Manifests),
+			"push again: the gates have to see what is deployed")
+		return "", &v, nil
+	}
+	rec := desired.Record{Service: r.Service, Release: r.ID, Commit: r.Commit, Repo: r.Repo, Manifests: out.Digest,
+		Renderer: out.Kind, Path: out.Path, Namespace: st.namespace()}
+	if r.Artifact != nil {
+		rec.Image = r.Artifact.Reference()
+	}
+	c, err := o.Desired.Write(ctx, st.env.Spec.DesiredState, rec, out.YAML, stageKey(r, "deploy"))
+	if err != nil {
+		return "", nil, fmt.Errorf("commit the desired state of %s: %w", r.Service, err)
+	}
+	return c, nil, nil
+}
+
+// stageKey is the same for every wave and step of one stage, and another when a person
+// has the release tried again.
+func stageKey(r release.Release, what string) string {
+	return fmt.Sprintf("%s/%s/%s/%d", r.ID, what, r.Env(), r.Attempt)
+}
+
+// seen is what one look at one target came to.
+type seen struct {
+	target release.Target
+	before release.Target // as it was saved after the look before
+	result live.Result
+	err    error // it could not be asked
+}
+
+// late reports whether a target has had its time since the wave, or its sync, began. The
+// first look, and the one after it could not be asked, never are: nobody looked meanwhile.
+func (s seen) late(wave release.Wave, limit time.Duration, now time.Time) bool {
+	switch live.State(s.before.State) {
+	case "", live.Pending, live.Unreachable:
+		return false
+	}
+	began := s.began(wave)
+	return !began.IsZero() && now.Sub(began) > limit
+}
+
+// began is what a target's time counts from: its sync, once there is one.
+func (s seen) began(wave release.Wave) time.Time {
+	if s.target.Synced.After(wave.Started) {
+		return s.target.Synced
+	}
+	return wave.Started
+}
+
+// each works on targets at once and keeps their order.
+func (o *Rollout) each(ctx context.Context, targets []release.Target, do func(context.Context, release.Target) seen) []seen {
+	out := make([]seen, len(targets))
+	var g errgroup.Group
+	g.SetLimit(atOnce)
+	for i, t := range targets {
+		g.Go(func() error {
+			out[i] = do(ctx, t)
+			out[i].before = t
+			return nil
+		})
+	}
+	_ = g.Wait() // none of them returns an error
+	return out
+}
+
+// syncTarget brings one target to the content. A target that is on it already is only
+// looked at again, which costs a few milliseconds.
+func (o *Rollout) syncTarget(ctx context.Context, w live.Want, t release.Target) seen {
+	unlock, err := o.Locks.Lock(ctx, t.Cluster, w.Service)
+	if err != nil {
+		return seen{target: t, err: err}
+	}
+	defer unlock()
+	first := !on(t, w.Revision)
+	w.Hooks = w.Hooks && first
+	res, err := o.Live.Sync(ctx, t.Cluster, w)
+	if err != nil {
+		return unreachable(t, err)
+	}
+	before := t.State
+	t.State, t.Message = string(res.State), res.Message
+	switch res.State {
+	case live.Syncing:
+		if first && before != t.State {
+			t.Synced = o.Now() // its time begins with its first answer
+		}
+	case live.Synced:
+		if first {
+			t.Revision, t.Synced, t.Healthy = w.Revision, o.Now(), time.Time{}
+		}
+		t.State = string(live.Progressing)
+		if !t.Healthy.IsZero() {
+			t.State = string(live.Healthy)
+		}
+	case live.Refused:
+		t.State = string(live.Degraded)
+	}
+	return seen{target: t, result: res}
+}
+
+func unreachable(t release.Target, err error) seen {
+	t.State, t.Message = string(live.Unreachable), err.Error()
+	return seen{target: t, err: err}
+}
+
+// syncVerdict weighs what the targets said. Failures within the budget do not stop the
+// wave; an unreachable target is waited for, because nothing is known of it.
+func syncVerdict(r release.Release, wave release.Wave, all []seen, st stage, now time.Time) release.Verdict {
+	var failed, gone, running []seen
+	var proof []release.Evidence
+	for _, s := range all {
+		switch {
+		case s.err != nil:
+			gone = append(gone, s)
+		case s.result.State == live.Refused, s.result.State == live.Degraded:
+			failed = append(failed, s)
+		case s.result.State == live.Syncing:
+			running = append(running, s)
+		default:
+			proof = append(proof, evidence("sync", fmt.Sprintf("%s holds the objects of %s", s.target.Cluster, r.Service), true, s.target, now, changesOf(s.result)))
+		}
+	}
+	left := pendingAfter(wave, all, st.s.Desired)
+	switch {
+	case len(failed) > st.budget(wave.Name):
+		f := failed[0]
+		return release.Refuse(fmt.Sprintf("cluster %s refuses %s: %s", f.target.Cluster, r.Service, f.result.Message), f.result.Hint).
+			With(evidence("sync", fmt.Sprintf("%s takes the objects of %s", f.target.Cluster, r.Service), false, f.target, now, f.result.Message))
+	case len(gone) > 0 && !quarantined(gone, failed, st, wave, now):
+		return awaitReach(gone)
+	case len(running) > 0:
+		s := running[0]
+		if s.late(wave, st.timeout(), now) {
+			return release.Refuse(fmt.Sprintf("cluster %s: the sync did not end within %s: %s", s.target.Cluster, st.timeout(), s.result.Message), "look at the hook or the object it waits for")
+		}
+		return release.Wait(fmt.Sprintf("cluster %s: %s", s.target.Cluster, s.result.Message), askSync)
+	case left > 0:
+		return release.Wait(fmt.Sprintf("%d targets of wave %s wait for the others to be healthy", left, wave.Name), askHealth)
+	}
+	return release.Pass(proof...)
+}
+
+// quarantined reports whether the unreachable targets fit into the failure budget and
+// have been given their time. One that answered at the look before has just begun.
+func quarantined(gone, failed []seen, st stage, wave release.Wave, now time.Time) bool {
+	if len(gone)+len(failed) > st.budget(wave.Name) || wave.Started.IsZero() {
+		return false
+	}
+	return !slices.ContainsFunc(gone, func(s seen) bool {
+		return s.before.State != string(live.Unreachable) || now.Sub(s.began(wave)) < st.timeout()
+	})
+}
+
+// awaitReach waits for clusters that do not answer.
+func awaitReach(gone []seen) release.Verdict {
+	var said []string
+	for _, s := range gone {
+		said = append(said, s.err.Error())
+	}
+	return release.Wait(strings.Join(said, "; "), askUnreachable).
+		Advise("it goes on by itself when the cluster answers; which parts answer: seatrial doctor")
+}
+
+func changesOf(res live.Result) string {
+	if len(res.Objects) == 0 {
+		return "nothing to change"
+	}
+	return fmt.Sprintf("%d changed: %s", len(res.Objects), strings.Join(res.Objects[:min(10, len(res.Objects))], ", "))
+}
+
+func evidence(gate, claim string, holds bool, t release.Target, now time.Time, detail string) release.Evidence {
+	return release.Evidence{Gate: gate, Claim: claim, Holds: holds, Cluster: t.Cluster, Revision: t.Revision, From: t.Synced, To: now, Detail: detail}
+}

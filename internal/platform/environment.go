@@ -1,0 +1,79 @@
+package platform
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/seatrial/seatrial/release"
+)
+
+func seconds(n int) release.Duration { return release.Duration(time.Duration(n) * time.Second) }
+
+func (c *checker) environment(v *release.Environment) {
+	s := &v.Spec
+	c.name(v.Meta.Name, "metadata", "name")
+	c.desiredState(s.DesiredState)
+	c.atLeast(0, s.Approvals.Required, "spec", "approvals", "required")
+	for i, w := range s.Windows {
+		c.window(w, "spec", "windows", i)
+	}
+	c.Once(s.Policies, "spec", "policies")
+	c.atLeast(1, len(s.Waves), "spec", "waves")
+	names := make([]string, len(s.Waves))
+	for i, w := range s.Waves {
+		names[i] = w.Name
+		c.wave(w, "spec", "waves", i)
+	}
+	c.Once(names, "spec", "waves")
+	c.sloGate(&s.SLO)
+	c.Once(s.Trial.Experiments, "spec", "trial", "experiments")
+	setDefault(&s.Trial.Observe, seconds(60))
+	c.duration(s.Trial.Observe, "spec", "trial", "observe")
+	setDefault(&s.Prune.MaxDelete, 10)
+	c.atLeast(0, s.Prune.MaxDelete, "spec", "prune", "maxDelete")
+	setDefault(&s.SyncTimeout, seconds(5*60))
+	c.duration(s.SyncTimeout, "spec", "syncTimeout")
+	setDefault(&s.OnUnmatch, "leave")
+	c.OneOf("choice", s.OnUnmatch, []string{"leave", "withdraw"}, "spec", "onUnmatch")
+}
+
+func (c *checker) desiredState(d release.DesiredState) {
+	switch {
+	case d.Repo == "" || !repo.MatchString(d.Repo) && !repoURL.MatchString(d.Repo):
+		c.Add(fmt.Sprintf("%q: want owner/name on the forge, or a URL", d.Repo), "spec", "desiredState", "repo")
+	case repoURL.MatchString(d.Repo) && hasPassword(d.Repo):
+		c.Add("has a password in it: credentials are a setting of the server", "spec", "desiredState", "repo")
+	}
+	if !branch.MatchString(d.Branch) {
+		c.Add(fmt.Sprintf("%q: want the name of a branch", d.Branch), "spec", "desiredState", "branch")
+	}
+}
+
+func (c *checker) window(w release.Window, path ...any) {
+	m := window.FindStringSubmatch(w.Allow)
+	if m == nil || m[1] == m[2] {
+		c.Add(fmt.Sprintf(`%q: want days and hours like "Mon-Fri 09:00-18:00" or "22:00-06:00"`, w.Allow), append(path, "allow")...)
+	}
+	c.zone(w.TimeZone, append(path, "timeZone")...)
+}
+
+func (c *checker) wave(w release.WaveSpec, path ...any) {
+	c.name(w.Name, append(path, "name")...)
+	c.selector(w.Clusters, append(path, "clusters")...)
+	if m := w.MaxUnavailable; m != "" && !percent.MatchString(m) && !count.MatchString(m) {
+		c.Add(fmt.Sprintf(`%q: want a share like "25%%" or a number of clusters like "2"`, m), append(path, "maxUnavailable")...)
+	}
+	c.atLeast(0, w.FailureBudget, append(path, "failureBudget")...)
+	c.duration(w.PauseAfter, append(path, "pauseAfter")...)
+}
+
+func (c *checker) sloGate(g *release.SLOGate) {
+	c.atLeast(0, g.MinEvents, "spec", "slo", "minEvents")
+	c.duration(g.Observe, "spec", "slo", "observe")
+	c.duration(g.Settle, "spec", "slo", "settle")
+	c.duration(g.MaxWait, "spec", "slo", "maxWait")
+	setDefault(&g.Observe, seconds(30))
+	setDefault(&g.Settle, seconds(5))
+	setDefault(&g.MinEvents, 100)
+	setDefault(&g.MaxWait, seconds(5*60))
+}

@@ -1,0 +1,276 @@
+package platform_test
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/rogpeppe/go-internal/txtar"
+
+	"github.com/seatrial/seatrial/internal/platform"
+	"github.com/seatrial/seatrial/internal/strict"
+	"github.com/seatrial/seatrial/release"
+)
+
+// good is a platform repo in which everything fits together.
+func good(t testing.TB) fstest.MapFS {
+	t.Helper()
+	archive, err := txtar.ParseFile("testdata/good.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree := fstest.MapFS{}
+	for _, f := range archive.Files {
+		tree[f.Name] = &fstest.MapFile{Data: f.Data}
+	}
+	return tree
+}
+
+func TestLoad(t *testing.T) {
+	tree, err := platform.Load(good(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var order []string
+	for _, e := range tree.Environments {
+		order = append(order, e.Meta.Name)
+	}
+	if got := strings.Join(order, " "); got != "dev staging prod" {
+		t.Errorf("environments in the order %s", got)
+	}
+	for what, got := range map[string][]string{
+		"prod-canary prod-main staging":  slices.Sorted(maps.Keys(tree.Clusters)),
+		"shop":                           slices.Sorted(maps.Keys(tree.Projects)),
+		"forge ops":                      slices.Sorted(maps.Keys(tree.Channels)),
+		"kill-one-pod nightly":           slices.Sorted(maps.Keys(tree.Experiments)),
+		"lib/images.rego no-latest.rego": slices.Sorted(maps.Keys(tree.Policies)),
+	} {
+		if strings.Join(got, " ") != what {
+			t.Errorf("got %v, want %s", got, what)
+		}
+	}
+	if len(tree.SLOs) != 1 || tree.SLOs[0].Name != "availability" {
+		t.Errorf("SLOs = %+v", tree.SLOs)
+	}
+	if p, ok := tree.ProjectOf("Shop/web"); !ok || p.Meta.Name != "shop" {
+		t.Errorf("project of shop/web = %+v", p)
+	}
+	if _, ok := tree.ProjectOf("shop/other"); ok {
+		t.Error("a repo of nobody has a project")
+	}
+}
+
+func TestLoadFillsDefaultsIn(t *testing.T) {
+	tree, err := platform.Load(good(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	prod, ok := tree.Environment("prod")
+	if !ok {
+		t.Fatal("no prod")
+	}
+	s := prod.Spec
+	if s.SLO.Observe.Std() != 30*time.Second || s.SLO.Settle.Std() != 5*time.Second || s.SLO.MinEvents != 100 || s.SLO.MaxWait.Std() != 5*time.Minute {
+		t.Errorf("slo = %+v", s.SLO)
+	}
+	if s.Trial.Observe.Std() != time.Minute || s.Prune.MaxDelete != 10 || s.SyncTimeout.Std() != 5*time.Minute || s.OnUnmatch != "leave" {
+		t.Errorf("spec = %+v", s)
+	}
+	if c := tree.Clusters["staging"]; c.Spec.Credentials != "staging" || !c.Spec.Chaos {
+		t.Errorf("cluster = %+v", c)
+	}
+	e := tree.Experiments["kill-one-pod"].Spec
+	if want := (release.Limits{MaxTargets: 1, MaxPercent: 50, MaxDuration: release.Duration(5 * time.Minute), MinReady: 2}); e.Limits != want || e.Fault.Mode != "one" {
+		t.Errorf("experiment = %+v", e)
+	}
+	ops := tree.Channels["ops"].Spec
+	if ops.Language != "en" || len(ops.Events) != 7 || slices.Contains(ops.Events, release.EventPhase) {
+		t.Errorf("channel = %+v", ops)
+	}
+	if !slices.Contains(tree.Channels["forge"].Spec.Events, release.EventPhase) {
+		t.Error("a commit status does not follow the phases")
+	}
+}
+
+func TestLoadRefuses(t *testing.T) {
+	for _, c := range []struct{ name, file, from, to, want string }{
+		{"an unknown key", "environments/prod.yaml", "  onUnmatch:", "  onUnmacth:", `environments/prod.yaml:22:3: unknown field "onUnmacth" (did you mean "onUnmatch"?)`},
+		{"an unknown kind", "clusters.yaml", "kind: Cluster\nmetadata: {name: staging", "kind: Clustr\nmetadata: {name: staging", `clusters.yaml:2:7: kind: unknown kind "Clustr" (did you mean "Cluster"?)`},
+		{"a foreign version", "projects/shop.yaml", "seatrial.dev/v1", "seatrial.dev/v9", `projects/shop.yaml:1:13: apiVersion: want "seatrial.dev/v1" or "openslo/v1", got "seatrial.dev/v9"`},
+		{"a name twice", "clusters.yaml", "name: prod-main", "name: staging", `clusters.yaml:14:18: metadata.name: Cluster "staging" is already in clusters.yaml:1`},
+		{"an unknown predecessor", "environments/prod.yaml", "after: staging", "after: stagin", `environments/prod.yaml:6:10: spec.after: unknown environment "stagin" (did you mean "staging"?)`},
+		{"a circle", "environments/staging.yaml", "after: dev", "after: prod", "environments/prod.yaml:6:10: spec.after: comes after itself: prod after staging after prod\nenvironments/staging.yaml:6:10: spec.after: comes after itself: staging after prod after staging"},
+		{"an environment after itself", "environments/staging.yaml", "after: dev", "after: staging", "environments/staging.yaml:6:10: spec.after: comes after itself: staging after staging"},
+		{"two environments on a branch", "environments/staging.yaml", "env/staging", "env/prod", `environments/staging.yaml:7:56: spec.desiredState.branch: branch env/prod of platform/desired-state is already environment prod's`},
+		{"an unknown policy", "environments/prod.yaml", "no-latest]", "no-lastest]", `environments/prod.yaml:12:29: spec.policies[1]: unknown policy "no-lastest" (did you mean "no-latest"?)`},
+		{"an unknown experiment", "environments/prod.yaml", "[kill-one-pod]", "[kill-all-pods]", `environments/prod.yaml:21:19: spec.trial.experiments[0]: unknown experiment "kill-all-pods" (did you mean "kill-one-pod"?)`},
+		{"a bad window", "environments/prod.yaml", "Mon-Fri 09:00-18:00", "weekdays 9-18", `environments/prod.yaml:10:14: spec.windows[0].allow: "weekdays 9-18": want days and hours like "Mon-Fri 09:00-18:00" or "22:00-06:00"`},
+		{"a bad time zone", "environments/prod.yaml", "Asia/Shanghai", "Asia/Shangai", `environments/prod.yaml:11:17: spec.windows[0].timeZone: unknown time zone "Asia/Shangai": want an IANA name like Asia/Shanghai`},
+		{"a wave that selects nothing", "environments/prod.yaml", "{matchLabels: {env: prod, ring: canary}}", "{matchLabels: {}}", `environments/prod.yaml:15:18: spec.waves[0].clusters.matchLabels: want at least one label: an empty selector matches nothing`},
+		{"a wave without a selector", "environments/prod.yaml", "      clusters: {matchLabels: {env: prod, ring: canary}}\n", "", `environments/prod.yaml:14:7: spec.waves[0]: "clusters" is missing`},
+		{"a wave twice", "environments/prod.yaml", "name: rest", "name: canary", `environments/prod.yaml:16:7: spec.waves[1]: "canary" is listed twice`},
+		{"a bad share", "environments/prod.yaml", "25%", "quarter", `environments/prod.yaml:18:23: spec.waves[1].maxUnavailable: "quarter": want a share like "25%" or a number of clusters like "2"`},
+		{"a bad choice", "environments/prod.yaml", "onUnmatch: leave", "onUnmatch: delete", `environments/prod.yaml:22:14: spec.onUnmatch: unknown choice "delete" (there is: leave, withdraw)`},
+		{"an unbounded wait", "environments/prod.yaml", "onUnmatch: leave", "syncTimeout: 100h", `environments/prod.yaml:22:16: spec.syncTimeout: want at most 24h, got 100h0m0s`},
+		{"a password in a URL", "environments/prod.yaml", "platform/desired-state", "https://u:p@forge/x", `environments/prod.yaml:7:24: spec.desiredState.repo: has a password in it: credentials are a setting of the server`},
+		{"a trusted account without a name", "projects/shop.yaml", "channels: [ops, forge]", "pullRequests: {trusted: [ann, \"\"]}", `projects/shop.yaml:8:33: spec.pullRequests.trusted[1]: "": want an account on the forge`},
+		{"an unknown way with forks", "projects/shop.yaml", "channels: [ops, forge]", "pullRequests: {forks: build}", `projects/shop.yaml:8:25: spec.pullRequests.forks: unknown way with forks "build" (there is: wait, refuse)`},
+		{"an unknown channel", "projects/shop.yaml", "[ops, forge]", "[opps, forge]", `projects/shop.yaml:8:14: spec.channels[0]: unknown channel "opps" (did you mean "ops"?)`},
+		{"an address in git", "channels.yaml", "urlSecret: wecom-ops", "urlSecret: https://qyapi.weixin.qq.com/x?key=1", `channels.yaml:6:14: spec.urlSecret: "https://qyapi.weixin.qq.com/x?key=1": want a name of letters, digits, dashes and underscores, never the address itself`},
+		{"a secret of builds in git", "projects/shop.yaml", "  channels: [ops, forge]", "  channels: [ops, forge]\n  secrets: [\"token=1\"]", `projects/shop.yaml:9:13: spec.secrets[0]: "token=1": want a name of letters, digits, dashes and underscores, never the secret itself`},
+		{"a registry's password in git", "projects/shop.yaml", "  channels: [ops, forge]", "  channels: [ops, forge]\n  registries: [{host: ghcr.io, user: robot, secret: \"ghp=1\"}]", `projects/shop.yaml:9:53: spec.registries[0].secret: "ghp=1": want a name of letters, digits, dashes and underscores, never the secret itself`},
+		{"a registry's login without a user", "projects/shop.yaml", "  channels: [ops, forge]", "  channels: [ops, forge]\n  registries: [{host: ghcr.io, user: \"\", secret: ghcr}]", `projects/shop.yaml:9:38: spec.registries[0].user: want a value`},
+		{"a registry by its address", "projects/shop.yaml", "  channels: [ops, forge]", "  channels: [ops, forge]\n  registries: [{host: \"https://ghcr.io\", user: robot, secret: ghcr}]", `projects/shop.yaml:9:23: spec.registries[0].host: "https://ghcr.io": want HOST or HOST:PORT`},
+		{"two logins for one registry", "projects/shop.yaml", "  channels: [ops, forge]", "  channels: [ops, forge]\n  registries: [{host: ghcr.io, user: a, secret: x}, {host: ghcr.io, user: b, secret: y}]", `projects/shop.yaml:9:53: spec.registries[1]: "ghcr.io" is listed twice`},
+		{"an unknown type of channel", "channels.yaml", "type: wecom", "type: wechat", `channels.yaml:5:9: spec.type: unknown type "wechat" (did you mean "wecom"?)`},
+		{"a channel without an address", "channels.yaml", "  urlSecret: wecom-ops\n", "", `channels.yaml:4:1: spec.urlSecret: want the name of the secret that holds the address; the server reads it from SEATRIAL_SECRET_<NAME>`},
+		{"a fault in a system namespace", "experiments.yaml", "namespace: shop", "namespace: kube-system", "experiments.yaml:9:16: spec.fault.namespace: namespace kube-system is protected: nothing is broken there\nexperiments.yaml:9:16: spec.fault.namespace: unknown namespace of a project \"kube-system\" (there is: shop, shop-jobs)"},
+		{"a fault outside the projects", "experiments.yaml", "namespace: shop\n", "namespace: pay\n", `experiments.yaml:9:16: spec.fault.namespace: unknown namespace of a project "pay" (there is: shop, shop-jobs)`},
+		{"a fault for too long", "experiments.yaml", "duration: 20s", "duration: 2h", `experiments.yaml:10:15: spec.fault.duration: 2h0m0s is longer than limits.maxDuration, 5m0s`},
+		{"a fault without an end", "experiments.yaml", "    duration: 20s\n", "", `experiments.yaml:5:3: spec.fault: "duration" is missing`},
+		{"more targets than allowed", "experiments.yaml", "action: pod-kill\n", "action: pod-kill\n    mode: fixed\n    value: \"3\"\n", `experiments.yaml:9:12: spec.fault.value: 3 is more than limits.maxTargets, 1`},
+		{"a bad cron", "experiments.yaml", "0 3 * * *", "0 25 * * *", `experiments.yaml:23:11: spec.schedule.cron: "0 25 * * *": want five fields, six with seconds first, or @every 1h: end of range (25) above maximum (23): 25`},
+		{"a cron that never comes", "experiments.yaml", "0 3 * * *", "0 3 31 2 *", `experiments.yaml:23:11: spec.schedule.cron: "0 3 31 2 *" never comes`},
+		{"a zone inside the cron", "experiments.yaml", "0 3 * * *", "TZ=", `experiments.yaml:23:11: spec.schedule.cron: write the time zone under timeZone`},
+		{"a schedule without a service", "experiments.yaml", "  service: shop/web\n", "", `experiments.yaml:21:3: spec.schedule: a scheduled experiment has no release on trial: it wants spec.service`},
+		{"an unknown SLO", "experiments.yaml", "[availability]", "[avialability]", `experiments.yaml:21:16: spec.hypothesis[0]: unknown SLO "avialability" (did you mean "availability"?)`},
+		{"an unknown environment in a schedule", "experiments.yaml", "environments: [staging]", "environments: [stage]", `experiments.yaml:25:20: spec.schedule.environments[0]: unknown environment "stage" (did you mean "staging"?)`},
+		{"a policy that is not text", "policies/no-latest.rego", "package", "\xff", `policies/no-latest.rego: is not UTF-8`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			tree := good(t)
+			data := string(tree[c.file].Data)
+			changed := strings.Replace(data, c.from, c.to, 1)
+			if changed == data {
+				t.Fatal("the case changes nothing")
+			}
+			tree[c.file] = &fstest.MapFile{Data: []byte(changed)}
+			_, err := platform.Load(tree)
+			if err == nil || err.Error() != c.want {
+				t.Errorf("error\n%v\nwant\n%s", err, c.want)
+			}
+		})
+	}
+}
+
+func TestLoadTellsEverythingAtOnce(t *testing.T) {
+	tree := good(t)
+	for _, f := range []string{"environments/prod.yaml", "projects/shop.yaml", "channels.yaml"} {
+		tree[f].Data = append(tree[f].Data, "  typo: 1\n"...)
+	}
+	_, err := platform.Load(tree)
+	e, ok := errors.AsType[*strict.Error](err)
+	if !ok || len(e.Problems) != 3 {
+		t.Errorf("error = %v", err)
+	}
+}
+
+func TestBrokenSyntaxBlamesNobodyElse(t *testing.T) {
+	tree := good(t)
+	tree["environments/staging.yaml"].Data = []byte("kind: [")
+	_, err := platform.Load(tree)
+	if e, ok := errors.AsType[*strict.Error](err); !ok || len(e.Problems) != 1 {
+		t.Errorf("error = %v", err)
+	}
+}
+
+func TestLibraryPoliciesCanBeNamed(t *testing.T) {
+	tree := good(t)
+	delete(tree, "policies/no-latest.rego")
+	if _, err := platform.Load(tree); err == nil {
+		t.Error("a policy that does not exist was accepted")
+	}
+	if _, err := platform.Load(tree, "no-latest"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTheRepoOfTwoProjects(t *testing.T) {
+	tree := good(t)
+	tree["projects/two.yaml"] = &fstest.MapFile{Data: []byte(strings.Replace(string(tree["projects/shop.yaml"].Data), "name: shop", "name: two", 1))}
+	_, err := platform.Load(tree)
+	if err == nil || err.Error() != "projects/two.yaml:6:11: spec.repos[0]: repo shop/web is already project shop's\nprojects/two.yaml:6:21: spec.repos[1]: repo shop/cart is already project shop's" {
+		t.Errorf("error = %v", err)
+	}
+}
+
+func TestLoadIsBounded(t *testing.T) {
+	many := fstest.MapFS{}
+	for i := range 5001 {
+		many[fmt.Sprintf("d/%d.yaml", i)] = &fstest.MapFile{Data: []byte("x")}
+	}
+	for name, c := range map[string]struct {
+		tree fs.FS
+		want string
+	}{
+		"one large file": {fstest.MapFS{"a.yaml": &fstest.MapFile{Data: make([]byte, 300<<10)}}, "a.yaml: is larger than 262144 bytes"},
+		"many files":     {many, "more than 5000 files"},
+		"nothing":        {fstest.MapFS{"README.md": &fstest.MapFile{}}, ".: holds no configuration"},
+		"only hidden":    {fstest.MapFS{".gitea/workflow.yaml": &fstest.MapFile{Data: []byte("on: push")}}, ".: holds no configuration"},
+	} {
+		if _, err := platform.Load(c.tree); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: error %.300v, want %s", name, err, c.want)
+		}
+	}
+}
+
+func TestLoadDirFollowsNoLink(t *testing.T) {
+	dir := t.TempDir()
+	for name, f := range good(t) {
+		file := filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, f.Data, 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := platform.LoadDir(dir); err != nil {
+		t.Fatalf("without links: %v", err)
+	}
+	outside := filepath.Join(t.TempDir(), "x.yaml")
+	if err := errors.Join(os.WriteFile(outside, []byte("kind: Secret"), 0o644), os.Symlink(outside, filepath.Join(dir, "link.yaml"))); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := platform.LoadDir(dir); err == nil || err.Error() != "link.yaml: is not a regular file: links are not followed" {
+		t.Errorf("error = %v", err)
+	}
+	if _, err := platform.LoadDir(filepath.Join(dir, "absent")); err == nil {
+		t.Error("an absent folder was read")
+	}
+}
+
+func TestTheExampleIsValid(t *testing.T) {
+	tree, err := platform.LoadDir("../../examples/platform")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(tree.Environments) == 0 || len(tree.Projects) == 0 {
+		t.Errorf("the example holds %+v", tree)
+	}
+}
+
+func TestSecretVariable(t *testing.T) {
+	if got := platform.SecretVariable("wecom-ops"); got != "SEATRIAL_SECRET_WECOM_OPS" {
+		t.Errorf("got %s", got)
+	}
+}
+
+func FuzzLoad(f *testing.F) {
+	for _, file := range good(f) {
+		f.Add(file.Data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		_, err := platform.Load(fstest.MapFS{"a.yaml": &fstest.MapFile{Data: data}})
+		if err != nil {
+			if _, ok := errors.AsType[*strict.Error](err); !ok {
+				t.Fatalf("error %#v", err)
+			}
+		}
+	})
+}

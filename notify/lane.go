@@ -1,0 +1,109 @@
+package notify
+
+import (
+	"context"
+	"time"
+)
+
+// lane is the way to one address: in order, one message at a time, within its rate.
+// While busy it belongs to the goroutine that delivers, else to Run's.
+type lane struct {
+	config  Config
+	sender  sender
+	failure *Failure // why there is no sender
+	digests bool
+	rate    rate
+	busy    bool
+	blocked time.Time          // the other side was not well: nothing before then
+	told    map[string]Message // sent, but the outbox did not take it: never send again
+}
+
+// deliver sends a batch of due messages, oldest first, until it is done, the rate is
+// used up or one fails for now. More messages than the rate allows become one digest.
+func (l *lane) deliver(ctx context.Context, batch []Message) {
+	if batch = l.settle(ctx, batch); len(batch) == 0 {
+		return
+	}
+	free := l.rate.free(time.Now())
+	if l.digests && len(batch) > free {
+		l.attempt(ctx, batch[:min(len(batch), maxDigest)])
+		return
+	}
+	for _, m := range batch[:min(free, len(batch))] {
+		if ctx.Err() != nil || !l.attempt(ctx, []Message{m}) {
+			return
+		}
+	}
+}
+
+// settle saves what was sent before but not saved, and returns what is left to send.
+func (l *lane) settle(ctx context.Context, batch []Message) []Message {
+	var left []Message
+	for _, m := range batch {
+		if sent, ok := l.told[m.ID]; !ok {
+			left = append(left, m)
+		} else if l.config.Outbox.Save(ctx, sent) == nil {
+			delete(l.told, m.ID)
+		}
+	}
+	return left
+}
+
+// attempt sends messages as one and saves what became of them; false: the lane has to
+// wait.
+func (l *lane) attempt(ctx context.Context, messages []Message) bool {
+	failure := l.failure
+	if failure == nil {
+		sending, cancel := context.WithTimeout(ctx, 3*sendTimeout)
+		err := l.sender.send(sending, messages)
+		cancel()
+		l.rate.used(time.Now())
+		if err != nil {
+			failure = failureOf(err)
+		}
+	}
+	if failure != nil && ctx.Err() != nil {
+		return false // we were interrupted: that says nothing about the message
+	}
+	for i := range messages {
+		messages[i] = l.after(messages[i], failure, time.Now())
+	}
+	// What was sent is saved even when we are being stopped: it must not be sent again.
+	saving, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if err := l.config.Outbox.Save(saving, messages...); err != nil {
+		l.config.Log.Warn("outbox", "message", messages[0].ID, "error", err)
+		for _, m := range messages {
+			if m.State == Sent {
+				l.told[m.ID] = m
+			}
+		}
+	}
+	return failure == nil || failure.Permanent
+}
+
+// after is the message once it was tried.
+func (l *lane) after(m Message, f *Failure, now time.Time) Message {
+	if f == nil {
+		m.State, m.Told, m.Reason, m.Due = Sent, now, "", time.Time{}
+		return m
+	}
+	if !f.Limited {
+		m.Attempts++
+	}
+	m.Reason = f.Reason
+	tooOld := !m.Event.At.IsZero() && now.Sub(m.Event.At) > l.config.MaxAge
+	if f.Permanent || tooOld || m.Attempts >= l.config.MaxAttempts {
+		m.State = Dead
+		l.config.Log.Warn("message dead", "message", m.ID, "channel", m.Channel, "attempts", m.Attempts, "reason", m.Reason)
+		return m
+	}
+	m.Due = now.Add(max(backOff(m.Attempts), f.After))
+	l.blocked = m.Due
+	return m
+}
+
+// backOff doubles from one second to ten minutes.
+func backOff(attempts int) time.Duration {
+	return min(time.Second<<min(max(attempts-1, 0), 20), 10*time.Minute)
+}

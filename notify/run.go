@@ -1,0 +1,215 @@
+package notify
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/seatrial/seatrial/internal/secret"
+	"github.com/seatrial/seatrial/release"
+)
+
+// Config is what a Notifier needs. Zero fields of the second group mean the default.
+type Config struct {
+	Inbox     Inbox
+	Outbox    Outbox
+	Directory Directory
+	Secret    func(name string) secret.Text // by Channel.Spec.URLSecret; a webhook's key is NAME-key
+	Status    Status                        // nil: commit statuses become dead letters
+
+	Console     string        // base URL for links; empty: none
+	Client      *http.Client  // default: NewClient
+	Log         *slog.Logger  // default: none
+	Poll        time.Duration // how often to look; default 1s
+	MaxAttempts int           // default 12, about half an hour
+	MaxAge      time.Duration // of an event that is still not told; default 24h
+}
+
+// Validate says what is missing.
+func (c Config) Validate() error {
+	if c.Inbox == nil || c.Outbox == nil || c.Directory == nil || c.Secret == nil {
+		return errors.New("notify: want an inbox, an outbox, a directory and secrets")
+	}
+	return nil
+}
+
+// Notifier delivers messages.
+type Notifier struct {
+	config Config
+	lanes  map[string]*lane // by address; only Run's goroutine reads or writes the map
+	wake   chan struct{}
+}
+
+// New makes a Notifier.
+func New(c Config) (*Notifier, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	if c.Client == nil {
+		c.Client = NewClient()
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	c.Poll = cmp.Or(c.Poll, time.Second)
+	c.MaxAttempts = cmp.Or(c.MaxAttempts, 12)
+	c.MaxAge = cmp.Or(c.MaxAge, 24*time.Hour)
+	if c.Status == nil {
+		c.Status = func(context.Context, release.Event) error {
+			return &Failure{Reason: "no forge is configured for commit statuses", Permanent: true}
+		}
+	}
+	return &Notifier{config: c, lanes: map[string]*lane{}, wake: make(chan struct{}, 1)}, nil
+}
+
+// Wake makes Run look at once instead of at its next poll. It never blocks.
+func (n *Notifier) Wake() {
+	select {
+	case n.wake <- struct{}{}:
+	default:
+	}
+}
+
+const (
+	maxEvents  = 200
+	maxPending = 2000
+	maxDigest  = 50
+)
+
+// Run plans and delivers until ctx ends, and then waits for what is being sent. A store
+// that does not answer is asked again.
+func (n *Notifier) Run(ctx context.Context) error {
+	var sending sync.WaitGroup
+	finished := make(chan *lane)
+	defer func() { // a lane that ends after us still needs a reader
+		go func() { sending.Wait(); close(finished) }()
+		for range finished {
+		}
+	}()
+	broken := false
+	for {
+		err := n.round(ctx, func(l *lane, batch []Message) {
+			sending.Go(func() { l.deliver(ctx, batch); finished <- l })
+		})
+		if ctx.Err() != nil {
+			return nil
+		}
+		if failed := err != nil; failed != broken { // log the change, not every poll
+			broken = failed
+			n.config.Log.Warn("outbox", "answers", !failed, "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case l := <-finished:
+			l.busy = false
+		case <-n.wake:
+		case <-time.After(n.config.Poll):
+		}
+	}
+}
+
+// round plans new events and starts every lane that has something to send.
+func (n *Notifier) round(ctx context.Context, start func(*lane, []Message)) error {
+	if err := n.plan(ctx); err != nil {
+		return err
+	}
+	pending, err := n.config.Outbox.Pending(ctx, maxPending)
+	if err != nil {
+		return fmt.Errorf("list pending messages: %w", err)
+	}
+	slices.SortFunc(pending, func(a, b Message) int {
+		return cmp.Or(a.Event.At.Compare(b.Event.At), cmp.Compare(a.ID, b.ID))
+	})
+	now := time.Now()
+	batches, used := map[*lane][]Message{}, map[*lane]bool{}
+	channels := n.config.Directory.Channels()
+	for _, m := range pending {
+		l := n.lane(m, channels)
+		used[l] = true
+		if !l.busy && !m.Due.After(now) && !l.blocked.After(now) {
+			batches[l] = append(batches[l], m)
+		}
+	}
+	for l, batch := range batches {
+		if l.rate.free(now) > 0 {
+			l.busy = true
+			start(l, batch)
+		}
+	}
+	maps.DeleteFunc(n.lanes, func(key string, l *lane) bool {
+		return strings.HasPrefix(key, typeStatus) && !l.busy && !used[l]
+	})
+	return nil
+}
+
+func (n *Notifier) plan(ctx context.Context) error {
+	events, err := n.config.Inbox.Events(ctx, maxEvents)
+	if err != nil {
+		return fmt.Errorf("list events: %w", err)
+	}
+	channels := n.config.Directory.Channels()
+	for _, e := range events {
+		project, _ := n.config.Directory.Project(e)
+		if err := n.config.Inbox.Plan(ctx, e, Plan(e, project, channels)); err != nil {
+			return fmt.Errorf("plan event %s: %w", e.ID, err)
+		}
+	}
+	return nil
+}
+
+// lane finds the lane of a channel's address, made anew when the channel has changed.
+// Channels with one address share its rate. Statuses go in order within a commit only: a
+// commit that its forge does not know any more holds up no other.
+func (n *Notifier) lane(m Message, channels map[string]release.Channel) *lane {
+	c, ok := channels[m.Channel]
+	key, s, failure, r := n.sender(m.Channel, c.Spec, ok, channels)
+	if key == typeStatus {
+		key += " " + m.Event.Repo + "@" + string(m.Event.Commit)
+	}
+	l := n.lanes[key]
+	if l == nil {
+		l = &lane{config: n.config, rate: r, told: map[string]Message{}}
+		n.lanes[key] = l
+	}
+	if !l.busy {
+		l.sender, l.failure, l.digests = s, failure, c.Spec.Type == typeWeCom
+	}
+	return l
+}
+
+// sender says how a channel is reached, under which key it shares a rate, or why it is
+// not reached at all.
+func (n *Notifier) sender(name string, c release.ChannelSpec, exists bool, all map[string]release.Channel) (string, sender, *Failure, rate) {
+	plenty := rate{limit: 100, span: 10 * time.Second}
+	if !exists {
+		return "gone", nil, &Failure{Reason: "the channel no longer exists", Permanent: true}, plenty
+	}
+	if c.Type == typeStatus {
+		return typeStatus, status{n.config.Status}, nil, plenty
+	}
+	address := n.config.Secret(c.URLSecret)
+	if address == "" {
+		return "unset " + name, nil, noAddress(c.URLSecret), plenty
+	}
+	key := c.Type + " " + address.Reveal()
+	switch c.Type {
+	case typeWeCom:
+		return key, wecom{n.config.Client, address, all, n.config.Console}, nil, rate{limit: 20, span: time.Minute}
+	case typeWebhook:
+		signing := n.config.Secret(c.URLSecret + "-key")
+		if signing == "" {
+			return key, nil, noAddress(c.URLSecret + "-key"), plenty
+		}
+		return key, webhook{n.config.Client, address, signing, time.Now}, nil, plenty
+	}
+	return "type " + c.Type, nil, &Failure{Reason: "channels of type " + c.Type + " are not supported", Permanent: true}, plenty
+}

@@ -1,0 +1,92 @@
+package pipeline
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/seatrial/seatrial/release"
+)
+
+// keptVerified is how many verified releases a slot remembers to return to.
+const keptVerified = 10
+
+// place is the slot after its release went from before to after; false when nothing
+// in it changes.
+func place(s release.Slot, before, after release.Release, now time.Time) (release.Slot, bool) {
+	was := s
+	s.Verified, s.Targets = slices.Clone(s.Verified), maps.Clone(s.Targets)
+	switch {
+	case after.Phase == release.Deploying, after.Phase == release.RollingBack:
+		s.Occupant = after.ID
+	case after.Phase.Final() && s.Occupant == after.ID:
+		s.Occupant = ""
+	}
+	if after.Phase == before.Phase || after.Phase == release.Deploying {
+		return follow(s, after), changed(was, follow(s, after))
+	}
+	switch after.Phase {
+	case release.Verified:
+		s = follow(verified(s, after, now), after)
+		s.Occupant = ""
+	case release.RollingBack:
+		s.Verified = without(s.Verified, after.ID)
+	case release.RolledBack:
+		s = returned(s, after, now)
+	}
+	return s, changed(was, s)
+}
+
+// follow notes the revision that each target is to be on.
+func follow(s release.Slot, r release.Release) release.Slot {
+	for _, w := range r.Now().Waves {
+		for _, t := range w.Targets {
+			if t.Revision == "" || s.Targets[t.Cluster] == t.Revision {
+				continue
+			}
+			if s.Targets == nil {
+				s.Targets = map[string]release.Commit{}
+			}
+			s.Targets[t.Cluster] = t.Revision
+		}
+	}
+	return s
+}
+
+func verified(s release.Slot, r release.Release, now time.Time) release.Slot {
+	stage := r.Now()
+	p := release.Placed{Release: r.ID, Commit: r.Commit, Desired: stage.Desired, Manifests: stage.Manifests, At: now, Trial: stage.Trial}
+	if p.Trial != nil { // its cells are what the next release is compared with
+		t := *p.Trial
+		t.Evidence = nil
+		p.Trial = &t
+	}
+	if r.Artifact != nil {
+		p.Image = r.Artifact.Reference()
+	}
+	s.Current = &p
+	s.Verified = append([]release.Placed{p}, without(s.Verified, r.ID)...)
+	s.Verified = s.Verified[:min(len(s.Verified), keptVerified)]
+	return s
+}
+
+// returned: the branch ends on the last verified content again, under a new commit.
+func returned(s release.Slot, r release.Release, now time.Time) release.Slot {
+	s.Current = nil
+	if p, ok := s.LastVerified(r.ID); ok {
+		if back := r.Now().Return; back != "" {
+			p.Desired = back
+		}
+		s.Current = &p
+	}
+	return follow(s, r)
+}
+
+func without(list []release.Placed, id release.ID) []release.Placed {
+	return slices.DeleteFunc(slices.Clone(list), func(p release.Placed) bool { return p.Release == id })
+}
+
+func changed(a, b release.Slot) bool {
+	return a.Occupant != b.Occupant || a.Current != b.Current || len(a.Verified) != len(b.Verified) ||
+		(len(a.Verified) > 0 && a.Verified[0].Release != b.Verified[0].Release) || !maps.Equal(a.Targets, b.Targets)
+}

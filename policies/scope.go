@@ -1,0 +1,111 @@
+package policies
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/seatrial/seatrial/release"
+)
+
+// namespaced and clusterWide are the kinds that Kubernetes 1.36 comes with, by group.
+func namespaced() map[string][]string {
+	return map[string][]string{
+		"": {"Binding", "ConfigMap", "Endpoints", "Event", "LimitRange", "PersistentVolumeClaim", "Pod", "PodTemplate",
+			"ReplicationController", "ResourceQuota", "Secret", "Service", "ServiceAccount"},
+		"apps":                      {"ControllerRevision", "DaemonSet", "Deployment", "ReplicaSet", "StatefulSet"},
+		"authorization.k8s.io":      {"LocalSubjectAccessReview"},
+		"autoscaling":               {"HorizontalPodAutoscaler"},
+		"batch":                     {"CronJob", "Job"},
+		"coordination.k8s.io":       {"Lease", "LeaseCandidate"},
+		"discovery.k8s.io":          {"EndpointSlice"},
+		"events.k8s.io":             {"Event"},
+		"networking.k8s.io":         {"Ingress", "NetworkPolicy"},
+		"policy":                    {"PodDisruptionBudget"},
+		"rbac.authorization.k8s.io": {"Role", "RoleBinding"},
+		"resource.k8s.io":           {"ResourceClaim", "ResourceClaimTemplate"},
+		"storage.k8s.io":            {"CSIStorageCapacity"},
+	}
+}
+
+func clusterWide() map[string][]string {
+	return map[string][]string{
+		"":                             {"ComponentStatus", "Namespace", "Node", "PersistentVolume"},
+		"admissionregistration.k8s.io": {"MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding", "MutatingWebhookConfiguration", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", "ValidatingWebhookConfiguration"},
+		"apiextensions.k8s.io":         {"CustomResourceDefinition"},
+		"apiregistration.k8s.io":       {"APIService"},
+		"authentication.k8s.io":        {"SelfSubjectReview", "TokenReview"},
+		"authorization.k8s.io":         {"SelfSubjectAccessReview", "SelfSubjectRulesReview", "SubjectAccessReview"},
+		"certificates.k8s.io":          {"CertificateSigningRequest", "ClusterTrustBundle"},
+		"flowcontrol.apiserver.k8s.io": {"FlowSchema", "PriorityLevelConfiguration"},
+		"networking.k8s.io":            {"IPAddress", "IngressClass", "ServiceCIDR"},
+		"node.k8s.io":                  {"RuntimeClass"},
+		"rbac.authorization.k8s.io":    {"ClusterRole", "ClusterRoleBinding"},
+		"resource.k8s.io":              {"DeviceClass", "ResourceSlice"},
+		"scheduling.k8s.io":            {"PriorityClass"},
+		"storage.k8s.io":               {"CSIDriver", "CSINode", "StorageClass", "VolumeAttachment", "VolumeAttributesClass"},
+	}
+}
+
+// checkScope holds the manifests to what the project may touch.
+func (g *Gate) checkScope(in Input, all []object) result {
+	res := result{policy: ruleScope, claim: fmt.Sprintf("the manifests stay within project %s", in.Project.Meta.Name)}
+	spec := in.Project.Spec
+	refuse := func(object, why, fix string) {
+		res.problems = append(res.problems, Problem{Policy: ruleScope, Object: object, Why: why, Fix: fix})
+	}
+	if team := in.Release.Service.Team(); team == "" || team != spec.Team {
+		refuse("service "+string(in.Release.Service), fmt.Sprintf("project %s is of team %q", in.Project.Meta.Name, spec.Team), "deploy a service of the project's own team")
+	}
+	if env := release.Env(in.Environment.Meta.Name); len(spec.Environments) > 0 && !slices.Contains(spec.Environments, env) {
+		refuse("service "+string(in.Release.Service), fmt.Sprintf("project %s may not deploy to %s", in.Project.Meta.Name, env), "ask the platform team to add the environment to the project")
+	}
+	if len(all) == 0 && !in.Environment.Spec.Prune.AllowEmpty {
+		refuse("the manifests", "there are none, so everything would be deleted", "set prune.allowEmpty on the environment when that is meant")
+	}
+	wide, narrow := clusterWide(), namespaced()
+	for _, o := range all {
+		if why, fix := g.outOfScope(o, in.Project, slices.Contains(wide[o.group], o.kind), slices.Contains(narrow[o.group], o.kind)); why != "" {
+			refuse(o.String(), why, fix)
+		}
+	}
+	return res
+}
+
+func (g *Gate) outOfScope(o object, project release.Project, wide, narrow bool) (why, fix string) {
+	name, spec := project.Meta.Name, project.Spec
+	if !wide && !narrow {
+		wide = o.namespace == ""
+		if g.config.ClusterScoped != nil {
+			if scoped, known := g.config.ClusterScoped(strings.TrimPrefix(o.group+"/"+o.version, "/"), o.kind); known {
+				wide = scoped
+			}
+		}
+	}
+	if wide {
+		if !slices.Contains(spec.ClusterScoped, o.kind) && !slices.Contains(spec.ClusterScoped, o.qualified()) {
+			return fmt.Sprintf("project %s may not change cluster-scoped %s", name, o.qualified()), "leave it to the platform team, or have the kind added to the project's clusterScoped"
+		}
+		if o.is("", "Namespace") && !slices.Contains(spec.Namespaces, o.name) {
+			return fmt.Sprintf("project %s may not have namespace %s", name, o.name), allowed(spec.Namespaces)
+		}
+		return "", ""
+	}
+	if o.namespace == "" {
+		if slices.Contains(spec.Namespaces, "default") {
+			return "", ""
+		}
+		return fmt.Sprintf("it names no namespace, and project %s may not use default", name), allowed(spec.Namespaces)
+	}
+	if !slices.Contains(spec.Namespaces, o.namespace) {
+		return fmt.Sprintf("project %s may not use namespace %s", name, o.namespace), allowed(spec.Namespaces)
+	}
+	return "", ""
+}
+
+func allowed(namespaces []string) string {
+	if len(namespaces) == 0 {
+		return "have the platform team give the project a namespace"
+	}
+	return "set metadata.namespace to " + strings.Join(namespaces, " or ")
+}

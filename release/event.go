@@ -1,0 +1,37 @@
+package release
+
+import "time"
+
+// EventKind says what happened.
+type EventKind string
+
+// What people and other systems are told about.
+const (
+	EventPhase      EventKind = "release.phase"    // every change of phase
+	EventVerified   EventKind = "release.verified" // in one environment
+	EventFailed     EventKind = "release.failed"
+	EventRolledBack EventKind = "release.rolled-back"
+	EventHeld       EventKind = "release.held" // a person is needed
+	EventBreach     EventKind = "slo.breach"   // outside a release
+	EventRecovered  EventKind = "slo.recovered"
+	EventExperiment EventKind = "experiment.finished"
+	EventDrift      EventKind = "drift.healed"
+)
+
+// Event is one thing worth telling. Its ID is the same when it is told again.
+type Event struct {
+	ID      string    `json:"id"`
+	Kind    EventKind `json:"kind"`
+	At      time.Time `json:"at"`
+	Service Service   `json:"service,omitempty"`
+	Release ID        `json:"release,omitempty"`
+	Project string    `json:"project,omitempty"`
+	Repo    string    `json:"repo,omitempty"`
+	Commit  Commit    `json:"commit,omitempty"`
+	Pull    int       `json:"pull,omitempty"` // number of the pull request; 0: none
+	Env     Env       `json:"env,omitempty"`
+	Phase   Phase     `json:"phase,omitempty"`
+	Subject string    `json:"subject"` // one line: "shop/web 3f2a91c07d0b verified in staging"
+	Reason  string    `json:"reason,omitempty"`
+	Hint    string    `json:"hint,omitempty"`
+}

@@ -1,0 +1,312 @@
+package release
+
+import (
+	"fmt"
+	"time"
+)
+
+// APIVersion is the version of every configuration kind of ours.
+const APIVersion = "seatrial.dev/v1"
+
+// Duration is a time.Duration that reads and writes "90s".
+type Duration time.Duration
+
+// MarshalText writes "1m30s".
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+// UnmarshalText reads "90s"; a negative one is an error.
+func (d *Duration) UnmarshalText(b []byte) error {
+	v, err := time.ParseDuration(string(b))
+	if err != nil || v < 0 {
+		return fmt.Errorf("%q is not a duration like 90s or 5m", b)
+	}
+	*d = Duration(v)
+	return nil
+}
+
+// Std is the standard library's type.
+func (d Duration) Std() time.Duration { return time.Duration(d) }
+
+// Meta names a configuration object.
+type Meta struct {
+	Name        string            `json:"name"`
+	Team        string            `json:"team,omitempty"`
+	Labels      map[string]string `json:"labels,omitempty"`
+	Annotations map[string]string `json:"annotations,omitempty"`
+}
+
+// Selector chooses clusters by labels; every pair must match. An empty one matches nothing.
+type Selector struct {
+	MatchLabels map[string]string `json:"matchLabels"`
+}
+
+// Matches reports whether labels carry every wanted pair.
+func (s Selector) Matches(labels map[string]string) bool {
+	for k, v := range s.MatchLabels {
+		if labels[k] != v {
+			return false
+		}
+	}
+	return len(s.MatchLabels) > 0
+}
+
+// Cluster is a place to deploy to. Its credentials are a kubeconfig file in the
+// server's credentials folder, never in git.
+type Cluster struct {
+	Meta Meta        `json:"metadata"`
+	Spec ClusterSpec `json:"spec"`
+}
+
+// ClusterSpec says how to reach a cluster.
+type ClusterSpec struct {
+	Credentials string `json:"credentials,omitempty"` // file in the credentials folder; default: the cluster's name
+	Chaos       bool   `json:"chaos,omitempty"`       // Chaos Mesh runs there
+}
+
+// Environment is an ordered place: a branch of desired state, waves of clusters and gates.
+type Environment struct {
+	Meta Meta            `json:"metadata"`
+	Spec EnvironmentSpec `json:"spec"`
+}
+
+// EnvironmentSpec is an environment's rules; only the platform repo can set them.
+type EnvironmentSpec struct {
+	After        Env          `json:"after,omitempty"` // the environment a release has to be verified in first
+	DesiredState DesiredState `json:"desiredState"`
+	Approvals    Approvals    `json:"approvals,omitzero"`
+	Windows      []Window     `json:"windows,omitempty"`
+	Policies     []string     `json:"policies,omitempty"`
+	Waves        []WaveSpec   `json:"waves"`
+	SLO          SLOGate      `json:"slo,omitzero"`
+	Trial        TrialSpec    `json:"trial,omitzero"`
+	Prune        Prune        `json:"prune,omitzero"`
+	SyncTimeout  Duration     `json:"syncTimeout,omitempty"` // a wave not healthy by then is refused; default 5m
+	OnUnmatch    string       `json:"onUnmatch,omitempty"`   // "leave" (default) or "withdraw"
+}
+
+// DesiredState is the branch that holds an environment's rendered manifests.
+type DesiredState struct {
+	Repo   string `json:"repo"`   // "platform/desired-state" on the forge, or a URL
+	Branch string `json:"branch"` // "env/prod"
+}
+
+// Approvals says how many people of which groups have to agree.
+type Approvals struct {
+	Required int      `json:"required,omitempty"`
+	Groups   []string `json:"groups,omitempty"`
+}
+
+// Window says when an environment may change: "Mon-Fri 09:00-18:00".
+type Window struct {
+	Allow    string `json:"allow"`
+	TimeZone string `json:"timeZone,omitempty"` // IANA name; default UTC
+}
+
+// WaveSpec selects the clusters that change together. A cluster belongs to the first
+// wave that matches it.
+type WaveSpec struct {
+	Name           string   `json:"name"`
+	Clusters       Selector `json:"clusters"`
+	MaxUnavailable string   `json:"maxUnavailable,omitempty"` // "25%" or "2": targets changing at once; default all
+	FailureBudget  int      `json:"failureBudget,omitempty"`  // targets that may fail without stopping the wave
+	PauseAfter     Duration `json:"pauseAfter,omitempty"`
+}
+
+// SLOGate is how a wave's SLOs are judged.
+type SLOGate struct {
+	Observe   Duration `json:"observe,omitempty"`   // how long to measure once healthy; default 30s
+	Settle    Duration `json:"settle,omitempty"`    // what to leave out after healthy; default 5s
+	MinEvents int      `json:"minEvents,omitempty"` // default 100
+	MaxWait   Duration `json:"maxWait,omitempty"`   // for enough events; then Inconclusive; default 5m
+}
+
+// TrialSpec is the sea trial of an environment.
+type TrialSpec struct {
+	Experiments []string `json:"experiments,omitempty"`
+	Observe     Duration `json:"observe,omitempty"` // how long to measure under each fault; default 60s
+}
+
+// Prune limits what a sync may delete.
+type Prune struct {
+	MaxDelete  int  `json:"maxDelete,omitempty"` // default 10
+	AllowEmpty bool `json:"allowEmpty,omitempty"`
+}
+
+// Project says which repos a team has and what their manifests may contain.
+type Project struct {
+	Meta Meta        `json:"metadata"`
+	Spec ProjectSpec `json:"spec"`
+}
+
+// ProjectSpec bounds a team.
+type ProjectSpec struct {
+	Team          string   `json:"team"`
+	Repos         []string `json:"repos"`                   // "shop/web" on the forge
+	Namespaces    []string `json:"namespaces"`              // where its objects may live
+	ClusterScoped []string `json:"clusterScoped,omitempty"` // kinds such as "Namespace"; none by default
+	Environments  []Env    `json:"environments,omitempty"`  // default: all
+	Channels      []string `json:"channels,omitempty"`
+	Secrets       []string `json:"secrets,omitempty"` // that its builds may mount; the server reads them from SEATRIAL_SECRET_<NAME>
+
+	Registries   []RegistryLogin `json:"registries,omitempty"` // default: the login of the server's settings
+	PullRequests PullRules       `json:"pullRequests,omitzero"`
+}
+
+// RegistryLogin is whom a project's builds, signatures and checks are at a registry. The
+// password is a secret: only its name is in git.
+type RegistryLogin struct {
+	Host      string `json:"host"` // "ghcr.io"
+	User      string `json:"user"`
+	Secret    string `json:"secret"`              // the server reads it from SEATRIAL_SECRET_<NAME>
+	TokenHost string `json:"tokenHost,omitempty"` // that gives tokens for the login: "gitlab.example"; default: the host itself
+}
+
+// PullRules say whose pull requests are built without asking. Whether any is built stands
+// in the application's pipeline.
+type PullRules struct {
+	Trusted []string `json:"trusted,omitempty"` // accounts on the forge: their own forks are built at once, and they may write /ok-to-test
+	Forks   string   `json:"forks,omitempty"`   // "wait" (default) for /ok-to-test, or "refuse"
+}
+
+// What becomes of a fork's pull request.
+const (
+	ForksWait   = "wait"
+	ForksRefuse = "refuse"
+)
+
+// Channel is where people are told.
+type Channel struct {
+	Meta Meta        `json:"metadata"`
+	Spec ChannelSpec `json:"spec"`
+}
+
+// ChannelSpec says how. The address is a secret: only its name is in git.
+type ChannelSpec struct {
+	Type      string      `json:"type"`                // "wecom", "webhook" or "status"
+	URLSecret string      `json:"urlSecret,omitempty"` // the server reads it from SEATRIAL_SECRET_<NAME>
+	Events    []EventKind `json:"events,omitempty"`    // default: verified, failed, rolled-back, held, breach, recovered, experiment
+	Language  string      `json:"language,omitempty"`  // "en" (default) or "zh"
+}
+
+// Experiment breaks one thing on purpose, within limits, and maybe on a schedule.
+type Experiment struct {
+	Meta Meta           `json:"metadata"`
+	Spec ExperimentSpec `json:"spec"`
+}
+
+// ExperimentSpec is the fault, its targets, its limits and what is expected to hold. One
+// that names no service fits any: its namespace may be left out (then it is the project's
+// first) and its selector may say {{.Team}} and {{.Name}}.
+type ExperimentSpec struct {
+	Service    Service       `json:"service,omitempty"` // left out: the service on trial
+	Fault      Fault         `json:"fault"`
+	Limits     Limits        `json:"limits,omitzero"`
+	Hypothesis []string      `json:"hypothesis,omitempty"` // SLO names; left out: all of the service
+	Observe    Duration      `json:"observe,omitempty"`    // how long to measure in a scheduled run; default 60s
+	Schedule   *ScheduleSpec `json:"schedule,omitempty"`
+}
+
+// Fault is one Chaos Mesh fault.
+type Fault struct {
+	Kind      string   `json:"kind"`                // "PodChaos"
+	Action    string   `json:"action"`              // "pod-kill", "pod-failure", "container-kill"
+	Mode      string   `json:"mode,omitempty"`      // "one" (default), "all", "fixed", "fixed-percent"
+	Value     string   `json:"value,omitempty"`     // for the last two
+	Selector  Selector `json:"selector"`            // of pods, by labels; never empty
+	Namespace string   `json:"namespace,omitempty"` // one of the project's; default: its first
+	Container string   `json:"container,omitempty"`
+	Duration  Duration `json:"duration"`
+}
+
+// Limits bound a fault before anything breaks.
+type Limits struct {
+	MaxTargets  int      `json:"maxTargets,omitempty"`  // default 1
+	MaxPercent  int      `json:"maxPercent,omitempty"`  // of the matching pods; default 50
+	MaxDuration Duration `json:"maxDuration,omitempty"` // default 5m
+	MinReady    int      `json:"minReady,omitempty"`    // pods ready before; default 2
+}
+
+// ScheduleSpec runs an experiment by itself.
+type ScheduleSpec struct {
+	Cron         string `json:"cron"` // five fields, or six with seconds first, or "@every 1h"
+	TimeZone     string `json:"timeZone,omitempty"`
+	Environments []Env  `json:"environments"`
+}
+
+// Pipeline is .seatrial.yaml in an application's repo.
+type Pipeline struct {
+	Meta Meta         `json:"metadata"`
+	Spec PipelineSpec `json:"spec"`
+}
+
+// PipelineSpec says what to build and where to deploy.
+type PipelineSpec struct {
+	On     Triggers   `json:"on,omitzero"`
+	Build  BuildSpec  `json:"build"`
+	Deploy DeploySpec `json:"deploy"`
+}
+
+// Triggers say which pushes start a release, and whether pull requests are built.
+type Triggers struct {
+	Push        PushTrigger  `json:"push,omitzero"`
+	PullRequest *PullTrigger `json:"pullRequest,omitempty"` // left out: pull requests start nothing
+}
+
+// PushTrigger selects pushes.
+type PushTrigger struct {
+	Branches []string `json:"branches,omitempty"` // default: main
+	Paths    []string `json:"paths,omitempty"`    // globs; default: everything
+}
+
+// PullTrigger selects pull requests.
+type PullTrigger struct {
+	Branches []string `json:"branches,omitempty"` // that they are to be merged into; default: any
+}
+
+// BuildSpec says how the image is made.
+type BuildSpec struct {
+	Context    string            `json:"context,omitempty"`    // default "."
+	Dockerfile string            `json:"dockerfile,omitempty"` // default "Dockerfile"; without one the build is planned
+	Plan       *BuildPlan        `json:"plan,omitempty"`       // plan the build, whether there is a Dockerfile or not
+	Target     string            `json:"target,omitempty"`
+	Args       map[string]string `json:"args,omitempty"`
+	Platforms  []string          `json:"platforms,omitempty"` // default linux/amd64
+	Secrets    []BuildSecret     `json:"secrets,omitempty"`
+	Contexts   map[string]string `json:"contexts,omitempty"` // by name: a folder of the repo, or docker-image://NAME@sha256:DIGEST
+	Checks     []BuildCheck      `json:"checks,omitempty"`
+	Timeout    Duration          `json:"timeout,omitempty"` // default 30m
+}
+
+// BuildPlan is what to take in a build without a Dockerfile instead of what the files
+// say. Everything may be left out.
+type BuildPlan struct {
+	Language       string   `json:"language,omitempty"`       // go, node, python or static
+	Version        string   `json:"version,omitempty"`        // of the language, as its image's tag has it: "1.26"
+	Main           string   `json:"main,omitempty"`           // the package with main, or the file to run: ./cmd/web, server.js
+	PackageManager string   `json:"packageManager,omitempty"` // npm, pnpm, yarn, pip, uv or poetry
+	Build          string   `json:"build,omitempty"`          // shell command instead of the build script
+	Output         string   `json:"output,omitempty"`         // folder that holds the site, for static
+	Command        []string `json:"command,omitempty"`        // what the image runs
+	Builder        string   `json:"builder,omitempty"`        // image to build in
+	Base           string   `json:"base,omitempty"`           // image to run on
+}
+
+// BuildSecret is a secret that steps of the Dockerfile may mount: RUN
+// --mount=type=secret,id=npmrc.
+type BuildSecret struct {
+	ID   string `json:"id"`   // "npmrc", as the step says
+	Name string `json:"name"` // "npm-token", one of the project's secrets
+}
+
+// BuildCheck is a target of the Dockerfile, or a stage of the plan, that has to succeed.
+type BuildCheck struct {
+	Name   string              `json:"name"`
+	Target string              `json:"target"`
+	Matrix map[string][]string `json:"matrix,omitempty"` // values of build arguments: it runs with each combination
+}
+
+// DeploySpec says which manifests go where.
+type DeploySpec struct {
+	Manifests    string `json:"manifests"` // folder; <folder>/<env> or <folder>/overlays/<env> is preferred where it exists
+	Environments []Env  `json:"environments"`
+}

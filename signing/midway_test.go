@@ -1,0 +1,80 @@
+package signing_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/seatrial/seatrial/internal/hint"
+	"github.com/seatrial/seatrial/internal/oci"
+	"github.com/seatrial/seatrial/internal/oci/ocitest"
+	"github.com/seatrial/seatrial/release"
+	"github.com/seatrial/seatrial/signing"
+)
+
+// TestARegistryThatFailsWhileAnImageIsSigned: whenever it begins to fail, what is attached
+// so far is never enough, the error says what to do, and the next attempt completes it.
+func TestARegistryThatFailsWhileAnImageIsSigned(t *testing.T) {
+	for status, says := range map[int]string{
+		http.StatusUnauthorized: "check the user and password", http.StatusTooManyRequests: "limits requests", http.StatusInternalServerError: "registry's own log",
+	} {
+		for _, c := range []struct {
+			name      string
+			api, once bool
+			compat    signing.Compat
+			step      int
+		}{
+			{"from then on", true, false, signing.Bundle, 5},
+			{"once", true, true, signing.Bundle, 7},
+			{"from then on, and the list of what is attached is under a tag, in both forms", false, false, signing.Both, 41},
+		} {
+			t.Run(fmt.Sprintf("%d %s", status, c.name), func(t *testing.T) {
+				failed := 0
+				for n := 0; ; n += c.step {
+					y := newYard(t, c.api)
+					var err error
+					if y.reg, err = oci.New(oci.Config{Hosts: []oci.Host{{Name: y.server.Host, PlainHTTP: true}}, Pause: time.Millisecond, Settle: time.Millisecond}); err != nil {
+						t.Fatal(err)
+					}
+					y.signer = y.signs(t, signing.Config{Compat: c.compat}, y.key)
+					y.server.Busy("0")
+					if !c.once {
+						y.server.Busy("3600")
+					}
+					var seen atomic.Int64
+					count := ocitest.After(n, status, c.once)
+					y.server.Fail(func(r *http.Request) int { seen.Add(1); return count(r) })
+					_, v, err := y.signer.Sign(t.Context(), "key", y.release)
+					y.server.Fail(nil)
+					passed := err == nil && v.Outcome() == release.Passed
+					complete := true
+					for _, d := range all(*y.release.Artifact) {
+						complete = complete && len(y.bundles(t, d)) == 3
+					}
+					if ok := y.report(t).OK(); ok != complete || passed && !ok {
+						t.Errorf("after %d requests: complete %t, signed %t, verified %t", n, complete, passed, ok)
+					}
+					if err != nil {
+						failed++
+						if !strings.Contains(hint.Of(err), says) {
+							t.Errorf("after %d requests: %v, hint %q", n, err, hint.Of(err))
+						}
+						y.sign(t)
+						if !y.report(t).OK() {
+							t.Errorf("after %d requests and again: %v", n, y.report(t).Refusals())
+						}
+					}
+					if seen.Load() <= int64(n) {
+						break // it needs no more requests than these
+					}
+				}
+				if failed == 0 && !(c.once && status != http.StatusUnauthorized) {
+					t.Error("it never failed")
+				}
+			})
+		}
+	}
+}

@@ -1,0 +1,192 @@
+package slo
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/seatrial/seatrial/release"
+	"github.com/seatrial/seatrial/slo/openslo"
+)
+
+// Gate is the slo step of a wave: what was deployed there keeps its promises.
+type Gate struct {
+	SLOs        func(context.Context) ([]openslo.SLO, error)
+	Environment func(context.Context, release.Env) (release.Environment, error)
+	Prometheus  *Prometheus
+	Now         func() time.Time
+	Log         *slog.Logger
+}
+
+// Check is the action of Deploying at StepSLO: it measures every SLO of the service on
+// every healthy target of the current wave, from the moment the last of them became
+// healthy at this stage's revision. It asks and returns; it never waits itself.
+func (g *Gate) Check(ctx context.Context, _ string, r release.Release) (release.Facts, release.Verdict, error) {
+	none := release.Facts{}
+	slos, settings, err := g.about(ctx, r.Service, r.Env())
+	if err != nil {
+		return none, release.Verdict{}, err
+	}
+	if len(slos) == 0 {
+		return none, noSLO(r), nil
+	}
+	targets, left := healthy(r)
+	if len(targets) == 0 {
+		return none, release.Inconclusive(
+			fmt.Sprintf("no target of wave %s is healthy at %s: %s", r.WaveName(), r.Now().Desired.Short(), strings.Join(left, "; ")),
+			"look at the targets, then: seatrial release retry "+string(r.ID)), nil
+	}
+	start := latest(targets).Add(settings.Settle)
+	now := g.Now()
+	if wait := start.Sub(now); wait > 0 {
+		return none, release.Wait(fmt.Sprintf("settling: measuring begins in %s", wait.Round(time.Second)), wait), nil
+	}
+	if now.Sub(start) < time.Second {
+		return none, release.Wait("measuring has begun", time.Second), nil
+	}
+	rulings, err := g.rulings(ctx, slos, targets, start, now, settings)
+	if err != nil {
+		return none, release.Verdict{}, err
+	}
+	return none, verdict(r.ID, rulings), nil
+}
+
+// about is what the service promises in an environment and how that is judged there.
+func (g *Gate) about(ctx context.Context, service release.Service, env release.Env, names ...string) ([]openslo.SLO, Settings, error) {
+	all, err := g.SLOs(ctx)
+	if err != nil {
+		return nil, Settings{}, fmt.Errorf("read the SLOs of %s: %w", service, err)
+	}
+	e, err := g.Environment(ctx, env)
+	if err != nil {
+		return nil, Settings{}, fmt.Errorf("read environment %s: %w", env, err)
+	}
+	return openslo.Of(all, service, names...), SettingsOf(e.Spec.SLO), nil
+}
+
+func noSLO(r release.Release) release.Verdict {
+	reason := fmt.Sprintf("no SLO is defined for %s: nothing was measured; add an openslo/v1 SLO with the label %s: %s to the platform repo",
+		r.Service, openslo.LabelService, r.Service)
+	return release.Pass(release.Evidence{
+		Gate: "slo", Claim: fmt.Sprintf("no SLO is defined for %s", r.Service), Holds: true, Detail: reason,
+		Facts: map[string]string{"slos": "0"},
+	}).Because(reason)
+}
+
+// healthy splits the current wave's targets into those whose health was seen at this
+// stage's revision and a sentence for each of the others.
+func healthy(r release.Release) (targets []release.Target, left []string) {
+	stage := r.Now()
+	if r.Wave < 0 || r.Wave >= len(stage.Waves) {
+		return nil, []string{"the stage has no such wave"}
+	}
+	for _, t := range stage.Waves[r.Wave].Targets {
+		switch {
+		case t.State != "Healthy" || t.Healthy.IsZero():
+			left = append(left, t.Cluster+" is "+t.State)
+		case t.Revision != stage.Desired || stage.Desired == "":
+			left = append(left, fmt.Sprintf("%s is on %s", t.Cluster, t.Revision.Short()))
+		default:
+			targets = append(targets, t)
+		}
+	}
+	return targets, left
+}
+
+func latest(targets []release.Target) time.Time {
+	var at time.Time
+	for _, t := range targets {
+		if t.Healthy.After(at) {
+			at = t.Healthy
+		}
+	}
+	return at
+}
+
+func (g *Gate) rulings(ctx context.Context, slos []openslo.SLO, targets []release.Target, from, to time.Time, s Settings) ([]judged, error) {
+	ask := newAsker(g.Prometheus)
+	var all []judged
+	for _, t := range targets {
+		for _, o := range slos {
+			w := window{slo: o, cluster: t.Cluster, revision: t.Revision, from: from, to: to}
+			j, err := ask.judge(ctx, w, s)
+			if err != nil {
+				return nil, err
+			}
+			if began, ok := g.restarted(ctx, j, from); ok {
+				longer := s // what was missed while Prometheus was away is nobody's fault
+				longer.MaxWait += began.Sub(from)
+				if j, err = ask.judge(ctx, w, longer); err != nil {
+					return nil, err
+				}
+			}
+			all = append(all, j)
+		}
+	}
+	return all, nil
+}
+
+// restarted reports whether a measurement lacks events because Prometheus started after
+// its window had begun, and when.
+func (g *Gate) restarted(ctx context.Context, j judged, from time.Time) (time.Time, bool) {
+	if j.Outcome != release.Undetermined {
+		return time.Time{}, false
+	}
+	began, ok := g.Prometheus.began(ctx)
+	return began, ok && began.After(from)
+}
+
+// verdict is the worst of the rulings: one refusal refuses, one unfinished waits, one
+// undecided holds, and only then all have passed.
+func verdict(id release.ID, rulings []judged) release.Verdict {
+	var evidence []release.Evidence
+	reasons := map[release.Outcome][]string{}
+	after := time.Duration(0)
+	for _, j := range rulings {
+		evidence = append(evidence, j.evidence)
+		reasons[j.Outcome] = append(reasons[j.Outcome], fmt.Sprintf("%s on %s: %s", j.window.slo.Title, j.window.cluster, j.Reason))
+		if j.Outcome == release.Waiting && (after == 0 || j.After < after) {
+			after = j.After
+		}
+	}
+	said := func(o release.Outcome) string { return strings.Join(reasons[o], "; ") }
+	switch {
+	case len(reasons[release.Refused]) > 0:
+		return release.Refuse(said(release.Refused), "compare with the last verified release; the samples are in the evidence").With(evidence...)
+	case len(reasons[release.Waiting]) > 0:
+		return release.Wait(said(release.Waiting), after)
+	case len(reasons[release.Passed]) == len(rulings) && len(rulings) > 0:
+		return release.Pass(evidence...).Because(said(release.Passed))
+	}
+	return release.Inconclusive(said(release.Undetermined),
+		"send it traffic or correct the SLO's queries, then: seatrial release retry "+string(id)).With(evidence...)
+}
+
+// Measure asks for the SLOs of a service on one cluster between two moments, for a trial:
+// the named ones, or all. Each evidence carries its outcome, good and total in its facts.
+// Before to has come the outcome is Wait, or Refuse when it is clear already; after it
+// there is no more waiting for events. No evidence: the service has no such SLO.
+func (g *Gate) Measure(ctx context.Context, service release.Service, env release.Env, cluster string, names []string, from, to time.Time) ([]release.Evidence, error) {
+	slos, s, err := g.about(ctx, service, env, names...)
+	if err != nil {
+		return nil, err
+	}
+	s.Observe = to.Sub(from)
+	s.MaxWait = s.Observe
+	at := g.Now()
+	if at.After(to) {
+		at = to
+	}
+	ask := newAsker(g.Prometheus)
+	var all []release.Evidence
+	for _, o := range slos {
+		j, err := ask.judge(ctx, window{slo: o, cluster: cluster, from: from, to: at}, s)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, j.evidence)
+	}
+	return all, nil
+}

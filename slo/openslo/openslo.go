@@ -1,0 +1,133 @@
+// Package openslo reads OpenSLO documents: openslo/v1 objects of kind SLO whose indicator
+// counts good or bad events of a total in Prometheus.
+//
+// Start at Parse. What OpenSLO allows and this package does not support is refused at its
+// line with the reason, never ignored: a part that is skipped would change what the
+// objective means. It asks nothing of any Prometheus.
+package openslo
+
+import (
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/seatrial/seatrial/internal/strict"
+	"github.com/seatrial/seatrial/release"
+)
+
+// APIVersion and Kind say which documents Parse reads.
+const (
+	APIVersion = "openslo/v1"
+	Kind       = "SLO"
+)
+
+// The label and annotations of ours that an SLO may carry.
+const (
+	LabelService           = "seatrial.dev/service"       // "shop/web"; needed
+	AnnotationAlertWindows = "seatrial.dev/alert-windows" // "1m/15s": long and short
+	AnnotationAlertBurn    = "seatrial.dev/alert-burn"    // "2": burn rate that is a breach
+)
+
+// SLO is a promise about one service: of all events in Window, at least Objective are good.
+type SLO struct {
+	Name        string
+	Title       string // displayName, else the name: "availability"
+	Description string
+	Service     release.Service
+	Objective   float64       // 0..1, exclusive of both
+	Window      time.Duration // rolling
+	Good        Query         // exactly one of Good and Bad is set
+	Bad         Query
+	Total       Query
+	Alert       *Alert // nil: the usual pairs
+	File        string
+	Line        int
+}
+
+// Alert is a pair of windows of its own, for places where an hour is too long.
+type Alert struct {
+	Long, Short time.Duration
+	Burn        float64 // breached when both windows burn faster
+}
+
+// Query is PromQL with the placeholders {{.Window}} and {{.Cluster}}.
+type Query string
+
+var placeholder = regexp.MustCompile(`\{\{\s*\.(\w+)\s*\}\}`)
+
+// Fill is the expression for one cluster and one window, which Prometheus reads in whole
+// seconds and at least one.
+func (q Query) Fill(cluster string, window time.Duration) string {
+	seconds := max(1, int(window/time.Second))
+	return placeholder.ReplaceAllStringFunc(string(q), func(match string) string {
+		switch placeholder.FindStringSubmatch(match)[1] {
+		case "Window":
+			return strconv.Itoa(seconds) + "s"
+		case "Cluster":
+			return cluster
+		}
+		return match
+	})
+}
+
+// issues are the mistakes of a query that do not need Prometheus to see.
+func (q Query) issues(path []any) []strict.Issue {
+	if strings.TrimSpace(string(q)) == "" {
+		return []strict.Issue{strict.At("the query is empty", path...)}
+	}
+	var issues []strict.Issue
+	seen := map[string]bool{}
+	for _, m := range placeholder.FindAllStringSubmatch(string(q), -1) {
+		seen[m[1]] = true
+		if m[1] != "Window" && m[1] != "Cluster" {
+			issues = append(issues, strict.At("placeholder "+m[0]+" is unknown: there is {{.Window}} and {{.Cluster}}", path...))
+		}
+	}
+	if !seen["Window"] {
+		issues = append(issues, strict.At("the query has no {{.Window}}: it could not be asked for the time since a rollout", path...))
+	}
+	if !seen["Cluster"] {
+		issues = append(issues, strict.At("the query has no {{.Cluster}}: one cluster would be judged by the events of another", path...))
+	}
+	if rest := placeholder.ReplaceAllString(string(q), ""); strings.Contains(rest, "{{") || strings.Contains(rest, "}}") {
+		issues = append(issues, strict.At("only {{.Window}} and {{.Cluster}} can be filled in", path...))
+	}
+	return issues
+}
+
+// Is reports whether Parse reads documents like doc.
+func Is(doc strict.Document) bool { return doc.APIVersion == APIVersion && doc.Kind == Kind }
+
+// Read parses every document and gives all problems at once. Two SLOs of one name are one.
+func Read(docs []strict.Document) ([]SLO, error) {
+	var slos []SLO
+	var problems []strict.Problem
+	first := map[string]SLO{}
+	for _, doc := range docs {
+		s, err := Parse(doc)
+		if err != nil {
+			problems = append(problems, strict.ProblemsOf(doc.File, err)...)
+			continue
+		}
+		if twin, ok := first[s.Name]; ok {
+			problems = append(problems, doc.Problems(strict.At("there is an SLO of this name already, in "+twin.File+":"+strconv.Itoa(twin.Line), "metadata", "name"))...)
+			continue
+		}
+		first[s.Name] = s
+		slos = append(slos, s)
+	}
+	return slos, strict.Join(problems)
+}
+
+// Of is the SLOs of one service, or those of them that are named.
+func Of(all []SLO, service release.Service, names ...string) []SLO {
+	var of []SLO
+	for _, s := range all {
+		if s.Service == service && (len(names) == 0 || slices.Contains(names, s.Name)) {
+			of = append(of, s)
+		}
+	}
+	return of
+}

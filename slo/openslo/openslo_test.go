@@ -1,0 +1,150 @@
+package openslo_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seatrial/seatrial/internal/strict"
+	"github.com/seatrial/seatrial/slo/openslo"
+)
+
+const availability = `apiVersion: openslo/v1
+kind: SLO
+metadata:
+  name: web-availability
+  displayName: availability
+  labels: {seatrial.dev/service: shop/web}
+  annotations: {seatrial.dev/alert-windows: 1m/15s, seatrial.dev/alert-burn: "2"}
+spec:
+  description: requests that were answered
+  service: web
+  indicator:
+    metadata: {name: web-requests}
+    spec:
+      ratioMetric:
+        counter: true
+        good:
+          metricSource:
+            type: Prometheus
+            spec:
+              query: sum(increase(gateway_requests_total{service="shop/web",cluster="{{.Cluster}}",code=~"2.."}[{{.Window}}]))
+        total:
+          metricSource:
+            type: Prometheus
+            spec:
+              query: sum(increase(gateway_requests_total{service="shop/web",cluster="{{ .Cluster }}"}[{{ .Window }}]))
+  timeWindow:
+    - {duration: 28d, isRolling: true}
+  budgetingMethod: Occurrences
+  objectives:
+    - {displayName: promise, targetPercent: 99.9}
+`
+
+func parse(t *testing.T, text string) (openslo.SLO, error) {
+	t.Helper()
+	docs, err := strict.Documents("slos/web.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return openslo.Parse(docs[0])
+}
+
+func TestParse(t *testing.T) {
+	got, err := parse(t, availability)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Name != "web-availability" || got.Title != "availability" || got.Service != "shop/web" || got.Objective != 0.999 || got.Window != 28*24*time.Hour {
+		t.Errorf("got %+v", got)
+	}
+	if got.Alert == nil || got.Alert.Long != time.Minute || got.Alert.Short != 15*time.Second || got.Alert.Burn != 2 {
+		t.Errorf("alert = %+v", got.Alert)
+	}
+	want := `sum(increase(gateway_requests_total{service="shop/web",cluster="staging"}[90s]))`
+	if expr := got.Total.Fill("staging", 90*time.Second+400*time.Millisecond); expr != want {
+		t.Errorf("Fill = %s, want %s", expr, want)
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	tests := []struct {
+		name     string
+		old, new string
+		want     []string // of the error; the first begins with file:line
+	}{
+		{"an unknown key, with a suggestion", "budgetingMethod", "budgetingMetod", []string{"slos/web.yaml:28:", "budgetingMetod"}},
+		{"time slices", "Occurrences", "Timeslices", []string{"slos/web.yaml:28:", `"Timeslices" is not supported: want Occurrences`}},
+		{"a time slice target", "targetPercent: 99.9", "targetPercent: 99.9, timeSliceTarget: 0.9", []string{"slos/web.yaml:30:", "timeSliceTarget: not supported"}},
+		{"a threshold metric", "ratioMetric:\n", "thresholdMetric: {metricSource: {}}\n      ratioMetric:\n", []string{"thresholdMetric: not supported: use ratioMetric"}},
+		{"a reference to an indicator", "  indicator:\n", "  indicatorRef: other\n  indicator:\n", []string{"slos/web.yaml:11:", "indicatorRef: not supported"}},
+		{"alert policies", "  service: web", "  alertPolicies: [x]", []string{"alertPolicies: not supported: alerts are made from the objective"}},
+		{"a gauge", "counter: true", "counter: false", []string{"slos/web.yaml:15:", "want true"}},
+		{"another metric source", "type: Prometheus\n            spec:\n              query: sum(increase(gateway_requests_total{service=\"shop/web\",cluster=\"{{.", "type: Datadog\n            spec:\n              query: sum(increase(gateway_requests_total{service=\"shop/web\",cluster=\"{{.", []string{"slos/web.yaml:18:", `"Datadog" is not supported: want Prometheus`}},
+		{"a calendar window", "isRolling: true", "isRolling: false", []string{"slos/web.yaml:27:", "calendar windows are not supported"}},
+		{"months, which have no length", "28d", "1M", []string{"slos/web.yaml:27:", "want a number and m, h, d or w"}},
+		{"two windows", "- {duration: 28d, isRolling: true}", "- {duration: 28d, isRolling: true}\n    - {duration: 7d, isRolling: true}", []string{"exactly one window, got 2"}},
+		{"a target of 100 %", "targetPercent: 99.9", "targetPercent: 100", []string{"slos/web.yaml:30:", "between 0 and 100"}},
+		{"target and targetPercent", "targetPercent: 99.9", "targetPercent: 99.9, target: 0.9", []string{"either target or targetPercent"}},
+		{"a service that is none", "shop/web}", "Web}", []string{"slos/web.yaml:6:", "want team/name"}},
+		{"a query without the cluster", `,cluster="{{.Cluster}}"`, "", []string{"slos/web.yaml:20:", "no {{.Cluster}}"}},
+		{"a query without the window", "[{{.Window}}]", "[5m]", []string{"slos/web.yaml:20:", "no {{.Window}}"}},
+		{"an unknown placeholder", "{{.Window}}", "{{.Window}}{{.Env}}", []string{"placeholder {{.Env}} is unknown"}},
+		{"a template that is not a placeholder", "{{.Window}}", "{{.Window}}{{ if x }}", []string{"only {{.Window}} and {{.Cluster}}"}},
+		{"alert windows the wrong way round", "1m/15s", "15s/1m", []string{"slos/web.yaml:7:", "a long and a shorter window"}},
+		{"good and bad at once", "        good:\n", "        bad: {metricSource: {type: Prometheus, spec: {query: \"x{{.Window}}{{.Cluster}}\"}}}\n        good:\n", []string{"either good or bad"}},
+		{"another version", "openslo/v1", "openslo/v2alpha", []string{`want openslo/v1, SLO`}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			text := strings.Replace(availability, tt.old, tt.new, 1)
+			if text == availability {
+				t.Fatalf("%q is not in the document", tt.old)
+			}
+			_, err := parse(t, text)
+			if err == nil {
+				t.Fatal("no error")
+			}
+			for _, want := range tt.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("error %q does not say %q", err, want)
+				}
+			}
+		})
+	}
+}
+
+func TestReadRefusesTwoOfOneName(t *testing.T) {
+	docs, err := strict.Documents("slos/web.yaml", []byte(availability+"---\n"+availability))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = openslo.Read(docs); err == nil || !strings.Contains(err.Error(), "an SLO of this name already, in slos/web.yaml:1") {
+		t.Errorf("err = %v", err)
+	}
+}
+
+func TestOf(t *testing.T) {
+	all := []openslo.SLO{{Name: "a", Service: "shop/web"}, {Name: "b", Service: "shop/web"}, {Name: "c", Service: "shop/api"}}
+	if got := openslo.Of(all, "shop/web"); len(got) != 2 {
+		t.Errorf("all of shop/web: %v", got)
+	}
+	if got := openslo.Of(all, "shop/web", "b", "c"); len(got) != 1 || got[0].Name != "b" {
+		t.Errorf("named ones of shop/web: %v", got)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add(availability)
+	f.Fuzz(func(t *testing.T, text string) {
+		docs, err := strict.Documents("x.yaml", []byte(text))
+		if err != nil {
+			return
+		}
+		for _, d := range docs {
+			if s, err := openslo.Parse(d); err == nil && !(s.Objective > 0 && s.Objective < 1 && s.Window > 0 && s.Total != "") {
+				t.Errorf("accepted %+v", s)
+			}
+		}
+	})
+}

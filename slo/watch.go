@@ -1,0 +1,255 @@
+package slo
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/seatrial/seatrial/release"
+	"github.com/seatrial/seatrial/slo/openslo"
+)
+
+// Place is a service on one cluster, where it can be watched.
+type Place struct {
+	Service release.Service
+	Env     release.Env
+	Cluster string
+	Project string
+	Busy    bool      // a release occupies the slot: its gates watch, the alert is quiet
+	Since   time.Time // when a release last came or went here; zero: long ago
+}
+
+// Breaches keeps which breaches were told, so that a restart tells none again.
+type Breaches interface {
+	// Load is every breach that has not ended.
+	Load(ctx context.Context) ([]Breach, error)
+	// Change stores b and queues its event in one transaction: both or neither. An event
+	// whose ID was queued before is not queued again.
+	Change(ctx context.Context, b Breach, e release.Event) error
+}
+
+// Watch looks after every SLO outside releases and tells a breach once, and its end once.
+type Watch struct {
+	SLOs       func(context.Context) ([]openslo.SLO, error)
+	Places     func(context.Context) ([]Place, error)
+	Prometheus *Prometheus
+	Breaches   Breaches
+	Now        func() time.Time
+	Every      time.Duration // default 15s
+	Log        *slog.Logger
+
+	mu     sync.Mutex // guards states
+	states []State
+}
+
+// State is one SLO as it was last measured; GET /api/v1/slos answers these.
+type State struct {
+	Name      string          `json:"name"`
+	Title     string          `json:"title"`
+	Service   release.Service `json:"service"`
+	Objective float64         `json:"objective"`
+	Window    string          `json:"window"`
+	Clusters  []ClusterState  `json:"clusters"`
+}
+
+// ClusterState is one SLO on one cluster.
+type ClusterState struct {
+	Cluster  string      `json:"cluster"`
+	Env      release.Env `json:"env"`
+	State    string      `json:"state"`              // "ok", "breach" or "nodata"
+	Measured *float64    `json:"measured,omitempty"` // share of good events in the long window
+	Burn     *float64    `json:"burn,omitempty"`
+	Busy     bool        `json:"busy,omitempty"` // a release is being judged there
+	At       time.Time   `json:"at"`
+}
+
+// Run measures until ctx ends. What could not be asked is logged when that begins and
+// when it ends, and changes no state.
+func (w *Watch) Run(ctx context.Context) error {
+	every := w.Every
+	if every == 0 {
+		every = 15 * time.Second
+	}
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	failing := ""
+	for {
+		err := w.Round(ctx)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		failing = w.report(failing, err)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ticker.C:
+		}
+	}
+}
+
+func (w *Watch) report(before string, err error) string {
+	switch {
+	case err != nil && err.Error() != before:
+		w.Log.Warn("slo watch", "error", err.Error())
+		return err.Error()
+	case err == nil && before != "":
+		w.Log.Info("slo watch", "state", "answers again")
+		return ""
+	}
+	return before
+}
+
+// States is every SLO as it was last measured, by name.
+func (w *Watch) States() []State {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.states)
+}
+
+// Round measures every SLO at every place once.
+func (w *Watch) Round(ctx context.Context) error {
+	slos, err := w.SLOs(ctx)
+	if err != nil {
+		return fmt.Errorf("read SLOs: %w", err)
+	}
+	places, err := w.Places(ctx)
+	if err != nil {
+		return fmt.Errorf("read where services are: %w", err)
+	}
+	open, err := w.Breaches.Load(ctx)
+	if err != nil {
+		return fmt.Errorf("read open breaches: %w", err)
+	}
+	ask, now := newAsker(w.Prometheus), w.Now()
+	var states []State
+	var firstErr error
+	for _, o := range slos {
+		state := State{Name: o.Name, Title: o.Title, Service: o.Service, Objective: o.Objective, Window: period(o.Window), Clusters: []ClusterState{}}
+		for _, p := range places {
+			if p.Service != o.Service {
+				continue
+			}
+			c, err := w.place(ctx, ask, o, p, open, now)
+			if err != nil && firstErr == nil {
+				firstErr = err
+			}
+			state.Clusters = append(state.Clusters, c)
+		}
+		states = append(states, state)
+	}
+	slices.SortFunc(states, func(a, b State) int { return strings.Compare(a.Name, b.Name) })
+	w.mu.Lock()
+	w.states = states
+	w.mu.Unlock()
+	return firstErr
+}
+
+// place measures one SLO at one place and tells what changed.
+func (w *Watch) place(ctx context.Context, ask *asker, o openslo.SLO, p Place, open []Breach, now time.Time) (ClusterState, error) {
+	c := ClusterState{Cluster: p.Cluster, Env: p.Env, State: "nodata", Busy: p.Busy, At: now.UTC()}
+	where := Breach{SLO: o.Name, Service: o.Service, Env: p.Env, Cluster: p.Cluster}
+	before := find(open, where.Key())
+	var pairs []Burning
+	for _, pair := range Pairs(o) {
+		b, err := burning(ctx, ask, o, p.Cluster, pair, now)
+		if err != nil {
+			return c, err
+		}
+		pairs = append(pairs, b)
+	}
+	c.describe(pairs[0], o.Objective)
+	after := before
+	if quiet := p.Busy || now.Sub(p.Since) < pairs[0].Pair.Short; !quiet {
+		if changed := Alarm(before, where, pairs, o.Objective, now); changed != nil {
+			if err := w.Breaches.Change(ctx, *changed, tell(o, p, *changed)); err != nil {
+				return c, fmt.Errorf("tell of slo %s on %s: %w", o.Name, p.Cluster, err)
+			}
+			after = changed
+			w.Log.Info("slo", "slo", o.Name, "service", o.Service, "cluster", p.Cluster, "breach", changed.Ended.IsZero())
+		}
+	}
+	if after != nil && after.Ended.IsZero() {
+		c.State = "breach"
+	}
+	return c, nil
+}
+
+func (c *ClusterState) describe(b Burning, objective float64) {
+	if b.NoData || b.Long.Total <= 0 {
+		return
+	}
+	share, burn := Share(b.Long), Burn(b.Long, objective)
+	if !math.IsNaN(share) && !math.IsInf(burn, 0) {
+		c.State, c.Measured, c.Burn = "ok", &share, &burn
+	}
+}
+
+func burning(ctx context.Context, ask *asker, o openslo.SLO, cluster string, p Pair, now time.Time) (Burning, error) {
+	b := Burning{Pair: p}
+	for _, half := range []struct {
+		length time.Duration
+		into   *release.Ratio
+	}{{p.Long, &b.Long}, {p.Short, &b.Short}} {
+		w := window{slo: o, cluster: cluster, from: now.Add(-half.length), to: now}
+		queries, err := ask.queries(ctx, w)
+		if err != nil {
+			return b, err
+		}
+		m := read(queries, w.from, w.to)
+		if m.Problem != "" || unusable(m.Ratio) != "" {
+			b.NoData = true
+			return b, nil
+		}
+		*half.into = m.Ratio
+	}
+	return b, nil
+}
+
+func find(open []Breach, key string) *Breach {
+	for i := range open {
+		if open[i].Key() == key && open[i].Ended.IsZero() {
+			return &open[i]
+		}
+	}
+	return nil
+}
+
+// tell is the event of a breach that begins or ends. Its ID follows from the breach, so
+// that telling it twice is seen.
+func tell(o openslo.SLO, p Place, b Breach) release.Event {
+	id := fmt.Sprintf("slo/%s/%s/%d", b.SLO, b.Cluster, b.Since.Unix())
+	e := release.Event{
+		ID: id + "/breach", Kind: release.EventBreach, At: b.Since, Service: b.Service, Env: b.Env, Project: p.Project,
+		Subject: fmt.Sprintf("%s: %s is breached on %s", b.Service, o.Title, b.Cluster),
+		Reason: fmt.Sprintf("%s of the events of the last %s were good, the objective is %s: the error budget burns %.1f times as fast as allowed",
+			Percent(b.Measured), period(b.Long), Percent(o.Objective), b.Burn),
+		Hint: "no release is under way there; look at the service, or roll back: seatrial release rollback",
+	}
+	if !b.Ended.IsZero() {
+		e.ID, e.Kind, e.At, e.Hint = id+"/end", release.EventRecovered, b.Ended, ""
+		e.Subject = fmt.Sprintf("%s: %s is kept again on %s", b.Service, o.Title, b.Cluster)
+		e.Reason = fmt.Sprintf("the breach lasted %s", b.Ended.Sub(b.Since).Round(time.Second))
+	}
+	return e
+}
+
+// period writes 28d rather than 672h0m0s.
+func period(d time.Duration) string {
+	day := 24 * time.Hour
+	if d >= day && d%day == 0 {
+		return fmt.Sprintf("%dd", d/day)
+	}
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}

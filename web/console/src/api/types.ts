@@ -1,0 +1,142 @@
+// The JSON of package release and of the HTTP API, word for word. Times are RFC 3339
+// strings; a missing field says nothing.
+
+export type Phase =
+  | 'Unknown' | 'Building' | 'Signing' | 'Checking' | 'Approving' | 'Deploying' | 'Trial' | 'Verified'
+  | 'Done' | 'RollingBack' | 'RolledBack' | 'Failed' | 'Held' | 'Superseded'
+
+export const phases: readonly Phase[] = [
+  'Building', 'Signing', 'Checking', 'Approving', 'Deploying', 'Trial', 'Verified', 'Done',
+  'RollingBack', 'RolledBack', 'Failed', 'Held', 'Superseded',
+]
+
+export type Step = '' | 'sync' | 'health' | 'slo'
+export type Outcome = 'Unknown' | 'Pass' | 'Wait' | 'Refuse' | 'Inconclusive'
+export type Health = 'Healthy' | 'Progressing' | 'Degraded' | 'Unknown'
+export type Role = string // "viewer" reads only
+
+export interface Hold { by: string; reason: string; at: string }
+
+export interface Platform { name: string; digest: string }
+export interface Attached { subject: string; predicateType: string; digest: string }
+export interface Artifact {
+  repository: string; tag: string; digest: string; platforms: Platform[] | null; built: string; signed?: Attached[]
+}
+
+export interface Sample { labels?: Record<string, string>; time: string; value: number }
+export interface Query { name: string; expr: string; at: string; samples: Sample[] | null; warnings?: string[] }
+export interface FaultRecord {
+  experiment: string; kind: string; action: string; name: string; namespace: string; cluster: string
+  targets?: string[]; created?: string; injected?: string; recovered?: string; message?: string
+}
+export interface Evidence {
+  gate: string; claim: string; holds: boolean; cluster?: string; revision?: string; from?: string; to?: string
+  detail?: string; measured?: number; threshold?: number; facts?: Record<string, string>; queries?: Query[]; fault?: FaultRecord
+}
+export interface Verdict { outcome: Outcome; reason?: string; hint?: string; after?: string; evidence?: Evidence[] }
+export interface Judgement { gate: string; env?: string; wave?: string; at: string; verdict: Verdict }
+
+export interface Ratio { good: number; total: number }
+export interface Trial {
+  experiment: number; step: string; attempt: number; fault?: FaultRecord; since?: string
+  cells?: Record<string, Ratio>; evidence?: Evidence[]
+}
+export interface Target {
+  cluster: string; state: string; revision?: string; message?: string; synced?: string; healthy?: string
+}
+export interface Wave { name: string; targets: Target[] | null; started?: string; passed?: string }
+export interface Placed {
+  release: string; commit: string; desired: string; image: string; manifests: string; at: string; trial?: Trial
+}
+export interface Stage {
+  env: string; manifests?: string; desired?: string; previous?: Placed; live: boolean; waves?: Wave[]; trial?: Trial
+  started?: string; verified?: string; refused?: string; returned?: string; return?: string
+}
+export interface Transition {
+  from: Phase; to: Phase; env?: string; wave?: string; step?: Step; at: string; by: string; reason?: string
+}
+
+/** Pull is the pull request that a release builds: nothing of it is signed, kept or deployed. */
+export interface Pull { number: number; author: string; base: string; fork?: boolean; pipeline?: string }
+
+export interface Release {
+  id: string; service: string; project: string; repo: string; ref: string; commit: string; message: string
+  author: string; pusher?: string; origin: Origin; pull?: Pull; created: string; updated: string; version: number
+  phase: Phase; stage: number; wave: number; step?: Step; attempt: number; tries: number
+  reason?: string; hint?: string; due?: string; hold?: Hold
+  artifact?: Artifact; stages: Stage[] | null; verdicts?: Judgement[]; history?: Transition[]
+}
+
+export type Origin = 'push' | 'desired-state' | 'pull-request'
+
+export interface ReleaseSummary {
+  id: string; service: string; commit: string; message: string; author: string; origin?: Origin; pull?: Pull; phase: Phase
+  env?: string; wave?: string | number; step?: Step; reason?: string; hint?: string
+  created: string; updated: string; version: number; hold?: Hold
+}
+
+export interface Slot {
+  service: string; env: string; version: number; occupant?: string; current?: Placed; verified?: Placed[]
+  targets?: Record<string, string>; hold?: Hold
+}
+
+export interface BoardTarget { cluster: string; revision?: string; state?: string; message?: string }
+export interface BoardSlot {
+  env: string; current?: Placed; occupant?: string; releasing?: ReleaseSummary; hold?: Hold; health?: Health
+  targets?: BoardTarget[] | null
+}
+export interface BoardService { service: string; project?: string; latest?: ReleaseSummary; slots: BoardSlot[] | null }
+export interface BoardWave { name: string; clusters?: string[] | null }
+export interface BoardEnvironment { name: string; after?: string; waves?: BoardWave[] | null }
+export interface Board { environments: BoardEnvironment[] | null; services: BoardService[] | null; revision: number }
+
+export interface Page<T> { items: T[] | null; next?: string }
+
+export interface LogLine { n: number; at: string; step: string; stream: string; text: string }
+export interface LogPage { lines: LogLine[] | null; next: number; done: boolean }
+export interface LogMatches { lines: LogLine[] | null; after?: number }
+
+export interface BuildStep {
+  name: string; platform?: string; started?: string; finished?: string; cached: boolean; error?: string; logBytes: number
+}
+export interface BuildChange { name: string; before?: string; after?: string }
+export interface BuildDocument {
+  subject: string; platform?: string; predicateType: string; digest: string; key?: string; verified: boolean; at?: string; detail?: string
+}
+export interface Build {
+  release: string; id: string; ranFor: string; failed?: string; why?: string; unchanged: boolean; changed: BuildChange[] | null
+  inputs: { name: string; value: string }[] | null; image?: string; tag?: string; platforms: Platform[] | null
+  bases: { name: string; digest: string }[] | null; committed?: string; started?: string; finished?: string; buildkit?: string
+  plan?: unknown; steps: BuildStep[] | null; leftOut?: number; attached: BuildDocument[] | null
+}
+export interface Component { name: string; version?: string; purl?: string; type: string; licences: string[] | null }
+export interface Components { platform: Platform; items: Component[] | null; total: number; matches: number; next?: number }
+
+export type RunState =
+  | 'Planned' | 'Injecting' | 'Measuring' | 'Reverting' | 'Passed' | 'Failed' | 'Invalid' | 'Aborted'
+export interface Run {
+  id: string; experiment: string; service: string; env: string; cluster: string; trigger: 'schedule' | 'person' | 'trial'
+  by?: string; state: RunState; started?: string; ended?: string; fault?: FaultRecord; verdict?: Verdict; message?: string
+}
+export interface Fault {
+  kind: string; action: string; mode?: string; value?: string; selector: { matchLabels: Record<string, string> | null }
+  namespace: string; container?: string; duration?: string
+}
+export interface Limits { maxTargets?: number; maxPercent?: number; maxDuration?: string; minReady?: number }
+export interface ExperimentSpec {
+  service?: string; fault: Fault; limits?: Limits; hypothesis?: string[]; observe?: string
+  schedule?: { cron: string; timeZone?: string; environments: string[] | null }
+}
+export interface Experiment { name: string; spec: ExperimentSpec; next?: string; running?: Run; last: Run[] | null }
+
+export interface Cluster {
+  name: string; labels?: Record<string, string>; state: 'Ready' | 'Unreachable' | 'Unknown'; message?: string; chaos?: boolean
+}
+export interface SLOCluster { cluster: string; state: 'ok' | 'breach' | 'nodata'; measured?: number }
+export interface SLO { name: string; service: string; objective: number; window: string; clusters: SLOCluster[] | null }
+
+export interface Session { user: string; role: Role; version?: string; csrf?: string }
+export interface Token { id: string; name: string; role: Role; by?: string; created: string; lastUsed?: string }
+export interface NewToken { id: string; name: string; token: string }
+
+export interface Problem { type?: string; title: string; status: number; detail?: string; hint?: string }

@@ -1,0 +1,121 @@
+// 中文。键与 en.ts 相同，由编译器保证。
+import type { Messages } from './en'
+
+export const zh: Messages = {
+  name: '中文',
+  product: 'Seatrial',
+  skip: '跳到正文',
+  nav: { label: '主导航', board: '总览', releases: '发布', experiments: '实验', clusters: '集群', slos: 'SLO', tokens: 'API 令牌' },
+  common: {
+    colon: '：', comma: '，',
+    loading: '加载中…', retry: '重试', cancel: '取消', close: '关闭', more: '加载更早的', copy: '复制', copied: '已复制',
+    all: '全部', none: '无', search: '搜索', clear: '清除筛选', service: '服务', environment: '环境', phase: '阶段',
+    cluster: '集群', state: '状态', message: '消息', reason: '原因', hint: '下一步', name: '名称', since: '自', by: '操作人',
+    revision: '修订', commit: '提交', author: '作者', updated: '更新于', created: '创建于', project: '项目', time: '时间',
+    from: '从', to: '到', never: '从未', yes: '是', no: '否', show: '展开', hide: '收起', labels: '标签', value: '值',
+    errorTitle: '无法显示此内容', unreachable: '服务器没有响应。',
+    unreachableHint: '请确认 seatrial 正在运行，且本机可以访问它。页面会自动重试。',
+    stale: '以下为先前的数据；最近一次请求失败。',
+  },
+  time: {
+    now: '刚刚', ago: (x) => `${x}前`, in: (x) => `${x}后`,
+    s: (n) => `${n} 秒`, m: (n) => `${n} 分钟`, h: (n) => `${n} 小时`, d: (n) => `${n} 天`,
+    due: '正在重新检查',
+  },
+  connection: {
+    label: '实时更新', live: '实时', connecting: '连接中', lost: '连接中断，每 10 秒查询一次', off: '未连接',
+    revision: (n) => `版本 ${n}`, revisionTitle: '当前所示数据的存储版本号',
+  },
+  prefs: { theme: '主题', light: '浅色', dark: '深色', system: '跟随系统', language: '语言', account: '账户', signOut: '退出登录', role: '角色', version: '版本', open: '账户与偏好' },
+  signin: {
+    title: '登录', lead: '每个版本出航之前，先经海试。', user: '用户名', password: '密码', submit: '登录', busy: '正在登录…',
+    wrong: '用户名或密码错误。', first: '首次启动？管理员密码在服务器数据目录的 admin-password 文件中。',
+    ended: '会话已结束，请重新登录后继续。',
+  },
+  phase: {
+    Unknown: '未知', Building: '构建中', Signing: '签名中', Checking: '检查中', Approving: '待审批', Deploying: '部署中', Trial: '海试中',
+    Verified: '已验证', Done: '已完成', RollingBack: '回滚中', RolledBack: '已回滚', Failed: '失败', Held: '已挂起', Superseded: '已被取代',
+  },
+  place: {
+    Unknown: '未知', Building: '构建', Signing: '签名', Checking: '检查', Approving: '审批', Deploying: '部署', Trial: '海试',
+    Verified: '验证', Done: '完成', RollingBack: '回滚', RolledBack: '回滚', Failed: '失败', Held: '挂起', Superseded: '被取代',
+  },
+  step: { '': '', sync: '同步', health: '健康检查', slo: 'SLO' },
+  health: { Healthy: '健康', Progressing: '变更中', Degraded: '降级', Unknown: '未知' },
+  target: { Pending: '等待', Syncing: '同步中', Progressing: '变更中', Healthy: '健康', Degraded: '降级', Unreachable: '不可达', RolledBack: '已回滚', Synced: '已同步', Refused: '被拒绝', Unknown: '未知' },
+  outcome: { Pass: '通过', Wait: '等待', Refuse: '拒绝', Inconclusive: '无法判定', Unknown: '未知' },
+  run: { Planned: '已计划', Injecting: '注入中', Measuring: '测量中', Reverting: '恢复中', Passed: '通过', Failed: '未通过', Invalid: '无效', Aborted: '已中止' },
+  node: {
+    done: '完成', active: '进行中', waiting: '等待', ahead: '未开始', refused: '被拒绝', held: '已挂起', skipped: '未到达', returned: '已回滚',
+  },
+  gate: {
+    build: '构建', signing: '签名', policy: '策略', signature: '签名校验', approval: '审批', window: '变更窗口', sync: '同步', health: '健康检查', slo: 'SLO', trial: '海试', rollback: '回滚', plan: '规划', apply: '应用',
+  },
+  board: {
+    title: '总览', lead: '各环境已验证的版本，以及正在途中的发布。', filter: '筛选服务', projects: '全部项目', latest: '最新发布',
+    verified: '已验证', placed: '已部署', empty: '尚无已验证版本', wave: (n, of) => `第 ${n}/${of} 批`, hold: '已挂起', targets: (ok, all) => `${ok}/${all}`,
+    none: '还没有服务', noneHint: '服务在首次推送后出现：在项目的仓库中加入 .seatrial.yaml 并推送到其分支。',
+    noMatch: '没有符合筛选条件的服务', services: (n) => `${n} 个服务`, moving: (n) => `${n} 个进行中`, stuck: (n) => `${n} 个等待人工处理`,
+    after: (env) => `在 ${env} 之后`, clusters: (n) => `${n} 个集群`, open: '打开发布', notHere: '不部署到此环境',
+    caption: '服务与环境矩阵',
+  },
+  releases: {
+    title: '发布', lead: '最新的在前。', search: '提交、说明或作者', none: '还没有发布', noneHint: '向含有 .seatrial.yaml 的仓库推送一次提交即可。',
+    noMatch: '没有符合筛选条件的发布', where: '位置', end: '没有更早的发布', shown: (n) => `已显示 ${n} 条`, caption: '发布列表，最新的在前',
+  },
+  release: {
+    back: '发布', journey: '航程', graph: '航图', table: '表格', log: '构建日志', targets: '批次与目标', verdicts: '判定', timeline: '时间线', artifact: '制品',
+    gone: '没有这个发布', goneHint: '它可能属于您无权查看的服务，或链接不完整。',
+    pushedBy: (a) => `由 ${a} 推送`, desired: '来自对期望状态分支的推送', attempt: (n) => `第 ${n} 次尝试`, tries: (n) => `连续 ${n} 次询问失败`,
+    waiting: '等待中', looking: '下次检查', held: (by) => `由 ${by} 挂起`, superseded: '该服务已有更新的提交接替。', why: { Failed: '被拒绝', Held: '已挂起，等待人工处理', RolledBack: '已回滚', RollingBack: '回滚中' },
+    lane: { yard: '船厂', port: '到港' }, wave: '批次', waves: '批次', noWaves: '发布到达此环境时才会规划批次。', notStarted: '未到达', desiredState: '期望状态', returnedBy: '回滚提交', manifests: '清单',
+    started: '开始', ended: '结束', synced: '同步于', healthy: '健康自', previous: '取代', noVerdicts: '尚无门禁给出判定。', noEvidence: '没有附带证据。', noHistory: '尚未发生任何事情。',
+    pull: (n, author) => `${author} 的合并请求 ${n}`, fork: '来自 fork 仓库', notKept: '为合并请求构建的镜像既不签名，也不保留。',
+    noArtifact: '镜像尚未构建完成。', step: '步骤', fromTo: '从 → 到', stateNow: '当前', announce: (x) => `发布状态：${x}`, copyImage: '复制镜像引用', pages: '此发布的页面',
+  },
+  log: {
+    follow: '跟随', search: '搜索日志', matches: (n) => `${n} 处匹配`, lines: (n) => `${n} 行`, empty: '尚无输出。', done: '已结束', live: '实时', capped: '此处只保留最新的日志行。',
+    group: '按步骤分组', noMatch: '没有匹配的行。', general: '通用', all: '显示全部步骤', failed: '无法读取日志。', region: '构建日志内容',
+    show: (n) => `在原位置显示第 ${n} 行`, older: '正在搜索更早的日志行……', olderFailed: '无法搜索更早的日志行。', olderMost: (n) => `更早的日志行只显示前 ${n} 处匹配。`,
+  },
+  build: {
+    title: '构建', how: '构建过程', summary: '构建内容与原因', failed: '没有镜像', unchanged: '已证明未变', built: '已构建', why: '原因',
+    unchangedHint: (id) => `此提交没有执行任何步骤。下列内容属于生成该镜像的构建 ${id}。`,
+    id: '构建编号', steps: '步骤', ofCache: (cached, all) => `${all} 个步骤中 ${cached} 个来自缓存`, fileTime: '文件统一时间', base: '基础镜像',
+    changed: '与上次构建相比的变化', before: '之前', now: '现在', inputs: (n) => `本次构建的 ${n} 项输入`, plan: '构建计划（JSON）',
+    underWay: '正在构建', underWayHint: '构建结束后才会生成报告；在此之前请查看下方日志。',
+    none: '没有此构建的报告', noneHint: '它不是在这里构建的，或其记录已从服务器磁盘上删除。',
+    noSteps: '没有保留步骤', noStepsHint: '该镜像构建于开始记录步骤之前。', allCached: '全部步骤都来自缓存', onlyRan: '仅显示实际执行的',
+    shown: (n, of) => (n === of ? `${n} 项` : `${n}/${of} 项`), leftOut: (n) => `另有 ${n} 个步骤未保留，可在日志中查看。`,
+    platform: '平台', timeline: '执行时间', log: '日志', state: { done: '完成', cached: '缓存', failed: '失败', stopped: '已停止' },
+    attached: '平台与附加文档', index: '索引', document: '文档', key: '密钥', verifiedAt: '验证时间', digest: '摘要', verified: '已验证', refused: '被拒绝', unverified: '尚未验证', nothingAttached: '没有附加任何文档。',
+    sbom: '镜像成分', sbomSearch: '名称、版本、许可证或类型', sbomEmpty: '此平台的 SBOM 没有列出任何成分', sbomNoMatch: '镜像中没有匹配的成分', more: '加载更多', licence: '许可证', noLicence: '未知', type: '类型', purl: '包 URL',
+  },
+  evidence: {
+    title: '证据', gate: '门禁', holds: '成立', broken: '不成立', measured: '实测', threshold: '阈值', at: '查询时间', query: '查询', samples: (n) => `${n} 个样本`, noSamples: '查询结果为空。', fault: '故障', facts: '事实', window: '时间窗',
+    injected: '注入', recovered: '恢复', notRecovered: '未恢复', targets: '命中', cells: '测量格', good: '良好', total: '总数', ratio: '比率', plot: '样本随时间变化', warnings: '警告', created: '创建', kind: '类型', more: (n) => `另有 ${n} 项`, trial: '海试记录', before: '上一个已验证版本', now: '本次发布', calm: '无故障', under: '相同故障', experiment: '实验', slo: 'SLO', faultWindow: '故障',
+  },
+  act: {
+    title: '操作', rollback: '回滚', hold: '挂起', free: '解除挂起', retry: '重试', approve: '批准', reason: '原因', reasonHint: '原因会写入历史，所有人可见。', required: '请简要说明原因。', env: '环境', sending: '正在发送…', accepted: '已受理，服务器正在执行。',
+    stale: '读取本页之后发布已有变化。页面已重新读取，请核对后再次确认。',
+    ask: {
+      rollback: '让环境回到上一个已验证的发布。先把回滚写入期望状态分支，随后挂起本发布。',
+      hold: '让发布停在当前位置，直到有人解除挂起。已上线的内容保持不变。',
+      free: '解除挂起，让发布从停下的地方继续。',
+      retry: '把当前阶段作为一次新的尝试重新开始。',
+      approve: '批准将当前内容发布到该环境。内容一旦变化，批准即失效。',
+    },
+    no: {
+      nothingLive: '此发布在任何环境中都没有上线内容。', rolling: '正在回滚；回滚本身不能再被回滚。', isHeld: '已经挂起。', ended: '发布已经结束。', notHeld: '没有被挂起。',
+      running: '正在进行，无需重试。', superseded: '已有更新的提交接替，请重试那一个。', notApproving: '当前不需要审批。', held: '已挂起：请先解除挂起。', done: '已完成，无需重试。',
+    },
+  },
+  experiments: {
+    title: '实验', lead: '在限定范围内主动注入故障，并且总会恢复。', none: '没有定义实验', noneHint: '请在平台仓库中添加 Experiment。', next: '下次运行', last: '最近判定', schedule: '计划', onDemand: '仅在海试或手动时运行', run: '立即运行', abort: '中止', history: '运行记录', fault: '故障', limits: '限制', hypothesis: '假设', allSlos: '该服务的全部 SLO', noRuns: '从未运行。', trialed: '正在海试的服务', askRun: '这会在所示限制内主动破坏某个对象，并随后恢复。', askAbort: '故障会立即恢复，本次运行记为已中止。', trigger: { schedule: '计划', person: '人工', trial: '海试' }, service: '服务', serviceHint: '此实验未指定服务，请选择一个。', busy: '已有一次运行正在进行；请中止或等待。', duration: '耗时', running: '运行中', pick: '查看记录', selected: '见下方', mode: '方式', maxTargets: (n) => `最多 ${n} 个目标`, maxPercent: (n) => `最多 ${n} % 的 Pod`, maxDuration: (x) => `最长 ${x}`, minReady: (n) => `至少 ${n} 个就绪时才运行`, in: '位于', region: '运行历史', viewer: '',
+  },
+  clusters: { title: '集群', lead: '发布可以到达的地方。环境按标签选择集群。', none: '没有集群', noneHint: '请在平台仓库中添加 Cluster，并把 kubeconfig 放入凭据目录。', chaos: 'Chaos Mesh', here: '可用', absent: '未安装', state: { Ready: '就绪', Unreachable: '不可达', Unknown: '未知' }, caption: '集群列表' },
+  slos: { title: 'SLO', lead: '每个门禁和每次海试都会向 Prometheus 查询的目标。', none: '没有 SLO', noneHint: '请在平台仓库中添加带有 seatrial.dev/service 标签的 OpenSLO 文档。', objective: '目标', window: '时间窗', clusters: '各集群实测', state: { ok: '达标', breach: '未达标', nodata: '无数据' }, caption: '服务等级目标' },
+  tokens: { title: 'API 令牌', lead: '供脚本和命令行使用。令牌只显示一次。', none: '没有令牌', noneHint: '创建一个令牌以使用命令行或 API。', create: '创建令牌', created: '令牌已创建', once: '请立即复制：之后无法再次显示。', token: '令牌', role: '角色', lastUsed: '最近使用', revoke: '吊销', askRevoke: (n) => `使用“${n}”的脚本会立即失效。`, caption: 'API 令牌列表', nameHint: '用在哪里，例如 ci-shop。', roles: { viewer: 'viewer：只读', operator: 'operator：读取与操作', admin: 'admin：全部权限' } },
+  notFound: { title: '航图上没有这里', lead: '此地址没有对应的页面。', home: '回到总览' },
+  crash: { title: '页面出错了', lead: '这是我们的问题，不是您的。发布不受控制台影响，仍在继续。', reload: '重新加载' },
+}

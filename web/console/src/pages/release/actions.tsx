@@ -1,0 +1,59 @@
+import { useQueryClient } from '@tanstack/react-query'
+import { useId, useState } from 'react'
+import { api } from '../../api/client'
+import { keepRelease } from '../../api/hooks'
+import type { Release } from '../../api/types'
+import { useT } from '../../i18n'
+import { actionNames, liveEnvironments, why, type ActionName } from '../../journey/actions'
+import { stageNow } from '../../journey/journey'
+import { Confirm } from '../../ui/confirm'
+import { Action } from '../../ui/parts'
+
+export function Actions({ r }: { r: Release }) {
+  const t = useT()
+  const [asking, setAsking] = useState<ActionName | null>(null)
+  const [said, setSaid] = useState('')
+  return (
+    <div className="release-actions" role="group" aria-label={t.act.title}>
+      {actionNames.map((name) => (
+        <Action key={name} why={why(name, r, t.act.no)} look={name === 'approve' ? 'primary' : ''} onClick={() => { setSaid(''); setAsking(name) }}>{t.act[name]}</Action>
+      ))}
+      <span className="visually-hidden" role="status">{said}</span>
+      {asking && <Ask name={asking} r={r} onClose={() => setAsking(null)} onDone={() => setSaid(t.act.accepted)} />}
+    </div>
+  )
+}
+
+function Ask({ name, r, onClose, onDone }: { name: ActionName; r: Release; onClose: () => void; onDone: () => void }) {
+  const t = useT()
+  const id = useId()
+  const client = useQueryClient()
+  const choices = name === 'rollback' ? liveEnvironments(r) : name === 'approve' ? [stageNow(r)?.env ?? ''] : []
+  const [env, setEnv] = useState(choices[0] ?? '')
+  // The version the person saw when the question was opened; read again after a refusal.
+  const [seen, setSeen] = useState(r.version)
+  const send = (reason: string, key: string): Promise<Release> => {
+    const mutation = { key, version: seen }
+    switch (name) {
+      case 'rollback': return api.rollback(r.id, { env, reason }, mutation)
+      case 'approve': return api.approve(r.id, { env, reason }, mutation)
+      case 'hold': return api.hold(r.id, { reason }, mutation)
+      case 'free': return api.free(r.id, { reason }, mutation)
+      case 'retry': return api.retry(r.id, { reason }, mutation)
+    }
+  }
+  const readAgain = () => {
+    void client.fetchQuery({ queryKey: ['release', r.id], queryFn: () => api.release(r.id), staleTime: 0 }).then((fresh) => setSeen(fresh.version)).catch(() => undefined)
+  }
+  return (
+    <Confirm title={`${t.act[name]}${t.common.colon}${r.service} ${r.commit.slice(0, 8)}`} lead={t.act.ask[name]} verb={t.act[name]} danger={name === 'rollback'} send={send} onClose={onClose} onStale={readAgain}
+      onDone={(answer) => { keepRelease(client, answer); onDone() }}>
+      {choices.length > 0 && (
+        <div className="field">
+          <label htmlFor={id}>{t.act.env}</label>
+          <select id={id} className="select" value={env} onChange={(e) => setEnv(e.target.value)}>{choices.map((c) => <option key={c}>{c}</option>)}</select>
+        </div>
+      )}
+    </Confirm>
+  )
+}

@@ -1,0 +1,94 @@
+import { Fragment } from 'react'
+import type { Judgement, Ratio, Release, Stage, Trial } from '../../api/types'
+import { useT, word } from '../../i18n'
+import { squares, type Square } from '../../journey/cells'
+import { percent } from '../../journey/series'
+import { Icon } from '../../ui/icons'
+import { OutcomeStatus } from '../../ui/status'
+import { Clock } from '../../ui/time'
+import { EvidenceList, FaultView } from './evidence'
+
+export function Verdicts({ r }: { r: Release }) {
+  const t = useT()
+  const verdicts = [...(r.verdicts ?? [])].reverse()
+  const trials = (r.stages ?? []).filter((s) => s.trial)
+  return (
+    <section className="panel" aria-labelledby="verdicts">
+      <div className="panel-head"><h2 id="verdicts" className="grow">{t.release.verdicts}</h2></div>
+      {verdicts.length === 0 && <p className="panel-body quiet">{t.release.noVerdicts}</p>}
+      <ol className="verdicts">{verdicts.map((j, i) => <Verdict key={`${j.at}.${verdicts.length - i}`} j={j} />)}</ol>
+      {trials.map((s) => <TrialView key={s.env} stage={s} trial={s.trial as Trial} />)}
+    </section>
+  )
+}
+
+function Verdict({ j }: { j: Judgement }) {
+  const t = useT()
+  const v = j.verdict
+  const evidence = v.evidence ?? []
+  const head = (
+    <>
+      <OutcomeStatus outcome={v.outcome} />
+      <strong className="verdict-gate">{word(t.gate, j.gate)}</strong>
+      <span className="quiet small verdict-place">{[j.env, j.wave].filter(Boolean).join(' · ')}</span>
+      {v.reason ? <span className="verdict-reason break">{v.reason}</span> : <span className="verdict-reason quiet break">{evidence[0]?.claim}</span>}
+      <span className="small quiet"><Clock at={j.at} /></span>
+    </>
+  )
+  if (evidence.length === 0 && !v.hint) return <li className="verdict"><div className="verdict-head"><span className="fold" />{head}</div></li>
+  return (
+    <li className="verdict">
+      <details open={v.outcome === 'Refuse' || v.outcome === 'Inconclusive'}>
+        <summary className="verdict-head"><span className="fold"><Icon name="right" size={12} /></span>{head}</summary>
+        <div className="verdict-body stack">
+          {v.hint && <p><span className="label">{t.common.hint}{t.common.colon}</span>{v.hint}</p>}
+          <EvidenceList evidence={evidence} />
+        </div>
+      </details>
+    </li>
+  )
+}
+
+function TrialView({ stage, trial }: { stage: Stage; trial: Trial }) {
+  const t = useT()
+  const cells = squares(trial, stage.previous?.trial)
+  const evidence = trial.evidence ?? []
+  if (cells.length === 0 && !trial.fault && evidence.length === 0) return null
+  return (
+    <details className="trial" open={stage.verified === undefined}>
+      <summary><span className="fold"><Icon name="right" size={12} /></span><strong>{t.evidence.trial}{t.common.colon}{stage.env}</strong><span className="small quiet">{trial.step}{trial.attempt > 1 ? ` · ${t.release.attempt(trial.attempt)}` : ''}</span></summary>
+      <div className="verdict-body stack">
+        {cells.length > 0 && <Cells cells={cells} />}
+        {evidence.length > 0 && <EvidenceList evidence={evidence} />}
+        {trial.fault && <FaultView fault={trial.fault} />}
+      </div>
+    </details>
+  )
+}
+
+function Cells({ cells }: { cells: Square[] }) {
+  const t = useT()
+  return (
+    <div className="grid-wrap">
+      <table className="grid cells">
+        <caption className="visually-hidden">{t.evidence.cells}</caption>
+        <thead>
+          <tr><th scope="col" rowSpan={2}>{t.evidence.slo}</th><th scope="col" rowSpan={2}>{t.common.cluster}</th><th scope="col" rowSpan={2}>{t.evidence.experiment}</th><th scope="colgroup" colSpan={2}>{t.evidence.before}</th><th scope="colgroup" colSpan={2}>{t.evidence.now}</th></tr>
+          <tr>{['before', 'now'].map((side) => <Fragment key={side}><th scope="col">{t.evidence.calm}</th><th scope="col">{t.evidence.under}</th></Fragment>)}</tr>
+        </thead>
+        <tbody>
+          {cells.map((c) => (
+            <tr key={c.key}>
+              <th scope="row">{c.slo}</th><td>{c.cluster}</td><td>{c.experiment}</td>
+              <Share of={c.before.baseline} /><Share of={c.before.fault} /><Share of={c.now.baseline} /><Share of={c.now.fault} />
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  )
+}
+
+function Share({ of }: { of: Ratio | undefined }) {
+  return <td className="num">{of && of.total > 0 ? <span title={`${of.good} / ${of.total}`}>{percent(of.good / of.total)}</span> : <span className="quiet">–</span>}</td>
+}

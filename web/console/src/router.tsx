@@ -1,0 +1,80 @@
+// The pages and their addresses. Filters live in the address, so a view can be shared.
+import type { QueryClient } from '@tanstack/react-query'
+import { createRootRouteWithContext, createRoute, createRouter, lazyRouteComponent, redirect } from '@tanstack/react-router'
+import { api, ApiError } from './api/client'
+import type { ReleaseFilters } from './api/client'
+import { Board } from './pages/board'
+import { Crash, NotFound } from './pages/problems'
+import { SignIn } from './pages/signin'
+import { Root, Shell } from './shell'
+
+interface Context { client: QueryClient }
+
+const text = (v: unknown): string | undefined => (typeof v === 'string' && v !== '' ? v : typeof v === 'number' ? String(v) : undefined)
+
+/** safeNext accepts an address of this console only: "/x", never "//host" or "/\host". */
+export function safeNext(next: unknown): string {
+  return typeof next === 'string' && /^\/(?![/\\])/.test(next) && !next.startsWith('/sign-in') ? next : '/'
+}
+
+const root = createRootRouteWithContext<Context>()({ component: Root, notFoundComponent: NotFound, errorComponent: Crash })
+
+const signIn = createRoute({
+  getParentRoute: () => root, path: '/sign-in', component: SignIn,
+  validateSearch: (s: Record<string, unknown>): { next?: string; ended?: boolean } => ({
+    ...(s.next === undefined ? {} : { next: safeNext(s.next) }), ...(s.ended === true ? { ended: true } : {}),
+  }),
+})
+
+const shell = createRoute({
+  getParentRoute: () => root, id: 'shell', component: Shell,
+  beforeLoad: async ({ context, location }) => {
+    try {
+      await context.client.ensureQueryData({ queryKey: ['session'], queryFn: ({ signal }) => api.session(signal), staleTime: 5 * 60_000 })
+    } catch (err) {
+      if (err instanceof ApiError && (err.status === 401 || err.status === 403)) {
+        throw redirect({ to: '/sign-in', search: location.href === '/' ? {} : { next: location.href } })
+      }
+      throw err
+    }
+  },
+})
+
+const board = createRoute({
+  getParentRoute: () => shell, path: '/', component: Board,
+  validateSearch: (s: Record<string, unknown>): { q?: string; project?: string } => ({ q: text(s.q), project: text(s.project) }),
+})
+const releases = createRoute({
+  getParentRoute: () => shell, path: '/releases', component: lazyRouteComponent(() => import('./pages/releases'), 'Releases'),
+  validateSearch: (s: Record<string, unknown>): ReleaseFilters => ({ q: text(s.q), service: text(s.service), env: text(s.env), phase: text(s.phase) }),
+})
+const release = createRoute({
+  getParentRoute: () => shell, path: '/releases/$id', component: lazyRouteComponent(() => import('./pages/release/page'), 'ReleasePage'),
+})
+const build = createRoute({
+  getParentRoute: () => shell, path: '/releases/$id/build', component: lazyRouteComponent(() => import('./pages/release/build'), 'BuildPage'),
+  validateSearch: (s: Record<string, unknown>): { step?: string; platform?: string; q?: string } => ({ step: text(s.step), platform: text(s.platform), q: text(s.q) }),
+})
+const experiments = createRoute({
+  getParentRoute: () => shell, path: '/experiments', component: lazyRouteComponent(() => import('./pages/experiments'), 'Experiments'),
+  validateSearch: (s: Record<string, unknown>): { name?: string } => ({ name: text(s.name) }),
+})
+const clusters = createRoute({
+  getParentRoute: () => shell, path: '/clusters', component: lazyRouteComponent(() => import('./pages/places'), 'Clusters'),
+})
+const slos = createRoute({
+  getParentRoute: () => shell, path: '/slos', component: lazyRouteComponent(() => import('./pages/places'), 'SLOs'),
+})
+const tokens = createRoute({
+  getParentRoute: () => shell, path: '/tokens', component: lazyRouteComponent(() => import('./pages/tokens'), 'Tokens'),
+})
+
+const tree = root.addChildren([signIn, shell.addChildren([board, releases, release, build, experiments, clusters, slos, tokens])])
+
+export function newRouter(client: QueryClient) {
+  return createRouter({ routeTree: tree, context: { client }, defaultPreload: 'intent', defaultPreloadStaleTime: 0, scrollRestoration: true, defaultErrorComponent: Crash })
+}
+
+declare module '@tanstack/react-router' {
+  interface Register { router: ReturnType<typeof newRouter> }
+}

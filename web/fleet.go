@@ -1,0 +1,77 @@
+package web
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/seatrial/seatrial/web/problem"
+)
+
+type readBoard struct {
+	Project string `query:"project" maxLength:"63"`
+	Query   string `query:"q" maxLength:"200" doc:"In the service's name"`
+}
+
+func (s *Server) fleetRoutes(api huma.API) {
+	add(s, api, Route{Pattern: "GET /api/v1/board", Need: Reader}, "Every service in every environment", http.StatusOK,
+		func(ctx context.Context, in *readBoard) (*body[Board], error) {
+			b, err := s.parts.Fleet.Board(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return &body[Board]{b.only(in.Project, in.Query)}, nil
+		})
+	add(s, api, Route{Pattern: "GET /api/v1/clusters", Need: Reader}, "List clusters", http.StatusOK,
+		func(ctx context.Context, _ *nothingIn) (*body[list[Cluster]], error) {
+			all, err := s.parts.Fleet.Clusters(ctx)
+			return &body[list[Cluster]]{items(all)}, err
+		})
+	add(s, api, Route{Pattern: "GET /api/v1/slos", Need: Reader}, "List objectives and how they are doing", http.StatusOK,
+		func(ctx context.Context, _ *nothingIn) (*body[list[SLO]], error) {
+			all, err := s.parts.Fleet.SLOs(ctx)
+			return &body[list[SLO]]{items(all)}, err
+		})
+}
+
+// only keeps the rows of a project whose name has the text.
+func (b Board) only(project, text string) Board {
+	text = strings.ToLower(text)
+	keep := []BoardService{}
+	for _, row := range b.Services {
+		if (project == "" || row.Project == project) && strings.Contains(string(row.Service), text) {
+			row.Slots = slices.Clone(row.Slots)
+			for i := range row.Slots {
+				row.Slots[i].Current = slimPlaced(row.Slots[i].Current)
+			}
+			keep = append(keep, row)
+		}
+	}
+	b.Services = keep
+	return b
+}
+
+// describeStream adds the stream to the API's description; it is served by hand.
+func describeStream(api huma.API) {
+	text := &huma.Schema{Type: "string"}
+	refused := &huma.Response{Description: "Refused", Content: map[string]*huma.MediaType{
+		problem.ContentType: {Schema: &huma.Schema{Ref: "#/components/schemas/Problem"}}}}
+	method, path, _ := strings.Cut(streamRoute, " ")
+	api.OpenAPI().AddOperation(&huma.Operation{
+		Method: method, Path: path, OperationID: "getStream", Tags: []string{"stream"},
+		Summary: "Changes as server-sent events",
+		Description: "Events: release (a summary), slot, experiment (a run), log (lines of a build), resync (read everything again). " +
+			"The id is the store's revision; the events of the revision in Last-Event-ID are sent once more. A comment every 15 s keeps the line open.",
+		Parameters: []*huma.Param{
+			{Name: "topics", In: "query", Required: true, Schema: text, Description: "releases, board, experiments, log:ID or log:ID@LINE, with commas"},
+			{Name: "since", In: "query", Schema: text, Description: "A revision; like Last-Event-ID for a client's first connection"},
+			{Name: "Last-Event-ID", In: "header", Schema: text, Description: "The last id that was seen"},
+		},
+		Responses: map[string]*huma.Response{
+			"200":     {Description: "The stream", Content: map[string]*huma.MediaType{"text/event-stream": {Schema: text}}},
+			"default": refused,
+		},
+	})
+}

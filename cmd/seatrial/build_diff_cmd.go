@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/seatrial/seatrial/cmd/seatrial/registries"
 	"github.com/seatrial/seatrial/internal/hint"
 	"github.com/seatrial/seatrial/internal/oci"
 )
@@ -22,7 +23,7 @@ func newBuildDiff() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			registry, err := oci.New(oci.Config{Hosts: []oci.Host{{Name: a.Host(), PlainHTTP: plain}, {Name: b.Host(), PlainHTTP: plain}}})
+			registry, err := registries.Open(plain, a.Host(), b.Host())
 			if err != nil {
 				return err
 			}

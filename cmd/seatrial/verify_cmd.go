@@ -7,8 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/seatrial/seatrial/cmd/seatrial/registries"
 	"github.com/seatrial/seatrial/internal/hint"
-	"github.com/seatrial/seatrial/internal/oci"
 	"github.com/seatrial/seatrial/release"
 	"github.com/seatrial/seatrial/signing"
 )
@@ -55,7 +55,7 @@ func newVerify() *cobra.Command {
 
 func newVerifier(image string, files []string, plain bool) (*signing.Verifier, error) {
 	host, _, _ := strings.Cut(image, "/")
-	registry, err := oci.New(oci.Config{Hosts: []oci.Host{{Name: host, PlainHTTP: plain}}})
+	registry, err := registries.Open(plain, host)
 	if err != nil {
 		return nil, err
 	}

@@ -11,7 +11,9 @@ package platform
 import (
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/seatrial/seatrial/internal/strict"
@@ -56,6 +58,24 @@ func (t Tree) ProjectOf(repo string) (release.Project, bool) {
 // secret: "wecom-ops" is SEATRIAL_SECRET_WECOM_OPS.
 func SecretVariable(name string) string {
 	return "SEATRIAL_SECRET_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
+}
+
+// Secrets names every secret that the repo refers to, sorted.
+func (t Tree) Secrets() []string {
+	names := map[string]bool{}
+	for _, p := range t.Projects {
+		for _, name := range p.Spec.Secrets {
+			names[name] = true
+		}
+		for _, l := range p.Spec.Registries {
+			names[l.Secret] = true
+		}
+	}
+	for _, c := range t.Channels {
+		names[c.Spec.URLSecret] = true
+	}
+	delete(names, "")
+	return slices.Sorted(maps.Keys(names))
 }
 
 // builtin are the policies that exist without a rego file.

@@ -261,6 +261,19 @@ func TestSecretVariable(t *testing.T) {
 	}
 }
 
+func TestEverySecretThatTheRepoRefersToIsNamedOnce(t *testing.T) {
+	tree := platform.Tree{
+		Projects: map[string]release.Project{
+			"shop": {Spec: release.ProjectSpec{Secrets: []string{"npm-token", "maps-key"}, Registries: []release.RegistryLogin{{Host: "a.example", Secret: "pushes"}}}},
+			"blog": {Spec: release.ProjectSpec{Secrets: []string{"npm-token"}}},
+		},
+		Channels: map[string]release.Channel{"ops": {Spec: release.ChannelSpec{URLSecret: "wecom-ops"}}, "forge": {}},
+	}
+	if got, want := tree.Secrets(), []string{"maps-key", "npm-token", "pushes", "wecom-ops"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func FuzzLoad(f *testing.F) {
 	for _, file := range good(f) {
 		f.Add(file.Data)

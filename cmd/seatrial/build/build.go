@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/seatrial/seatrial/builder/plan"
+	"github.com/seatrial/seatrial/cmd/seatrial/registries"
 	"github.com/seatrial/seatrial/internal/hint"
 	"github.com/seatrial/seatrial/internal/oci"
 	"github.com/seatrial/seatrial/pipeline/spec"
@@ -87,7 +88,7 @@ func newRebase(print Print) *cobra.Command {
 			if err != nil {
 				return hint.Add(err, "name it as HOST/REPOSITORY:TAG or HOST/REPOSITORY@sha256:…")
 			}
-			registry, err := oci.New(oci.Config{Hosts: []oci.Host{{Name: image.Host(), PlainHTTP: plain}}})
+			registry, err := registries.Open(plain, image.Host())
 			if err != nil {
 				return err
 			}

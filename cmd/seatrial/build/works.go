@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,12 +12,11 @@ import (
 	"strings"
 	"time"
 
-	docker "github.com/docker/cli/cli/config"
-
 	"github.com/seatrial/seatrial/builder"
 	"github.com/seatrial/seatrial/builder/logs"
 	"github.com/seatrial/seatrial/builder/sbom"
 	"github.com/seatrial/seatrial/cmd/seatrial/builds"
+	"github.com/seatrial/seatrial/cmd/seatrial/registries"
 	"github.com/seatrial/seatrial/cmd/seatrial/settings"
 	"github.com/seatrial/seatrial/internal/git"
 	"github.com/seatrial/seatrial/internal/git/folder"
@@ -63,7 +61,7 @@ func newWorks(o Options, to oci.Ref, taken *folder.Snapshot) (_ *works, err erro
 			err = errors.Join(err, w.close())
 		}
 	}()
-	if w.registry, err = oci.New(oci.Config{Hosts: o.hosts(to)}); err != nil {
+	if w.registry, err = registries.Open(o.PlainHTTP, o.hosts(to)...); err != nil {
 		return nil, err
 	}
 	if w.logs, err = logs.Open(filepath.Join(w.dir, "logs"), logs.Config{}); err != nil {
@@ -82,25 +80,12 @@ func newWorks(o Options, to oci.Ref, taken *folder.Snapshot) (_ *works, err erro
 	return w, err
 }
 
-// hosts are the registries that are asked, with what docker knows of them.
-func (o Options) hosts(to oci.Ref) []oci.Host {
-	var out []oci.Host
-	known := docker.LoadDefaultConfigFile(io.Discard)
-	names := []string{to.Host()}
+// hosts are the registries that are asked.
+func (o Options) hosts(to oci.Ref) []string {
+	out := []string{to.Host()}
 	for _, m := range o.Mirrors {
 		host, _, _ := strings.Cut(m, "/")
-		names = append(names, host)
-	}
-	slices.Sort(names)
-	for _, name := range slices.Compact(names) {
-		if name == "" {
-			continue
-		}
-		h := oci.Host{Name: name, PlainHTTP: o.PlainHTTP}
-		if login, err := known.GetAuthConfig(name); err == nil { // without a login the registry says what it wants
-			h.User, h.Password = login.Username, secret.Text(login.Password)
-		}
-		out = append(out, h)
+		out = append(out, host)
 	}
 	return out
 }

@@ -23,6 +23,8 @@ import (
 	"github.com/seatrial/seatrial/internal/hint"
 	"github.com/seatrial/seatrial/internal/kube"
 	"github.com/seatrial/seatrial/internal/oci"
+	"github.com/seatrial/seatrial/internal/platform"
+	"github.com/seatrial/seatrial/internal/secret"
 	"github.com/seatrial/seatrial/release"
 	"github.com/seatrial/seatrial/signing"
 	"github.com/seatrial/seatrial/slo"
@@ -211,7 +213,22 @@ func (d doctor) platform(ctx context.Context) (string, error) {
 		return "", err
 	}
 	tree := w.Now()
-	return fmt.Sprintf("%s at %s: %d environments, %d projects", d.settings.Platform.Repo, tree.Commit.Short(), len(tree.Environments), len(tree.Projects)), nil
+	detail := fmt.Sprintf("%s at %s: %d environments, %d projects", d.settings.Platform.Repo, tree.Commit.Short(), len(tree.Environments), len(tree.Projects))
+	return detail, unset(tree.Secrets(), settings.Named)
+}
+
+// unset warns of secrets that the platform repo refers to and nobody has set.
+func unset(names []string, value func(string) secret.Text) error {
+	var missing []string
+	for _, name := range names {
+		if value(name) == "" {
+			missing = append(missing, platform.SecretVariable(name))
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return hint.Add(warning{errors.New("the platform repo refers to secrets without a value")}, "set "+strings.Join(missing, ", "))
 }
 
 func (d doctor) registry(ctx context.Context) (string, error) {

@@ -200,8 +200,7 @@ func (s *Signer) attachEach(ctx context.Context, w work, predicateType string) e
 			break
 		}
 		g.Go(func() error {
-			_, err := s.attach(gctx, w.key, w.release.Artifact.Repository, predicateType, sub.manifest, payload)
-			return err
+			return s.attach(gctx, w.key, w.release.Artifact.Repository, predicateType, sub.manifest, payload)
 		})
 	}
 	return g.Wait()
@@ -232,15 +231,15 @@ func (s *Signer) payload(ctx context.Context, w work, predicateType string, sub 
 	return encodeStatement(a.Repository, predicateType, []byte("{}"), s.now(), d)
 }
 
-func (s *Signer) attach(ctx context.Context, k *Key, repository, predicateType string, to oci.Manifest, payload []byte) (release.Digest, error) {
+func (s *Signer) attach(ctx context.Context, k *Key, repository, predicateType string, to oci.Manifest, payload []byte) error {
 	content, err := k.seal(ctx, payload)
 	if err != nil {
-		return "", err
+		return err
 	}
 	if len(content) > maxBundle {
-		return "", fmt.Errorf("attach %s to %s: %d bytes, at most %d are accepted", predicateType, to.Digest, len(content), maxBundle)
+		return fmt.Errorf("attach %s to %s: %d bytes, at most %d are accepted", predicateType, to.Digest, len(content), maxBundle)
 	}
-	return s.registry.Attach(ctx, repository, oci.Attachment{
+	_, err = s.registry.Attach(ctx, repository, oci.Attachment{
 		Subject: to, Type: bundleType, Content: content,
 		Annotations: map[string]string{
 			oci.Created:                         s.now().UTC().Format(time.RFC3339),
@@ -248,4 +247,5 @@ func (s *Signer) attach(ctx context.Context, k *Key, repository, predicateType s
 			"dev.sigstore.bundle.predicateType": predicateType,
 		},
 	})
+	return err
 }

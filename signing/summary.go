@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seatrial/seatrial/internal/hint"
 	"github.com/seatrial/seatrial/internal/oci"
 	"github.com/seatrial/seatrial/release"
 )
@@ -67,7 +68,7 @@ func resource(repository string, d release.Digest) string {
 // Summarize attaches to a release's index that the gate has let it pass, after it has
 // verified once more what the gate relied on. An image that does not verify gets none and
 // refuses. Saying the same again attaches nothing: one summary for one set of
-// attestations and policies.
+// attestations and policies. A pass carries the evidence of the summary alone.
 func (s *Signer) Summarize(ctx context.Context, r release.Release, by Gate) (release.Attached, release.Verdict, error) {
 	if r.Artifact == nil {
 		return release.Attached{}, release.Refuse("there is no artifact to vouch for", ""), nil
@@ -83,30 +84,44 @@ func (s *Signer) Summarize(ctx context.Context, r release.Release, by Gate) (rel
 	}
 	say := summarize(a, report, by, s.now())
 	want.Verifier = by.ID
-	found, err := s.verifier.findings(ctx, a.Repository, a.Digest, want)
+	found, err := s.summaryOf(ctx, a, want, say)
+	if err == nil && found == nil {
+		if err = s.attachSummary(ctx, a, say); err == nil {
+			found, err = s.summaryOf(ctx, a, want, say)
+		}
+	}
 	if err != nil {
 		return release.Attached{}, release.Verdict{}, err
 	}
-	out := release.Attached{Subject: a.Digest, PredicateType: PredicateSummary}
-	if i := slices.IndexFunc(found, func(f finding) bool { return f.predicate == PredicateSummary && f.good() && say.same(f.content) }); i >= 0 {
-		out.Digest = found[i].bundle
-		return out, release.Pass(report.Evidence()...), nil
+	if found == nil {
+		return release.Attached{}, release.Verdict{}, hint.Add(fmt.Errorf("the summary attached to %s does not read back", a.Reference()), "look at the registry's own log; it is tried again")
 	}
-	out.Digest, err = s.attachSummary(ctx, a, say)
-	if err != nil {
-		return release.Attached{}, release.Verdict{}, err
-	}
-	return out, release.Pass(report.Evidence()...), nil
+	check := Check{Name: names()[PredicateSummary], Subject: a.Digest, OK: true, Detail: found.said(), Bundle: found.bundle, Key: found.key.ID}
+	return release.Attached{Subject: a.Digest, PredicateType: PredicateSummary, Digest: found.bundle},
+		release.Pass(Report{Image: a.Reference(), Checks: []Check{check}}.Evidence()...), nil
 }
 
-func (s *Signer) attachSummary(ctx context.Context, a release.Artifact, say summary) (release.Digest, error) {
+// summaryOf finds the good summary that says the same; nil: there is none.
+func (s *Signer) summaryOf(ctx context.Context, a release.Artifact, want Expect, say summary) (*finding, error) {
+	found, err := s.verifier.findings(ctx, a.Repository, a.Digest, want)
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(found, func(f finding) bool { return f.predicate == PredicateSummary && f.good() && say.same(f.content) })
+	if i < 0 {
+		return nil, nil
+	}
+	return &found[i], nil
+}
+
+func (s *Signer) attachSummary(ctx context.Context, a release.Artifact, say summary) error {
 	key, err := s.keys.signing(s.now())
 	if err != nil {
-		return "", err
+		return err
 	}
 	predicate, err := json.Marshal(say)
 	if err != nil {
-		return "", fmt.Errorf("encode the summary of %s: %w", a.Reference(), err)
+		return fmt.Errorf("encode the summary of %s: %w", a.Reference(), err)
 	}
 	digests := []release.Digest{a.Digest}
 	for _, p := range a.Platforms {
@@ -116,11 +131,11 @@ func (s *Signer) attachSummary(ctx context.Context, a release.Artifact, say summ
 	}
 	payload, err := encodeStatement(a.Repository, PredicateSummary, predicate, s.now(), digests...)
 	if err != nil {
-		return "", err
+		return err
 	}
 	to, err := s.registry.Get(ctx, oci.Ref{Repository: a.Repository, Digest: a.Digest})
 	if err != nil {
-		return "", err
+		return err
 	}
 	return s.attach(ctx, key, a.Repository, PredicateSummary, to, payload)
 }

@@ -22,6 +22,9 @@ func (y *yard) summarize(t *testing.T, by signing.Gate) release.Attached {
 	if err != nil || v.Outcome() != release.Passed {
 		t.Fatalf("%v %q %v", v.Outcome(), v.Reason(), err)
 	}
+	if e := v.Evidence(); len(e) != 1 || !e[0].Holds || e[0].Facts["bundle"] != string(at.Digest) || e[0].Facts["key"] != y.key.Public().ID {
+		t.Errorf("evidence %+v of %+v", e, at)
+	}
 	return at
 }
 

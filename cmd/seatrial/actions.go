@@ -118,7 +118,7 @@ func (s *server) summarize(ctx context.Context, r release.Release, asked map[rel
 		artifact.Signed = append(slices.Clone(artifact.Signed), attached)
 	}
 	facts.Artifact = &artifact
-	return facts, passed, nil
+	return facts, passed.With(verdict.Evidence()...), nil
 }
 
 // checkIn judges a release for one environment.

@@ -10,19 +10,14 @@ import (
 // unavailable is how many targets of a wave may change at once: "25%" of them, rounded
 // up, or a number; at least one, all by default.
 func unavailable(env release.Environment, wave release.Wave) int {
-	all := len(wave.Targets)
-	for _, w := range env.Spec.Waves {
-		if w.Name != wave.Name || w.MaxUnavailable == "" {
-			continue
+	all, limit := len(wave.Targets), release.WaveOf(env, wave.Name).MaxUnavailable
+	if pct, ok := strings.CutSuffix(limit, "%"); ok {
+		if n, err := strconv.Atoi(pct); err == nil && n >= 0 {
+			return max(1, min(all, (all*n+99)/100))
 		}
-		if pct, ok := strings.CutSuffix(w.MaxUnavailable, "%"); ok {
-			if n, err := strconv.Atoi(pct); err == nil && n >= 0 {
-				return max(1, min(all, (all*n+99)/100))
-			}
-		}
-		if n, err := strconv.Atoi(w.MaxUnavailable); err == nil {
-			return max(1, min(all, n))
-		}
+	}
+	if n, err := strconv.Atoi(limit); err == nil {
+		return max(1, min(all, n))
 	}
 	return all
 }
@@ -33,7 +28,7 @@ func nextBatch(wave release.Wave, limit int, revision release.Commit) []release.
 	var batch []release.Target
 	room := limit
 	for _, t := range wave.Targets {
-		if on(t, revision) {
+		if on(t, revision) && !quarantined(t) {
 			batch = append(batch, t)
 			if t.Healthy.IsZero() {
 				room--
@@ -41,7 +36,7 @@ func nextBatch(wave release.Wave, limit int, revision release.Commit) []release.
 		}
 	}
 	for _, t := range wave.Targets {
-		if !on(t, revision) && room > 0 {
+		if !on(t, revision) && !quarantined(t) && room > 0 {
 			batch = append(batch, t)
 			room--
 		}
@@ -61,7 +56,7 @@ func pendingAfter(wave release.Wave, all []seen, revision release.Commit) int {
 	}
 	left := 0
 	for _, t := range wave.Targets {
-		if !touched[t.Cluster] && !on(t, revision) {
+		if !touched[t.Cluster] && !quarantined(t) && !on(t, revision) {
 			left++
 		}
 	}

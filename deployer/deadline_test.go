@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/seatrial/seatrial/deployer"
 	"github.com/seatrial/seatrial/deployer/live"
 	"github.com/seatrial/seatrial/internal/hint"
 	"github.com/seatrial/seatrial/release"
@@ -24,7 +23,7 @@ func TestReturnReaches(t *testing.T) {
 		w := newWorld(prod())
 		w.verified()
 		r := newRelease("2")
-		r.Stages[0].Live, r.Stages[0].Waves = true, deployer.Plan(prod(), w.Platform.Clusters())
+		r.Stages[0].Live, r.Stages[0].Waves = true, release.Plan(prod(), w.Platform.Clusters())
 		r.Stages[0].Waves[0].Started = w.Now()
 		if _, v, err := w.Sync(t.Context(), "k", r); err != nil || v.Outcome() != release.Passed { // its facts are dropped
 			t.Fatalf("%v %v", v, err)
@@ -104,7 +103,7 @@ func TestDeadline(t *testing.T) {
 			w, r := newWorld(prod()), newRelease("1")
 			now := w.Now()
 			w.Now = func() time.Time { return now }
-			r.Stages[0].Waves = deployer.Plan(prod(), w.Platform.Clusters())
+			r.Stages[0].Waves = release.Plan(prod(), w.Platform.Clusters())
 			r.Stages[0].Waves[0].Started = now
 			look := 0
 			w.fleet.sync["canary"] = func() (live.Result, error) {
@@ -151,21 +150,6 @@ func TestDeadline(t *testing.T) {
 		got = append(got, look(time.Hour), look(time.Second), look(6*time.Minute))
 		if want := []release.Outcome{release.Waiting, release.Waiting, release.Waiting, release.Refused}; !slices.Equal(got, want) {
 			t.Errorf("got %v, want %v", got, want)
-		}
-	})
-	t.Run("a cluster within the budget is not given up at the first look", func(t *testing.T) {
-		env := prod()
-		env.Spec.Waves[0].FailureBudget = 1
-		w, r := newWorld(env), newRelease("1")
-		r.Stages[0].Waves = deployer.Plan(env, w.Platform.Clusters())
-		r.Stages[0].Waves[0].Started = w.Now().Add(-time.Hour)
-		w.fleet.sync["canary"] = func() (live.Result, error) { return live.Result{}, errors.New("does not answer") }
-		for _, want := range []release.Outcome{release.Waiting, release.Passed} {
-			facts, v, err := w.Sync(t.Context(), "k", r)
-			if err != nil || v.Outcome() != want {
-				t.Fatalf("%v %s %v, want %v", v.Outcome(), v.Reason(), err, want)
-			}
-			r = r.With(facts)
 		}
 	})
 }

@@ -2,15 +2,13 @@
 // waves, commits the content to git, syncs it to the clusters of a wave, judges their
 // health, returns to what was verified before and heals drift.
 //
-// Start at Rollout.Sync, then Plan and Fleet. It never applies what is not in git first,
+// Start at Rollout.Sync, then Fleet. It never applies what is not in git first,
 // never takes health of another revision for an answer and never deletes beyond the
 // environment's guard.
 package deployer
 
 import (
 	"context"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -45,29 +43,6 @@ type Desired interface {
 	Write(ctx context.Context, at release.DesiredState, rec desired.Record, manifests []byte, key string) (release.Commit, error)
 	Return(ctx context.Context, at release.DesiredState, svc release.Service, placed release.Placed, bad release.ID, key string) (release.Commit, error)
 	Read(ctx context.Context, at release.DesiredState, svc release.Service, revision release.Commit) (desired.Content, error)
-}
-
-// Plan lists the waves of an environment. A cluster belongs to the first wave that
-// matches it; the order is that of the environment, then of the names. Waves without a
-// cluster are left out.
-func Plan(env release.Environment, clusters []release.Cluster) []release.Wave {
-	clusters = slices.Clone(clusters)
-	slices.SortFunc(clusters, func(a, b release.Cluster) int { return strings.Compare(a.Meta.Name, b.Meta.Name) })
-	taken := map[string]bool{}
-	var waves []release.Wave
-	for _, spec := range env.Spec.Waves {
-		w := release.Wave{Name: spec.Name, Pause: spec.PauseAfter}
-		for _, c := range clusters {
-			if !taken[c.Meta.Name] && spec.Clusters.Matches(c.Meta.Labels) {
-				taken[c.Meta.Name] = true
-				w.Targets = append(w.Targets, release.Target{Cluster: c.Meta.Name, State: string(live.Pending)})
-			}
-		}
-		if len(w.Targets) > 0 {
-			waves = append(waves, w)
-		}
-	}
-	return waves
 }
 
 // Locks keeps a rollout and the healing of drift from changing one service on one

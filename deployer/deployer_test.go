@@ -55,33 +55,6 @@ func prod() release.Environment {
 		Waves:        []release.WaveSpec{{Name: "canary", Clusters: match("env", "prod", "ring", "canary")}, {Name: "rest", Clusters: match("env", "prod")}}}}
 }
 
-func TestPlan(t *testing.T) {
-	clusters := []release.Cluster{cluster("c", "env", "prod"), cluster("a", "env", "prod", "ring", "canary"), cluster("s", "env", "staging"), cluster("b", "env", "prod")}
-	for _, c := range []struct {
-		name  string
-		waves []release.WaveSpec
-		want  string
-	}{
-		{"a cluster is in the first wave that matches, by name within it", prod().Spec.Waves, "canary:a rest:b,c"},
-		{"a wave without a cluster is left out", []release.WaveSpec{{Name: "x", Clusters: match("env", "none")}, {Name: "y", Clusters: match("env", "staging")}}, "y:s"},
-		{"an empty selector matches nothing", []release.WaveSpec{{Name: "x"}}, ""},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			var got []string
-			for _, w := range deployer.Plan(release.Environment{Spec: release.EnvironmentSpec{Waves: c.waves}}, clusters) {
-				var names []string
-				for _, tg := range w.Targets {
-					names = append(names, tg.Cluster)
-				}
-				got = append(got, w.Name+":"+strings.Join(names, ","))
-			}
-			if s := strings.Join(got, " "); s != c.want {
-				t.Errorf("got %q, want %q", s, c.want)
-			}
-		})
-	}
-}
-
 // branch is a desired-state branch in memory.
 type branch struct {
 	mu      sync.Mutex
@@ -130,6 +103,7 @@ type fleet struct {
 	sync    map[string]func() (live.Result, error)
 	health  map[string]func() (live.Result, error)
 	drift   map[string][]string
+	away    map[string]bool
 	changes chan []live.Change
 }
 
@@ -162,6 +136,25 @@ func (f *fleet) Drifted(_ context.Context, c string, w live.Want) ([]string, err
 	return f.drift[c], nil
 }
 
+func (f *fleet) Withdraw(_ context.Context, c string, w live.Want) (live.Result, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(w.Objects) == 0 {
+		return live.Result{}, errors.New("nothing says which kinds to look for")
+	}
+	delete(f.on, c)
+	return live.Result{State: live.Synced}, nil
+}
+
+func (f *fleet) Reach(_ context.Context, c string) (string, string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.away[c] {
+		return "Unreachable", "connection refused"
+	}
+	return "Ready", ""
+}
+
 func (f *fleet) Changed(ctx context.Context) ([]live.Change, error) {
 	select {
 	case c := <-f.changes:
@@ -180,7 +173,7 @@ type world struct {
 
 func newWorld(env release.Environment, clusters ...release.Cluster) *world {
 	w := &world{branch: &branch{keys: map[string]release.Commit{}, content: map[release.Commit]desired.Content{}},
-		fleet: &fleet{on: map[string]release.Commit{}, sync: map[string]func() (live.Result, error){}, health: map[string]func() (live.Result, error){}, drift: map[string][]string{}, changes: make(chan []live.Change, 8)}}
+		fleet: &fleet{on: map[string]release.Commit{}, sync: map[string]func() (live.Result, error){}, health: map[string]func() (live.Result, error){}, drift: map[string][]string{}, away: map[string]bool{}, changes: make(chan []live.Change, 8)}}
 	if len(clusters) == 0 {
 		clusters = []release.Cluster{cluster("canary", "env", "prod", "ring", "canary"), cluster("main", "env", "prod")}
 	}

@@ -34,6 +34,8 @@ type Watched interface {
 	Clusters
 	Drifted(ctx context.Context, cluster string, w live.Want) ([]string, error)
 	Changed(ctx context.Context) ([]live.Change, error)
+	Reach(ctx context.Context, cluster string) (state, message string)
+	Withdraw(ctx context.Context, cluster string, w live.Want) (live.Result, error)
 }
 
 // Healed says that a target was put back to the revision it is on.
@@ -49,7 +51,7 @@ type Healed struct {
 }
 
 // Fleet watches every cluster and heals what drifts from the revision the target is on,
-// unless a rollout occupies the slot. Its fields are not changed once Run has begun.
+// unless a rollout occupies the slot, and follows the platform: see moves. Its fields are not changed once Run has begun.
 type Fleet struct {
 	Platform Platform
 	Slots    Slots
@@ -58,8 +60,9 @@ type Fleet struct {
 	Live     Watched
 	Locks    *Locks
 	Report   func(context.Context, Healed)
-	Log      *slog.Logger  // default: nowhere
-	Every    time.Duration // look at everything; default 1m
+	Place    func(context.Context, release.Slot, Moved) error // saves a slot as it was read, or release.ErrStale
+	Log      *slog.Logger                                     // default: nowhere
+	Every    time.Duration                                    // look at everything; default 1m
 	Now      func() time.Time
 
 	mu   sync.Mutex // guards heal
@@ -85,7 +88,8 @@ func (f *Fleet) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return f.listen(ctx) })
 	g.Go(func() error { return f.sweep(ctx) })
-	g.Go(func() error { return f.catchUp(ctx) })
+	g.Go(func() error { return f.resume(ctx) })
+	g.Go(func() error { return f.follow(ctx) })
 	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 		return fmt.Errorf("heal drift: %w", err)
 	}
@@ -109,7 +113,7 @@ func (f *Fleet) listen(ctx context.Context) error {
 }
 
 // sweep looks at everything, now and then: it fills the caches of clusters that nothing
-// was deployed to since the start and catches up those that were away.
+// was deployed to since the start and heals those that were away.
 func (f *Fleet) sweep(ctx context.Context) error {
 	tick := time.NewTicker(f.Every)
 	defer tick.Stop()
@@ -133,8 +137,8 @@ func (f *Fleet) sweep(ctx context.Context) error {
 	}
 }
 
-// catchUp looks at what changed while its target was left alone, once the pause is over.
-func (f *Fleet) catchUp(ctx context.Context) error {
+// resume looks at what changed while its target was left alone, once the pause is over.
+func (f *Fleet) resume(ctx context.Context) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
@@ -197,10 +201,10 @@ func (f *Fleet) check(ctx context.Context, ch live.Change, env release.Env) {
 	}
 	defer unlock()
 	slot, err := f.Slot(ctx, ch.Service, env)
-	if err != nil || slot.Occupant != "" || slot.Targets[ch.Cluster] == "" {
+	if err != nil || slot.Occupant != "" || slot.Targets[ch.Cluster] == "" || f.left(slot, ch.Cluster) {
 		return
 	}
-	w, err := f.want(ctx, slot, ch.Cluster)
+	w, err := f.want(ctx, slot, slot.Targets[ch.Cluster])
 	if err != nil {
 		f.Log.Warn("drift", "service", ch.Service, "env", env, "cluster", ch.Cluster, "error", err)
 		return
@@ -217,17 +221,23 @@ func (f *Fleet) check(ctx context.Context, ch live.Change, env release.Env) {
 		err = errors.New(res.Message)
 	}
 	done.Took, done.Err = f.Now().Sub(began), err
-	f.healed(ch)
+	f.acted(ch)
 	f.Report(ctx, done)
 }
 
-// want is the content of the revision that the target, not the branch, is on.
-func (f *Fleet) want(ctx context.Context, slot release.Slot, cluster string) (live.Want, error) {
+// left reports whether no wave selects the cluster any more.
+func (f *Fleet) left(slot release.Slot, cluster string) bool {
+	env, ok := f.Platform.Environment(slot.Env)
+	return ok && !members(env, f.Platform.Clusters())[cluster]
+}
+
+// want is the content of a revision that a target, not the branch, is on or is to be on.
+func (f *Fleet) want(ctx context.Context, slot release.Slot, revision release.Commit) (live.Want, error) {
 	env, ok := f.Platform.Environment(slot.Env)
 	if !ok {
 		return live.Want{}, fmt.Errorf("environment %s is not configured", slot.Env)
 	}
-	content, err := f.Desired.Read(ctx, env.Spec.DesiredState, slot.Service, slot.Targets[cluster])
+	content, err := f.Desired.Read(ctx, env.Spec.DesiredState, slot.Service, revision)
 	if err != nil {
 		return live.Want{}, err
 	}
@@ -247,8 +257,8 @@ func (f *Fleet) paused(ch live.Change) bool {
 	return true
 }
 
-// healed remembers a heal. The first few cost nothing, each further one doubles the pause.
-func (f *Fleet) healed(ch live.Change) {
+// acted remembers a heal, or a move that failed. The first few cost nothing, each further one doubles the pause.
+func (f *Fleet) acted(ch live.Change) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.heal == nil {
@@ -288,7 +298,11 @@ func (f *Fleet) Look(ctx context.Context, s release.Slot) []release.Target {
 
 func (f *Fleet) lookAt(ctx context.Context, s release.Slot, cluster string) release.Target {
 	t := release.Target{Cluster: cluster, Revision: s.Targets[cluster], State: "Unknown"}
-	w, err := f.want(ctx, s, cluster)
+	if f.left(s, cluster) {
+		t.State, t.Message = Left, fmt.Sprintf("no wave of %s selects the cluster any more", s.Env)
+		return t
+	}
+	w, err := f.want(ctx, s, t.Revision)
 	if err != nil {
 		t.Message = err.Error()
 		return t

@@ -27,12 +27,13 @@ func (o *Rollout) Health(ctx context.Context, key string, r release.Release) (re
 		return release.Facts{}, release.Verdict{}, fmt.Errorf("read the desired state of %s: %w", r.Service, err)
 	}
 	wave := st.waves[r.Wave]
-	all := o.each(ctx, wave.Targets, func(ctx context.Context, t release.Target) seen {
+	all := o.each(ctx, answering(wave.Targets), func(ctx context.Context, t release.Target) seen {
 		if !on(t, st.s.Desired) { // given up by the sync, within the failure budget
 			return seen{target: t, result: live.Result{State: live.Degraded, Message: t.Message}}
 		}
 		return o.healthTarget(ctx, st.want(r.Service, content, false), t)
 	})
+	quarantine(all, st.room(wave, all)-failures(all), o.Now())
 	return release.Facts{Targets: targetsOf(all)}, healthVerdict(r.Service, wave, all, st, o.Now(), askHealth), nil
 }
 
@@ -40,7 +41,7 @@ func (o *Rollout) Health(ctx context.Context, key string, r release.Release) (re
 func (o *Rollout) healthTarget(ctx context.Context, w live.Want, t release.Target) seen {
 	res, err := o.Live.Health(ctx, t.Cluster, w, t.Synced)
 	if err != nil {
-		return unreachable(t, err)
+		return unreachable(t, err, o.Now())
 	}
 	now := o.Now()
 	if res.Stale && now.Sub(t.Synced) > staleFor {
@@ -52,7 +53,7 @@ func (o *Rollout) healthTarget(ctx context.Context, w live.Want, t release.Targe
 	if t.State == string(live.Unreachable) && res.State == live.Progressing {
 		t.Synced = now // it was away, and so its time begins anew
 	}
-	t.State, t.Message = string(res.State), res.Message
+	t.State, t.Message, t.Away = string(res.State), res.Message, time.Time{}
 	switch {
 	case res.State != live.Healthy:
 		t.Healthy = time.Time{}
@@ -71,9 +72,10 @@ func healthVerdict(svc release.Service, wave release.Wave, all []seen, st stage,
 		switch {
 		case s.err != nil:
 			gone = append(gone, s)
+		case quarantined(s.target):
 		case s.result.State == live.Healthy:
 			proof = append(proof, evidence("health", claim, true, s.target, now, s.result.Message))
-		case s.result.State == live.Degraded, s.result.State == live.Refused:
+		case s.failed():
 			failed = append(failed, s)
 		case s.late(wave, st.timeout(), now):
 			s.result.Message = fmt.Sprintf("not healthy within %s: %s", st.timeout(), s.result.Message)
@@ -84,16 +86,16 @@ func healthVerdict(svc release.Service, wave release.Wave, all []seen, st stage,
 		}
 	}
 	switch {
-	case len(failed) > st.budget(wave.Name):
+	case len(failed) > max(0, st.room(wave, all)):
 		f := failed[0]
 		claim := fmt.Sprintf("every object of %s is healthy on %s", svc, f.target.Cluster)
 		return release.Refuse(fmt.Sprintf("cluster %s: %s", f.target.Cluster, f.result.Message), f.result.Hint).
 			With(append(proof, evidence("health", claim, false, f.target, now, f.result.Message))...)
-	case len(gone) > 0 && !quarantined(gone, failed, st, wave, now):
+	case len(gone) > 0:
 		return awaitReach(gone)
 	case len(waiting) > 0:
 		s := waiting[0]
 		return release.Wait(fmt.Sprintf("cluster %s: %s", s.target.Cluster, s.result.Message), ask)
 	}
-	return release.Pass(proof...)
+	return lacking(release.Pass(proof...), svc, wave, all, now)
 }

@@ -367,25 +367,32 @@ func (w *wire) cut() {
 	w.conns = nil
 }
 
+// wire puts a wire between the server and one of the lab's clusters.
+func (h *house) wire(lab labEnv, cluster int) *wire {
+	h.t.Helper()
+	c := lab.Clusters[cluster]
+	data, err := os.ReadFile(c.Kubeconfig)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	server := regexp.MustCompile(`"?server"?: *"?https://([0-9.]+):([0-9]+)"?`).FindStringSubmatch(string(data))
+	w := &wire{t: h.t, to: server[1] + ":" + server[2], addr: "127.0.0.1:0"}
+	w.mend()
+	h.t.Cleanup(w.cut)
+	via := strings.Replace(string(data), server[0], `"tls-server-name": "`+server[1]+`", "server": "https://`+w.addr+`"`, 1)
+	if err := os.WriteFile(filepath.Join(h.creds, c.Name+".kubeconfig"), []byte(via), 0o600); err != nil {
+		h.t.Fatal(err)
+	}
+	return w
+}
+
 // TestLabOutage: a release whose cluster goes away in the middle waits with a reason that
 // names the cluster, and goes on when it is back.
 func TestLabOutage(t *testing.T) {
 	h := newHouse(t)
 	lab := readLab(t)
 	image := pauseImage(t, lab.Registry, "lab/pause", "1")
-	canary := lab.Clusters[1]
-	data, err := os.ReadFile(canary.Kubeconfig)
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := regexp.MustCompile(`"?server"?: *"?https://([0-9.]+):([0-9]+)"?`).FindStringSubmatch(string(data))
-	w := &wire{t: t, to: server[1] + ":" + server[2], addr: "127.0.0.1:0"}
-	w.mend()
-	defer w.cut()
-	via := strings.Replace(string(data), server[0], `"tls-server-name": "`+server[1]+`", "server": "https://`+w.addr+`"`, 1)
-	if err := os.WriteFile(filepath.Join(h.creds, canary.Name+".kubeconfig"), []byte(via), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	w := h.wire(lab, 1)
 	r, v := h.deploy(h.release(1, app(image, "blue", "")))
 	if v.Outcome() != release.Passed {
 		t.Fatalf("%v %s", v.Outcome(), v.Reason())

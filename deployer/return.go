@@ -3,6 +3,7 @@ package deployer
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/seatrial/seatrial/deployer/desired"
@@ -43,9 +44,12 @@ func (o *Rollout) Return(ctx context.Context, key string, r release.Release) (re
 	w := st.want(r.Service, content, false)
 	w.Prune.MaxDelete = max(w.Prune.MaxDelete, o.added(ctx, r, st, content))
 	targets, gone := o.present(touched(st, slot))
-	all := o.each(ctx, targets, func(ctx context.Context, t release.Target) seen { return o.returnTarget(ctx, w, t) })
+	all := o.each(ctx, answering(targets), func(ctx context.Context, t release.Target) seen { return o.returnTarget(ctx, w, t) })
+	if slices.ContainsFunc(all, func(s seen) bool { return s.err == nil }) { // a return waits for nobody but the last
+		quarantine(all, len(all), o.Now())
+	}
 	facts.Targets = targetsOf(all)
-	v := healthVerdict(r.Service, release.Wave{}, all, st, o.Now(), askReturn)
+	v := healthVerdict(r.Service, release.Wave{Targets: targets}, all, st, o.Now(), askReturn)
 	if v.Outcome() == release.Passed {
 		v = v.Because(fmt.Sprintf("%s is back on %s", r.Service, back.Commit.Short()))
 	}

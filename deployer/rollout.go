@@ -3,7 +3,6 @@ package deployer
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -60,7 +59,7 @@ func (o *Rollout) stage(r release.Release) (stage, *release.Verdict, error) {
 	st := stage{env: env, project: project, s: r.Now()}
 	st.waves = st.s.Waves
 	if len(st.waves) == 0 {
-		st.waves, st.planned = Plan(env, o.Platform.Clusters()), true
+		st.waves, st.planned = release.Plan(env, o.Platform.Clusters()), true
 	}
 	if len(st.waves) == 0 {
 		v := release.Refuse(fmt.Sprintf("environment %s selects no cluster", name), "check the labels in the platform repo: waves[].clusters.matchLabels against the clusters'")
@@ -90,14 +89,20 @@ func (st stage) namespace() string {
 	return st.project.Spec.Namespaces[0]
 }
 
-// budget is how many targets of a wave may fail.
-func (st stage) budget(wave string) int {
-	for _, w := range st.env.Spec.Waves {
-		if w.Name == wave {
-			return w.FailureBudget
+// room is how many targets of a wave may fail beside those in quarantine.
+func (st stage) room(wave release.Wave, all []seen) int {
+	room := release.WaveOf(st.env, wave.Name).FailureBudget
+	for _, t := range wave.Targets {
+		if quarantined(t) {
+			room--
 		}
 	}
-	return 0
+	for _, s := range all {
+		if quarantined(s.target) {
+			room--
+		}
+	}
+	return room
 }
 
 func (st stage) want(svc release.Service, c desired.Content, hooks bool) live.Want {
@@ -135,6 +140,7 @@ func (o *Rollout) Sync(ctx context.Context, key string, r release.Release) (rele
 		}
 		return s
 	})
+	quarantine(all, st.room(wave, all)-failures(all), o.Now())
 	facts.Targets = targetsOf(all)
 	return facts, syncVerdict(r, wave, all, st, o.Now()), nil
 }
@@ -191,6 +197,21 @@ type seen struct {
 	err    error // it could not be asked
 }
 
+// failed reports whether the target refuses its content, or breaks with it.
+func (s seen) failed() bool {
+	return s.err == nil && (s.result.State == live.Refused || s.result.State == live.Degraded)
+}
+
+func failures(all []seen) int {
+	n := 0
+	for _, s := range all {
+		if s.failed() {
+			n++
+		}
+	}
+	return n
+}
+
 // late reports whether a target has had its time since the wave, or its sync, began. The
 // first look, and the one after it could not be asked, never are: nobody looked meanwhile.
 func (s seen) late(wave release.Wave, limit time.Duration, now time.Time) bool {
@@ -238,10 +259,10 @@ func (o *Rollout) syncTarget(ctx context.Context, w live.Want, t release.Target)
 	w.Hooks = w.Hooks && first
 	res, err := o.Live.Sync(ctx, t.Cluster, w)
 	if err != nil {
-		return unreachable(t, err)
+		return unreachable(t, err, o.Now())
 	}
 	before := t.State
-	t.State, t.Message = string(res.State), res.Message
+	t.State, t.Message, t.Away = string(res.State), res.Message, time.Time{}
 	switch res.State {
 	case live.Syncing:
 		if first && before != t.State {
@@ -261,13 +282,8 @@ func (o *Rollout) syncTarget(ctx context.Context, w live.Want, t release.Target)
 	return seen{target: t, result: res}
 }
 
-func unreachable(t release.Target, err error) seen {
-	t.State, t.Message = string(live.Unreachable), err.Error()
-	return seen{target: t, err: err}
-}
-
 // syncVerdict weighs what the targets said. Failures within the budget do not stop the
-// wave; an unreachable target is waited for, because nothing is known of it.
+// wave; an unreachable target that is not quarantined is waited for: nothing is known of it.
 func syncVerdict(r release.Release, wave release.Wave, all []seen, st stage, now time.Time) release.Verdict {
 	var failed, gone, running []seen
 	var proof []release.Evidence
@@ -275,7 +291,8 @@ func syncVerdict(r release.Release, wave release.Wave, all []seen, st stage, now
 		switch {
 		case s.err != nil:
 			gone = append(gone, s)
-		case s.result.State == live.Refused, s.result.State == live.Degraded:
+		case quarantined(s.target):
+		case s.failed():
 			failed = append(failed, s)
 		case s.result.State == live.Syncing:
 			running = append(running, s)
@@ -285,11 +302,11 @@ func syncVerdict(r release.Release, wave release.Wave, all []seen, st stage, now
 	}
 	left := pendingAfter(wave, all, st.s.Desired)
 	switch {
-	case len(failed) > st.budget(wave.Name):
+	case len(failed) > max(0, st.room(wave, all)):
 		f := failed[0]
 		return release.Refuse(fmt.Sprintf("cluster %s refuses %s: %s", f.target.Cluster, r.Service, f.result.Message), f.result.Hint).
 			With(evidence("sync", fmt.Sprintf("%s takes the objects of %s", f.target.Cluster, r.Service), false, f.target, now, f.result.Message))
-	case len(gone) > 0 && !quarantined(gone, failed, st, wave, now):
+	case len(gone) > 0:
 		return awaitReach(gone)
 	case len(running) > 0:
 		s := running[0]
@@ -300,18 +317,7 @@ func syncVerdict(r release.Release, wave release.Wave, all []seen, st stage, now
 	case left > 0:
 		return release.Wait(fmt.Sprintf("%d targets of wave %s wait for the others to be healthy", left, wave.Name), askHealth)
 	}
-	return release.Pass(proof...)
-}
-
-// quarantined reports whether the unreachable targets fit into the failure budget and
-// have been given their time. One that answered at the look before has just begun.
-func quarantined(gone, failed []seen, st stage, wave release.Wave, now time.Time) bool {
-	if len(gone)+len(failed) > st.budget(wave.Name) || wave.Started.IsZero() {
-		return false
-	}
-	return !slices.ContainsFunc(gone, func(s seen) bool {
-		return s.before.State != string(live.Unreachable) || now.Sub(s.began(wave)) < st.timeout()
-	})
+	return lacking(release.Pass(proof...), r.Service, wave, all, now)
 }
 
 // awaitReach waits for clusters that do not answer.

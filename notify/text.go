@@ -23,6 +23,7 @@ func wordsOf(language string) words {
 				release.EventPhase: "进入新阶段", release.EventVerified: "验证通过", release.EventFailed: "失败", release.EventRolledBack: "已回滚",
 				release.EventHeld: "需要人工处理", release.EventBreach: "SLO 不达标", release.EventRecovered: "SLO 已恢复",
 				release.EventExperiment: "实验已结束", release.EventDrift: "配置漂移已修复",
+				release.EventCaughtUp: "集群已跟上", release.EventWithdrawn: "已从集群撤出",
 			},
 			in: "%s（%s）", env: "环境", reason: "原因", hint: "建议", open: "打开控制台", events: "%d 条通知", more: "另有 %d 条",
 		}
@@ -32,6 +33,7 @@ func wordsOf(language string) words {
 			release.EventPhase: "moved on", release.EventVerified: "verified", release.EventFailed: "failed", release.EventRolledBack: "rolled back",
 			release.EventHeld: "needs a person", release.EventBreach: "SLO breached", release.EventRecovered: "SLO recovered",
 			release.EventExperiment: "experiment finished", release.EventDrift: "drift healed",
+			release.EventCaughtUp: "cluster caught up", release.EventWithdrawn: "withdrawn from a cluster",
 		},
 		in: "%s in %s", env: "environment", reason: "reason", hint: "next step", open: "open the console", events: "%d events", more: "and %d more",
 	}

@@ -16,6 +16,8 @@ const (
 	EventRecovered  EventKind = "slo.recovered"
 	EventExperiment EventKind = "experiment.finished"
 	EventDrift      EventKind = "drift.healed"
+	EventCaughtUp   EventKind = "cluster.caught-up" // outside a release
+	EventWithdrawn  EventKind = "cluster.withdrawn"
 )
 
 // Event is one thing worth telling. Its ID is the same when it is told again.

@@ -110,6 +110,7 @@ type WaveSpec struct {
 	MaxUnavailable string   `json:"maxUnavailable,omitempty"` // "25%" or "2": targets changing at once; default all
 	FailureBudget  int      `json:"failureBudget,omitempty"`  // targets that may fail without stopping the wave
 	PauseAfter     Duration `json:"pauseAfter,omitempty"`
+	PartitionBy    string   `json:"partitionBy,omitempty"` // a label: one wave for each of its values, in their order
 }
 
 // SLOGate is how a wave's SLOs are judged.

@@ -122,11 +122,12 @@ type Wave struct {
 // Target is one cluster of a wave as this release sees it.
 type Target struct {
 	Cluster  string    `json:"cluster"`
-	State    string    `json:"state"`              // "Pending", "Syncing", "Progressing", "Healthy", "Degraded", "Unreachable", "RolledBack"
+	State    string    `json:"state"`              // "Pending", "Syncing", "Progressing", "Healthy", "Degraded", "Unreachable", "Quarantined", "RolledBack"
 	Revision Commit    `json:"revision,omitempty"` // the desired revision it is on
 	Message  string    `json:"message,omitempty"`
 	Synced   time.Time `json:"synced,omitzero"`  // when its sync ended, or began while State is Syncing
 	Healthy  time.Time `json:"healthy,omitzero"` // since when, at Revision
+	Away     time.Time `json:"away,omitzero"`    // since when it has not answered
 }
 
 // Trial is how far the sea trial of one stage has come. It is saved before each step,

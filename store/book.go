@@ -78,6 +78,21 @@ func (b *Book) Slots(ctx context.Context) ([]release.Slot, error) {
 	return listAll(ctx, b.kv, "slot/", DecodeSlot)
 }
 
+// Place writes a slot as it was read, and tells of it, or nothing of it: release.ErrStale.
+func (b *Book) Place(ctx context.Context, s release.Slot, events ...release.Event) error {
+	var t Txn
+	if err := t.put(slotKey(s.Service, s.Env), s, s.Version); err != nil {
+		return err
+	}
+	if err := t.tell(events); err != nil {
+		return err
+	}
+	if _, err := b.kv.Commit(ctx, t); err != nil {
+		return fmt.Errorf("save the place of %s in %s: %w", s.Service, s.Env, err)
+	}
+	return nil
+}
+
 // Save writes a change, or nothing of it: release.ErrStale. The release comes back with
 // its new version. More deletes may join the transaction.
 func (b *Book) Save(ctx context.Context, c release.Change, done ...string) (release.Release, error) {
@@ -117,14 +132,19 @@ func (b *Book) txn(c release.Change) (Txn, error) {
 			return t, err
 		}
 	}
-	for _, e := range c.Events {
+	return t, t.tell(c.Events)
+}
+
+// tell adds events to the outbox.
+func (t *Txn) tell(events []release.Event) error {
+	for _, e := range events {
 		value, err := json.Marshal(e)
 		if err != nil {
-			return t, err
+			return err
 		}
 		t.Put = append(t.Put, Put{Key: OutboxPrefix + e.ID, Value: value})
 	}
-	return t, nil
+	return nil
 }
 
 // put adds a document that must still be at version.

@@ -59,20 +59,14 @@ func rowOf(rows map[release.Service]*BoardService, service release.Service) *Boa
 	return rows[service]
 }
 
-// wavesOf gives each cluster to the first wave that selects it.
 func wavesOf(e release.Environment, clusters []release.Cluster) []BoardWave {
-	taken := map[string]bool{}
 	waves := []BoardWave{}
-	for _, w := range e.Spec.Waves {
-		names := []string{}
-		for _, c := range clusters {
-			if !taken[c.Meta.Name] && w.Clusters.Matches(c.Meta.Labels) {
-				taken[c.Meta.Name] = true
-				names = append(names, c.Meta.Name)
-			}
+	for _, w := range release.Plan(e, clusters) {
+		out := BoardWave{Name: w.Name}
+		for _, t := range w.Targets {
+			out.Clusters = append(out.Clusters, t.Cluster)
 		}
-		slices.Sort(names)
-		waves = append(waves, BoardWave{Name: w.Name, Clusters: names})
+		waves = append(waves, out)
 	}
 	return waves
 }

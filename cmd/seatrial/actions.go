@@ -10,7 +10,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"github.com/seatrial/seatrial/deployer"
 	"github.com/seatrial/seatrial/deployer/desired"
 	"github.com/seatrial/seatrial/deployer/render"
 	"github.com/seatrial/seatrial/internal/git"
@@ -157,7 +156,7 @@ func bodies(objects []*unstructured.Unstructured) []map[string]any {
 // objects do not bring along. A cluster that does not answer says nothing here; the sync
 // asks it again.
 func (s *server) unknownKinds(ctx context.Context, env release.Environment, objects []*unstructured.Unstructured) (out []string) {
-	for _, w := range deployer.Plan(env, s.world.Clusters()) {
+	for _, w := range release.Plan(env, s.world.Clusters()) {
 		for _, t := range w.Targets {
 			if state, _ := s.live.Reach(ctx, t.Cluster); state != "Ready" {
 				continue
@@ -244,7 +243,7 @@ func (s *server) approve(ctx context.Context, key string, r release.Release) (re
 	if err != nil {
 		return facts, release.Verdict{}, err
 	}
-	facts.Waves = deployer.Plan(env, s.world.Clusters())
+	facts.Waves = release.Plan(env, s.world.Clusters())
 	if len(facts.Waves) == 0 {
 		return facts, release.Refuse(fmt.Sprintf("no cluster matches a wave of %s", r.Env()), "label a Cluster in the platform repo, or correct the waves' selectors"), nil
 	}

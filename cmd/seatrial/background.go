@@ -217,6 +217,17 @@ func (s *server) healed(ctx context.Context, h deployer.Healed) {
 	}
 }
 
+// moved saves where a service is after a cluster joined or left its environment, or came back.
+func (s *server) moved(ctx context.Context, slot release.Slot, m deployer.Moved) error {
+	owner, _ := s.world.ProjectOfTeam(m.Service.Team())
+	e := release.Event{ID: fmt.Sprintf("moved.%s.%s.%d", m.Service, m.Cluster, m.At.UnixNano()), Kind: release.EventCaughtUp, At: m.At,
+		Service: m.Service, Project: owner.Meta.Name, Env: m.Env, Subject: fmt.Sprintf("%s is on %s now, as verified in %s", m.Service, m.Cluster, m.Env)}
+	if m.Revision == "" {
+		e.Kind, e.Subject = release.EventWithdrawn, fmt.Sprintf("%s was withdrawn from %s, which %s does not select any more", m.Service, m.Cluster, m.Env)
+	}
+	return s.book.Place(ctx, slot, e)
+}
+
 // covered are the roles that a role stands for.
 func covered(role auth.Role) (out []string) {
 	for _, r := range []auth.Role{auth.Viewer, auth.Operator, auth.Admin} {

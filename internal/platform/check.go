@@ -29,6 +29,7 @@ var (
 	registryUser = regexp.MustCompile(`^[^\s:]{1,255}$`)
 	fileName     = regexp.MustCompile(`^[A-Za-z0-9][-A-Za-z0-9_.]*$`)
 	kindName     = regexp.MustCompile(`^[A-Z][A-Za-z0-9]*$`)
+	label        = regexp.MustCompile(`^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$`)
 	secretRef    = regexp.MustCompile(`^[A-Za-z][-A-Za-z0-9_]*$`)
 )
 
@@ -176,7 +177,8 @@ func (c *checker) channel(v *release.Channel) {
 
 func eventNames() []string {
 	return []string{string(release.EventPhase), string(release.EventVerified), string(release.EventFailed), string(release.EventRolledBack), string(release.EventHeld),
-		string(release.EventBreach), string(release.EventRecovered), string(release.EventExperiment), string(release.EventDrift)}
+		string(release.EventBreach), string(release.EventRecovered), string(release.EventExperiment), string(release.EventDrift),
+		string(release.EventCaughtUp), string(release.EventWithdrawn)}
 }
 
 // defaultEvents are what people want to hear. A commit's status follows the phases, of

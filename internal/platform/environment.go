@@ -65,6 +65,7 @@ func (c *checker) wave(w release.WaveSpec, path ...any) {
 	}
 	c.atLeast(0, w.FailureBudget, append(path, "failureBudget")...)
 	c.duration(w.PauseAfter, append(path, "pauseAfter")...)
+	c.pattern(label, "the name of a label, such as region or example.com/region", w.PartitionBy, append(path, "partitionBy")...)
 }
 
 func (c *checker) sloGate(g *release.SLOGate) {

@@ -1,6 +1,7 @@
 package shelf_test
 
 import (
+	"errors"
 	"path/filepath"
 	"testing"
 	"time"
@@ -102,5 +103,27 @@ func TestAnEventIsPlannedOnceHoweverOftenItIsTold(t *testing.T) {
 	}
 	if pending, err = outbox.Pending(t.Context(), 10); err != nil || len(pending) != 0 {
 		t.Errorf("told again: %+v, %v", pending, err)
+	}
+}
+
+func TestAPlaceIsSavedWithItsEventOrNotAtAll(t *testing.T) {
+	db := open(t)
+	book, outbox := store.NewBook(db), shelf.Outbox{KV: db}
+	slot := release.Slot{Service: "shop/web", Env: "prod", Targets: map[string]release.Commit{"main": "3f2a"}}
+	if err := book.Place(t.Context(), slot, release.Event{ID: "first"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := book.Place(t.Context(), slot, release.Event{ID: "stale"}); !errors.Is(err, release.ErrStale) {
+		t.Errorf("a slot that has changed since: %v", err)
+	}
+	saved, err := book.Slot(t.Context(), "shop/web", "prod")
+	if err != nil || saved.Targets["main"] != "3f2a" {
+		t.Fatalf("%+v, %v", saved, err)
+	}
+	if err := book.Place(t.Context(), saved); err != nil {
+		t.Error(err)
+	}
+	if events, err := outbox.Events(t.Context(), 10); err != nil || len(events) != 1 || events[0].ID != "first" {
+		t.Errorf("events %+v, %v", events, err)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/seatrial/seatrial/cmd/seatrial/shelf"
-	"github.com/seatrial/seatrial/deployer"
 	"github.com/seatrial/seatrial/internal/platform"
 	"github.com/seatrial/seatrial/release"
 	"github.com/seatrial/seatrial/slo"
@@ -34,7 +33,7 @@ func (v Fleet) Board(ctx context.Context) (web.Board, error) {
 	clusters := slices.Collect(maps.Values(tree.Clusters))
 	for _, e := range tree.Environments {
 		column := web.BoardEnvironment{Name: release.Env(e.Meta.Name), After: e.Spec.After, Waves: []web.BoardWave{}}
-		for _, w := range deployer.Plan(e, clusters) {
+		for _, w := range release.Plan(e, clusters) {
 			wave := web.BoardWave{Name: w.Name}
 			for _, t := range w.Targets {
 				wave.Clusters = append(wave.Clusters, t.Cluster)

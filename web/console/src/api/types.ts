@@ -42,7 +42,7 @@ export interface Trial {
   cells?: Record<string, Ratio>; evidence?: Evidence[]
 }
 export interface Target {
-  cluster: string; state: string; revision?: string; message?: string; synced?: string; healthy?: string
+  cluster: string; state: string; revision?: string; message?: string; synced?: string; healthy?: string; away?: string
 }
 export interface Wave { name: string; targets: Target[] | null; started?: string; passed?: string }
 export interface Placed {

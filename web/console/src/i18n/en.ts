@@ -42,7 +42,7 @@ export const en = {
   },
   step: { '': '', sync: 'sync', health: 'health', slo: 'SLO' },
   health: { Healthy: 'Healthy', Progressing: 'Progressing', Degraded: 'Degraded', Unknown: 'Unknown' },
-  target: { Pending: 'Pending', Syncing: 'Syncing', Progressing: 'Progressing', Healthy: 'Healthy', Degraded: 'Degraded', Unreachable: 'Unreachable', RolledBack: 'Rolled back', Synced: 'Synced', Refused: 'Refused', Unknown: 'Unknown' },
+  target: { Pending: 'Pending', Syncing: 'Syncing', Progressing: 'Progressing', Healthy: 'Healthy', Degraded: 'Degraded', Unreachable: 'Unreachable', Quarantined: 'Quarantined', Left: 'Left', RolledBack: 'Rolled back', Synced: 'Synced', Refused: 'Refused', Unknown: 'Unknown' },
   outcome: { Pass: 'Pass', Wait: 'Wait', Refuse: 'Refuse', Inconclusive: 'Inconclusive', Unknown: 'Unknown' },
   run: { Planned: 'Planned', Injecting: 'Injecting', Measuring: 'Measuring', Reverting: 'Reverting', Passed: 'Passed', Failed: 'Failed', Invalid: 'Invalid', Aborted: 'Aborted' },
   node: {

@@ -42,7 +42,7 @@ export const zh: Messages = {
   },
   step: { '': '', sync: '同步', health: '健康检查', slo: 'SLO' },
   health: { Healthy: '健康', Progressing: '变更中', Degraded: '降级', Unknown: '未知' },
-  target: { Pending: '等待', Syncing: '同步中', Progressing: '变更中', Healthy: '健康', Degraded: '降级', Unreachable: '不可达', RolledBack: '已回滚', Synced: '已同步', Refused: '被拒绝', Unknown: '未知' },
+  target: { Pending: '等待', Syncing: '同步中', Progressing: '变更中', Healthy: '健康', Degraded: '降级', Unreachable: '不可达', Quarantined: '已隔离', Left: '已脱离', RolledBack: '已回滚', Synced: '已同步', Refused: '被拒绝', Unknown: '未知' },
   outcome: { Pass: '通过', Wait: '等待', Refuse: '拒绝', Inconclusive: '无法判定', Unknown: '未知' },
   run: { Planned: '已计划', Injecting: '注入中', Measuring: '测量中', Reverting: '恢复中', Passed: '通过', Failed: '未通过', Invalid: '无效', Aborted: '已中止' },
   node: {

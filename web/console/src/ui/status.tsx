@@ -45,12 +45,12 @@ export function HealthStatus({ health }: { health: Health }) {
 }
 
 const targetTone: Record<string, Tone> = {
-  Pending: 'idle', Syncing: 'active', Progressing: 'active', Healthy: 'good', Degraded: 'bad', Unreachable: 'wait', RolledBack: 'back', Synced: 'active', Refused: 'bad',
+  Pending: 'idle', Syncing: 'active', Progressing: 'active', Healthy: 'good', Degraded: 'bad', Unreachable: 'wait', Quarantined: 'wait', Left: 'idle', RolledBack: 'back', Synced: 'active', Refused: 'bad',
 }
 
 export function TargetStatus({ state }: { state: string }) {
   const t = useT()
-  return <Status tone={targetTone[state] ?? 'idle'} icon={state === 'Unreachable' ? 'nosignal' : undefined}>{word(t.target, state)}</Status>
+  return <Status tone={targetTone[state] ?? 'idle'} icon={state === 'Unreachable' || state === 'Quarantined' ? 'nosignal' : undefined}>{word(t.target, state)}</Status>
 }
 
 const outcomeTone: Record<Outcome, Tone> = { Pass: 'good', Wait: 'wait', Refuse: 'bad', Inconclusive: 'held', Unknown: 'idle' }

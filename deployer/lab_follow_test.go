@@ -1,0 +1,122 @@
+//go:build lab
+
+package deployer_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/seatrial/seatrial/deployer"
+	"github.com/seatrial/seatrial/release"
+)
+
+// color is that of the ConfigMap on a cluster; empty: there is none.
+func (h *house) color(cluster string) string {
+	h.t.Helper()
+	k, err := h.kube.Get(cluster)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	conf, err := k.Typed().CoreV1().ConfigMaps(h.ns).Get(h.t.Context(), "conf", metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return ""
+	}
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return conf.Data["color"]
+}
+
+// follow runs a Fleet until a cluster holds what is wanted, and says how long it took.
+func (h *house) follow(cluster, color string) time.Duration {
+	h.t.Helper()
+	f := &deployer.Fleet{Platform: h.rollout.Platform, Slot: h.rollout.Slot, Desired: h.desired, Live: h.live, Locks: h.rollout.Locks, Now: time.Now,
+		Slots: func(context.Context) ([]release.Slot, error) {
+			s, err := h.rollout.Slot(nil, "", "")
+			return []release.Slot{s}, err
+		},
+		Report: func(context.Context, deployer.Healed) {},
+		Place: func(_ context.Context, s release.Slot, _ deployer.Moved) error {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			h.slot = s
+			return nil
+		}}
+	ctx, cancel := context.WithCancel(h.t.Context())
+	done := make(chan error, 1)
+	go func() { done <- f.Run(ctx) }()
+	defer func() { cancel(); <-done }()
+	began := time.Now()
+	for h.color(cluster) != color {
+		select {
+		case <-time.After(200 * time.Millisecond):
+		case <-h.t.Context().Done():
+			h.t.Fatal("cut off")
+		}
+		if time.Since(began) > time.Minute {
+			h.t.Fatalf("cluster %s shows %q after a minute, want %q", cluster, h.color(cluster), color)
+		}
+	}
+	return time.Since(began).Round(time.Millisecond)
+}
+
+// TestLabADeadClusterIsQuarantinedAndCatchesUp: a release goes on without it within the
+// failure budget, and it gets what is verified by itself once it is back.
+func TestLabADeadClusterIsQuarantinedAndCatchesUp(t *testing.T) {
+	h := newHouse(t)
+	lab := readLab(t)
+	image := pauseImage(t, lab.Registry, "lab/pause", "1")
+	w := h.wire(lab, 1)
+	p := h.rollout.Platform.(platform)
+	p.env.Spec.Waves = []release.WaveSpec{{Name: "canary", Clusters: match("env", "prod", "ring", "canary"), FailureBudget: 1}, {Name: "rest", Clusters: match("env", "prod")}}
+	h.rollout.Platform = p
+	first, v := h.deploy(h.release(1, app(image, "blue", "")))
+	if v.Outcome() != release.Passed {
+		t.Fatalf("%v %s", v.Outcome(), v.Reason())
+	}
+	h.verify(first)
+	w.cut()
+	began := time.Now()
+	second, v := h.deploy(h.release(2, app(image, "green", "")))
+	if v.Outcome() != release.Passed || second.Stages[0].Waves[0].Targets[0].State != deployer.Quarantined {
+		t.Fatalf("%v %s: %+v", v.Outcome(), v.Reason(), second.Stages[0].Waves)
+	}
+	t.Logf("the release passed without the dead cluster after %v", time.Since(began).Round(time.Millisecond))
+	h.verify(second)
+	h.slot.Targets["prod-canary"] = first.Stages[0].Desired
+	w.mend()
+	t.Logf("caught up %v after it was back", h.follow("prod-canary", "green"))
+}
+
+// TestLabAClusterThatLeavesIsLeftOrWithdrawnFrom: as the environment says.
+func TestLabAClusterThatLeavesIsLeftOrWithdrawnFrom(t *testing.T) {
+	h := newHouse(t)
+	image := pauseImage(t, readLab(t).Registry, "lab/pause", "1")
+	first, v := h.deploy(h.release(1, app(image, "blue", "")))
+	if v.Outcome() != release.Passed {
+		t.Fatalf("%v %s", v.Outcome(), v.Reason())
+	}
+	h.verify(first)
+	p := h.rollout.Platform.(platform)
+	p.env.Spec.Waves = []release.WaveSpec{{Name: "only", Clusters: match("env", "prod", "ring", "canary")}}
+	h.rollout.Platform = p
+	second, v := h.deploy(h.release(2, app(image, "green", "")))
+	if v.Outcome() != release.Passed || h.color("prod-main") != "blue" {
+		t.Fatalf("%v %s; the cluster that left shows %q", v.Outcome(), v.Reason(), h.color("prod-main"))
+	}
+	h.verify(second)
+	h.slot.Targets["prod-main"] = first.Stages[0].Desired
+	p.env.Spec.OnUnmatch = "withdraw"
+	h.rollout.Platform = p
+	t.Logf("withdrawn after %v", h.follow("prod-main", ""))
+	if h.color("prod-canary") != "green" || h.slot.Targets["prod-main"] != "" {
+		t.Errorf("the cluster that stayed shows %q; targets %v", h.color("prod-canary"), h.slot.Targets)
+	}
+	p.env.Spec.Waves = []release.WaveSpec{{Name: "all", Clusters: match("env", "prod")}}
+	h.rollout.Platform = p
+	t.Logf("joined again after %v", h.follow("prod-main", "green"))
+}

@@ -1,0 +1,72 @@
+package deployer
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/seatrial/seatrial/deployer/live"
+	"github.com/seatrial/seatrial/release"
+)
+
+// Quarantined is the state of a target that did not answer and that its release went on
+// without. Fleet brings it to what is verified once it answers again.
+const Quarantined = "Quarantined"
+
+// quarantineAfter is how long a target may be silent before a release goes on without it.
+const quarantineAfter = 10 * time.Second
+
+func quarantined(t release.Target) bool { return t.State == Quarantined }
+
+// answering are the targets that a release has not given up.
+func answering(targets []release.Target) []release.Target {
+	var out []release.Target
+	for _, t := range targets {
+		if !quarantined(t) {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+// unreachable notes since when a target has not answered.
+func unreachable(t release.Target, err error, now time.Time) seen {
+	if t.Away.IsZero() {
+		t.Away = now
+	}
+	t.State, t.Message = string(live.Unreachable), err.Error()
+	return seen{target: t, err: err}
+}
+
+// quarantine gives up the targets that do not answer, once all of them have been silent
+// for long enough, when there is room for all.
+func quarantine(all []seen, room int, now time.Time) {
+	silent := 0
+	for _, s := range all {
+		if s.err == nil {
+			continue
+		}
+		if silent++; silent > room || s.target.Away.IsZero() || now.Sub(s.target.Away) < quarantineAfter {
+			return
+		}
+	}
+	for i, s := range all {
+		if s.err != nil {
+			all[i].target.State, all[i].err = Quarantined, nil
+			all[i].target.Message = fmt.Sprintf("quarantined: %v", s.err)
+		}
+	}
+}
+
+// lacking says in a verdict where the release is not.
+func lacking(v release.Verdict, svc release.Service, wave release.Wave, all []seen, now time.Time) release.Verdict {
+	targets := wave.Targets
+	for _, s := range all {
+		targets = append(targets[:len(targets):len(targets)], s.target)
+	}
+	for _, t := range targets {
+		if quarantined(t) {
+			v = v.With(evidence("reach", fmt.Sprintf("%s is released on %s", svc, t.Cluster), false, t, now, t.Message+"; it catches up when it answers"))
+		}
+	}
+	return v
+}

@@ -351,6 +351,22 @@ func TestReturn(t *testing.T) {
 			t.Errorf("synced %v; the second wave never saw the release", w.fleet.synced)
 		}
 	})
+	t.Run("what a person chose, or nothing", func(t *testing.T) {
+		for to, want := range map[release.ID]string{"shop.web.000000000000": "back-to-shop.web.000000000000", "shop.web.999999999999": ""} {
+			w := newWorld(prod())
+			w.slot.Verified = []release.Placed{{Release: "shop.web.111111111111", Desired: w.branch.add("old", "old")}, {Release: "shop.web.000000000000", Desired: w.branch.add("older", "older")}}
+			r := w.deployed(t, "2")
+			r.Stages[0].To = to
+			_, v, err := w.Return(t.Context(), "k", r)
+			got := w.branch.log[len(w.branch.log)-1]
+			if want == "" && (err != nil || v.Outcome() != release.Refused || !strings.Contains(v.Reason(), "shop.web.999999999999 is not among") || strings.HasPrefix(got, "back")) {
+				t.Errorf("to %s: %v %s %v", to, v.Outcome(), v.Reason(), err)
+			}
+			if want != "" && (v.Outcome() != release.Passed || got != want) {
+				t.Errorf("to %s: %v %s, %s", to, v.Outcome(), v.Reason(), got)
+			}
+		}
+	})
 	t.Run("a cluster that refuses the return makes a person look", func(t *testing.T) {
 		w := newWorld(prod())
 		w.slot.Verified = []release.Placed{{Release: "x", Desired: w.branch.add("old", "old")}}

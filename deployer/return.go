@@ -26,6 +26,10 @@ func (o *Rollout) Return(ctx context.Context, key string, r release.Release) (re
 		return release.Facts{}, release.Verdict{}, fmt.Errorf("read what is verified in %s: %w", r.Env(), err)
 	}
 	back, ok := lastVerified(slot, st.s, r.ID)
+	if !ok && st.s.To != "" {
+		return release.Facts{}, release.Refuse(fmt.Sprintf("%s is not among the verified releases that %s keeps of %s", st.s.To, r.Env(), r.Service),
+			"choose one that is, or none: then it is the last verified one"), nil
+	}
 	if !ok {
 		return release.Facts{}, release.Refuse(fmt.Sprintf("no other release of %s was ever verified in %s, so there is nothing to return to", r.Service, r.Env()),
 			"push a fix; it takes the place of this release"), nil
@@ -82,11 +86,11 @@ func without(v release.Verdict, svc release.Service, gone []release.Target, now 
 	return v
 }
 
-// lastVerified is what to return to: what the slot says now, else what was there when the
+// lastVerified is what to return to: what a person chose, what the slot says now, or else what was there when the
 // stage began.
 func lastVerified(slot release.Slot, s release.Stage, bad release.ID) (release.Placed, bool) {
-	if p, ok := slot.LastVerified(bad); ok {
-		return p, true
+	if p, ok := slot.ReturnTo(s, bad); ok || s.To != "" {
+		return p, ok
 	}
 	if s.Previous != nil && s.Previous.Release != bad && s.Previous.Desired != "" {
 		return *s.Previous, true

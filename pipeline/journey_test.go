@@ -146,7 +146,7 @@ var (
 	waves  = regexp.MustCompile(`^waves of (\S+): (.+)$`)
 	gate   = regexp.MustCompile(`^(build|signing|policy|approval|sync|health|slo|trial|rollback) (passes|refuses|waits|is inconclusive|cannot be asked)(?: "(.*)")?$`)
 	expect = regexp.MustCompile(`^expect (\w+)(?: in (\S+))?(?: wave (\S+))?(?: step (\S+))?$`)
-	person = regexp.MustCompile(`^(\w+) (holds|frees|retries|rolls back|cannot roll back|cannot retry)(?: (\S+))? "(.*)"$`)
+	person = regexp.MustCompile(`^(\w+) (holds|frees|retries|rolls back|cannot roll back|cannot retry)(?: (\S+))?(?: to (\S+))? "(.*)"$`)
 	byHand = regexp.MustCompile(`^somebody pushes ([0-9a-f]{4}) to the branch of (\S+)$`)
 	slot   = regexp.MustCompile(`^expect (\S+) (?:to have|to be) (.+)$`)
 )
@@ -180,7 +180,7 @@ func (s *story) do(line string) error {
 		return s.say(m[1], m[2], m[3])
 	}
 	if m := person.FindStringSubmatch(line); m != nil {
-		return s.person(m[1], m[2], release.Env(m[3]), m[4])
+		return s.person(m[1], m[2], release.Env(m[3]), m[4], m[5])
 	}
 	if quoted, ok := strings.CutPrefix(line, "expect reason "); ok {
 		return s.reason(strings.Trim(quoted, `"`))
@@ -260,7 +260,11 @@ func (s *story) say(gate, what, why string) error {
 	return nil
 }
 
-func (s *story) person(who, does string, env release.Env, why string) error {
+func (s *story) person(who, does string, env release.Env, to, why string) error {
+	var back release.ID
+	if to != "" {
+		back = release.NewID("shop/web", release.Commit(hex(to)))
+	}
 	_, err := s.runner.Do(s.t.Context(), s.now, 0, func(r release.Release, now time.Time) (release.Release, error) {
 		switch does {
 		case "holds":
@@ -270,7 +274,7 @@ func (s *story) person(who, does string, env release.Env, why string) error {
 		case "retries", "cannot retry":
 			return pipeline.Retry(r, who, why, now)
 		}
-		return pipeline.RollBack(r, env, who, why, now)
+		return pipeline.RollBack(r, env, back, who, why, now)
 	})
 	time.Sleep(2 * time.Second)
 	if !strings.HasPrefix(does, "cannot") {

@@ -98,10 +98,14 @@ func retryPhase(r release.Release) (release.Phase, error) {
 	return from, nil
 }
 
-// RollBack returns env to what was verified there before this release.
-func RollBack(r release.Release, env release.Env, by, reason string, now time.Time) (release.Release, error) {
+// RollBack returns env to what was verified there before this release, or to a release
+// that was verified there and that a person chooses.
+func RollBack(r release.Release, env release.Env, to release.ID, by, reason string, now time.Time) (release.Release, error) {
 	if r.Phase == release.RollingBack || r.Phase == release.RolledBack && r.Env() == env {
 		return r, hint.Add(fmt.Errorf("roll back %s: it is %s already", r.ID, r.Phase), "a roll back is never rolled back; release the version that should be there")
+	}
+	if to == r.ID {
+		return r, hint.Add(fmt.Errorf("roll back %s to itself", r.ID), "choose another release, or none: then it is the last verified one")
 	}
 	for i, s := range r.Stages {
 		if s.Env != env {
@@ -115,6 +119,7 @@ func RollBack(r release.Release, env release.Env, by, reason string, now time.Ti
 		}
 		next := r.Clone()
 		next.Stage, next.Wave, next.Step, next.Hold, next.Hint = i, 0, release.NoStep, nil, ""
+		next.Stages[i].To = to
 		next.Reason = "rolled back by " + by + ": " + reason
 		return arrive(r, next, release.RollingBack, by, now), nil
 	}

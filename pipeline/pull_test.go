@@ -231,7 +231,7 @@ func TestWhatIsBuiltForAPullRequestNeverComesNearAKeyOrACluster(t *testing.T) {
 		if next, err := pipeline.Free(r, "ann", now); err == nil {
 			walk(next, steps-1)
 		}
-		if _, err := pipeline.RollBack(r, "staging", "ann", "back", now); err == nil {
+		if _, err := pipeline.RollBack(r, "staging", "", "ann", "back", now); err == nil {
 			t.Error("it was rolled back")
 		}
 	}

@@ -73,7 +73,8 @@ func verified(s release.Slot, r release.Release, now time.Time) release.Slot {
 // returned: the branch ends on the last verified content again, under a new commit.
 func returned(s release.Slot, r release.Release, now time.Time) release.Slot {
 	s.Current = nil
-	if p, ok := s.LastVerified(r.ID); ok {
+	if p, ok := s.ReturnTo(r.Now(), r.ID); ok {
+		s.Verified = append([]release.Placed{p}, without(s.Verified, p.Release)...) // the next return goes there, too
 		if back := r.Now().Return; back != "" {
 			p.Desired = back
 		}

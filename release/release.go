@@ -108,6 +108,7 @@ type Stage struct {
 	Refused   time.Time `json:"refused,omitzero"`
 	Returned  time.Time `json:"returned,omitzero"` // when the roll back had ended
 	Return    Commit    `json:"return,omitempty"`  // the commit that returned the branch
+	To        ID        `json:"to,omitempty"`      // what a person chose to return to; default: the last verified
 }
 
 // Wave is a group of targets that change together.

@@ -26,6 +26,20 @@ type Placed struct {
 	Trial     *Trial    `json:"trial,omitempty"` // its evidence, what the next release is compared with
 }
 
+// ReturnTo is what a stage of the release bad returns to: what a person chose, else the
+// last verified; false when the slot does not keep it.
+func (s Slot) ReturnTo(stage Stage, bad ID) (Placed, bool) {
+	if stage.To == "" {
+		return s.LastVerified(bad)
+	}
+	for _, p := range s.Verified {
+		if p.Release == stage.To && p.Release != bad {
+			return p, true
+		}
+	}
+	return Placed{}, false
+}
+
 // LastVerified is what the slot returns to when except is bad; false when nothing else
 // was ever verified here.
 func (s Slot) LastVerified(except ID) (Placed, bool) {

@@ -68,6 +68,7 @@ type ReleasePage struct {
 type Act struct {
 	Release   release.ID
 	Env       release.Env // of Rollback and Approve
+	To        release.ID  // of Rollback: what to return to; default: the last verified
 	By        string      // who asks
 	Reason    string
 	IfVersion release.Revision // 0: any; else ErrStale when the release has moved on

@@ -54,6 +54,12 @@ type reasonIn struct {
 	Reason string      `json:"reason" minLength:"1" maxLength:"1000" doc:"Kept in the history"`
 }
 
+type rollbackIn struct {
+	Env    release.Env `json:"env" minLength:"1" maxLength:"63"`
+	To     release.ID  `json:"to,omitempty" maxLength:"160" doc:"A verified release that the environment keeps; default: the last one"`
+	Reason string      `json:"reason" minLength:"1" maxLength:"1000" doc:"Kept in the history"`
+}
+
 // act is a request to do something to a release.
 type act[T any] struct {
 	ID      release.ID `path:"id" maxLength:"160" example:"shop.web.3f2a91c07d0b"`
@@ -79,8 +85,14 @@ func (s *Server) releaseRoutes(api huma.API) {
 		})
 
 	acts := s.parts.Acts
-	addEnvAct(s, api, "rollback", "Return an environment to its last verified release", acts.Rollback)
-	addEnvAct(s, api, "approve", "Approve a release for an environment", acts.Approve)
+	add(s, api, Route{Pattern: "POST /api/v1/releases/{id}/rollback", Need: Operator}, "Return an environment to its last verified release, or another that it keeps", http.StatusAccepted,
+		func(ctx context.Context, in *act[rollbackIn]) (*releaseOut, error) {
+			return s.do(ctx, acts.Rollback, in.IfMatch, Act{Release: in.ID, Env: in.Body.Env, To: in.Body.To, Reason: in.Body.Reason})
+		})
+	add(s, api, Route{Pattern: "POST /api/v1/releases/{id}/approve", Need: Operator}, "Approve a release for an environment", http.StatusAccepted,
+		func(ctx context.Context, in *act[reasonIn]) (*releaseOut, error) {
+			return s.do(ctx, acts.Approve, in.IfMatch, Act{Release: in.ID, Env: in.Body.Env, Reason: in.Body.Reason})
+		})
 	addAct(s, api, "hold", "Stop a release until somebody frees it", acts.Hold)
 	addAct(s, api, "free", "Take the hold off a release", acts.Free)
 	addAct(s, api, "retry", "Try the phase that failed again", acts.Retry)
@@ -90,13 +102,6 @@ func addAct(s *Server, api huma.API, name, summary string, do Do) {
 	add(s, api, Route{Pattern: "POST /api/v1/releases/{id}/" + name, Need: Operator}, summary, http.StatusAccepted,
 		func(ctx context.Context, in *act[reason]) (*releaseOut, error) {
 			return s.do(ctx, do, in.IfMatch, Act{Release: in.ID, Reason: in.Body.Reason})
-		})
-}
-
-func addEnvAct(s *Server, api huma.API, name, summary string, do Do) {
-	add(s, api, Route{Pattern: "POST /api/v1/releases/{id}/" + name, Need: Operator}, summary, http.StatusAccepted,
-		func(ctx context.Context, in *act[reasonIn]) (*releaseOut, error) {
-			return s.do(ctx, do, in.IfMatch, Act{Release: in.ID, Env: in.Body.Env, Reason: in.Body.Reason})
 		})
 }
 

@@ -21,11 +21,11 @@ import (
 func newRelease(r *client.Remote) *cobra.Command {
 	cmd := &cobra.Command{Use: "release", Aliases: []string{"releases", "rel"}, Short: "List, watch and steer releases"}
 	cmd.AddCommand(newReleaseList(r), newReleaseShow(r), newReleaseWatch(r),
-		newAct(r, "rollback", "Return an environment to what was verified before this release", true),
-		newAct(r, "approve", "Approve this release for an environment", true),
-		newAct(r, "hold", "Stop a release where it is", false),
-		newAct(r, "free", "Let a held release go on", false),
-		newAct(r, "retry", "Start a release that ended early again", false))
+		newAct(r, "rollback", "Return an environment to what was verified before this release, or to another that it keeps", "env", "to"),
+		newAct(r, "approve", "Approve this release for an environment", "env"),
+		newAct(r, "hold", "Stop a release where it is"),
+		newAct(r, "free", "Let a held release go on"),
+		newAct(r, "retry", "Start a release that ended early again"))
 	return cmd
 }
 
@@ -142,17 +142,16 @@ func nextChange(ctx context.Context, r *client.Remote, id string) error {
 	return ctx.Err()
 }
 
-func newAct(r *client.Remote, verb, short string, inEnv bool) *cobra.Command {
-	var reason, env, output string
+// newAct is a command that has something done to a release. What the request says beside
+// the reason are flags of the same name.
+func newAct(r *client.Remote, verb, short string, more ...string) *cobra.Command {
+	var output string
+	in := map[string]*string{"reason": new(string)}
 	cmd := &cobra.Command{
 		Use:   verb + " ID",
 		Short: short,
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			in := map[string]string{"reason": reason}
-			if inEnv {
-				in["env"] = env
-			}
 			var rel release.Release
 			if err := r.Call(cmd.Context(), http.MethodPost, "/api/v1/releases/"+url.PathEscape(args[0])+"/"+verb, nil, in, &rel); err != nil {
 				return err
@@ -161,10 +160,14 @@ func newAct(r *client.Remote, verb, short string, inEnv bool) *cobra.Command {
 		},
 	}
 	outputFlag(cmd, &output)
-	cmd.Flags().StringVar(&reason, "reason", "", "why, for those who read it later")
+	cmd.Flags().StringVar(in["reason"], "reason", "", "why, for those who read it later")
 	_ = cmd.MarkFlagRequired("reason")
-	if inEnv {
-		cmd.Flags().StringVar(&env, "env", "", "the environment")
+	says := map[string]string{"env": "the environment", "to": "the release to return to; default: the last one verified there"}
+	for _, name := range more {
+		in[name] = new(string)
+		cmd.Flags().StringVar(in[name], name, "", says[name])
+	}
+	if _, ok := in["env"]; ok {
 		_ = cmd.MarkFlagRequired("env")
 	}
 	return cmd

@@ -86,11 +86,41 @@ func Acts(r *pipeline.Runner, a *policies.Approving, groups policies.Groups) web
 		Retry: do(func(rel release.Release, act web.Act, now time.Time) (release.Release, error) {
 			return pipeline.Retry(rel, act.By, act.Reason, now)
 		}),
-		Rollback: do(func(rel release.Release, act web.Act, now time.Time) (release.Release, error) {
-			return pipeline.RollBack(rel, act.Env, act.By, act.Reason, now)
-		}),
+		Rollback: func(ctx context.Context, act web.Act) (release.Release, error) {
+			if err := kept(ctx, r.Book, act); err != nil {
+				return release.Release{}, err
+			}
+			return do(func(rel release.Release, act web.Act, now time.Time) (release.Release, error) {
+				return pipeline.RollBack(rel, act.Env, act.To, act.By, act.Reason, now)
+			})(ctx, act)
+		},
 		Approve: approve(r, a, groups),
 	}
+}
+
+// kept refuses a release to return to that its environment does not keep, and names those
+// that it does.
+func kept(ctx context.Context, book pipeline.Book, act web.Act) error {
+	if act.To == "" {
+		return nil
+	}
+	rel, err := book.Release(ctx, act.Release)
+	if err != nil {
+		return known(err)
+	}
+	slot, err := book.Slot(ctx, rel.Service, act.Env)
+	if err != nil {
+		return known(err)
+	}
+	var ids []string
+	for _, p := range slot.Verified {
+		if p.Release == act.To {
+			return nil
+		}
+		ids = append(ids, string(p.Release))
+	}
+	err = fmt.Errorf("roll back %s in %s to %s: it is not among the verified releases kept there", act.Release, act.Env, act.To)
+	return as{hint.Add(err, "kept are "+strings.Join(ids, ", ")), web.ErrRefused}
 }
 
 // approve records an approval of exactly what is there now and wakes the release.

@@ -17,7 +17,7 @@ import (
 
 func TestAPipelineFileThatIsWrongFailsTheReleaseAtItsLine(t *testing.T) {
 	t.Parallel()
-	knot := add(t, within(t, time.Minute), "bow/knot")
+	knot := add(t, within(t, 3*time.Minute), "bow/knot")
 	const head = "apiVersion: seatrial.dev/v1\nkind: Pipeline\nmetadata: {name: knot, team: bow}\nspec:\n"
 	cases := []struct{ name, file, reason string }{
 		{"malformed", "apiVersion: [seatrial.dev/v1\nkind: Pipeline\n", ".seatrial.yaml:"},
@@ -76,7 +76,7 @@ func TestADockerfileThatFailsShowsTheStepAndItsLastLines(t *testing.T) {
 
 func TestManifestsThatMayNotBeDeployedAreRefusedBeforeAnythingChanges(t *testing.T) {
 	t.Parallel()
-	crew := add(t, within(t, time.Minute), "deck/crew")
+	crew := add(t, within(t, 3*time.Minute), "deck/crew")
 	deployment := must(crew.Read("deploy/base/deployment.yaml"))(t)
 	cases := []struct{ name, text, reason string }{
 		{"no YAML", "this: is: not: yaml\n", "deployment.yaml"},

@@ -69,7 +69,7 @@ func (r *Rig) PID() int { return r.server.Process.Pid }
 func (r *Rig) URL() string { return "http://" + r.Listen }
 
 func (r *Rig) ready(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	defer cancel()
 	err := WaitFor(ctx, "the server", 100*time.Millisecond, func() (bool, error) {
 		select {

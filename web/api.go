@@ -16,6 +16,7 @@ import (
 	"github.com/seatrial/seatrial/internal/hint"
 	"github.com/seatrial/seatrial/release"
 	"github.com/seatrial/seatrial/web/auth"
+	"github.com/seatrial/seatrial/web/once"
 	"github.com/seatrial/seatrial/web/problem"
 	"github.com/seatrial/seatrial/web/vault"
 )
@@ -96,7 +97,7 @@ func plain(_ huma.Context, _ string, v any) (any, error) {
 func add[I, O any](s *Server, api huma.API, route Route, summary string, status int, fn func(context.Context, *I) (*O, error)) {
 	method, path, _ := strings.Cut(route.Pattern, " ")
 	s.table.allow(route)
-	op := huma.Operation{Method: method, Path: path, Summary: summary, DefaultStatus: status, MaxBodyBytes: maxRequest,
+	op := huma.Operation{Method: method, Path: path, Summary: summary, DefaultStatus: status, MaxBodyBytes: once.MaxRequest,
 		OperationID: operationID(method, path), Tags: []string{tag(path)}}
 	if route.Need == Public {
 		op.Security = []map[string][]string{}

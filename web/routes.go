@@ -101,7 +101,7 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, route Route, know
 	}
 	r = r.WithContext(auth.With(r.Context(), who))
 	if key := r.Header.Get("Idempotency-Key"); key != "" && !safe(r.Method) && route.Need != Self {
-		s.once.serve(w, r, key, route, s.table)
+		s.once.Serve(w, r, key, route.Secret, s.table)
 		return
 	}
 	s.table.ServeHTTP(w, r)

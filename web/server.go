@@ -17,6 +17,7 @@ import (
 	"github.com/seatrial/seatrial/internal/secret"
 	"github.com/seatrial/seatrial/web/auth"
 	"github.com/seatrial/seatrial/web/hooks"
+	"github.com/seatrial/seatrial/web/once"
 	"github.com/seatrial/seatrial/web/problem"
 	"github.com/seatrial/seatrial/web/stream"
 	"golang.org/x/sync/errgroup"
@@ -50,7 +51,7 @@ type Server struct {
 	guard   *auth.Guard
 	hub     *stream.Hub
 	hooks   *hooks.Receiver
-	once    *once
+	once    *once.Once
 	table   *table
 	origin  *http.CrossOriginProtection
 	metrics *metrics
@@ -67,7 +68,7 @@ func New(c Config, p Parts, log *slog.Logger, reg prometheus.Registerer) (*Serve
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{config: c, parts: p, log: log, guard: guard, table: newTable(), once: &once{p.Vault, log},
+	s := &Server{config: c, parts: p, log: log, guard: guard, table: newTable(), once: &once.Once{Vault: p.Vault, Log: log},
 		origin: http.NewCrossOriginProtection()}
 	if err := s.origin.AddTrustedOrigin(c.External); err != nil {
 		return nil, fmt.Errorf("external url: %w", err)
@@ -157,7 +158,7 @@ func (s *Server) sweep(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
-		if err := errors.Join(s.guard.Sweep(ctx), s.once.sweep(ctx, time.Now())); err != nil && ctx.Err() == nil {
+		if err := errors.Join(s.guard.Sweep(ctx), s.once.Sweep(ctx, time.Now())); err != nil && ctx.Err() == nil {
 			s.log.Warn("web", "act", "sweep", "error", err)
 		}
 	}

@@ -1,4 +1,8 @@
-package web
+// Package once answers a repeated request as it was answered before. A request is written
+// down before it is carried out, so two at the same time act once.
+//
+// Start at Once.Serve. It never keeps the answer of a request whose answer is a secret.
+package once
 
 import (
 	"bytes"
@@ -17,18 +21,19 @@ import (
 )
 
 const (
-	onceKeys   = "once/"
+	keys       = "once/"
 	keepAnswer = 24 * time.Hour
 	abandoned  = 2 * time.Minute // an act that takes longer has died with its server
-	maxRequest = 64 << 10        // bytes of a request to the API
-	maxOnceKey = 255
+	maxKey     = 255
 )
 
-// once answers a repeated request as it was answered before. The request is written
-// down before it is carried out, so two at the same time act once.
-type once struct {
-	vault vault.Vault
-	log   *slog.Logger
+// MaxRequest is how many bytes a request to the API may have.
+const MaxRequest = 64 << 10
+
+// Once knows the requests of the last day.
+type Once struct {
+	Vault vault.Vault
+	Log   *slog.Logger
 }
 
 // answered is a request and what it was answered.
@@ -41,12 +46,14 @@ type answered struct {
 	Body   []byte      `json:"body,omitempty"`
 }
 
-func (o *once) serve(w http.ResponseWriter, r *http.Request, key string, route Route, next http.Handler) {
-	if len(key) > maxOnceKey {
+// Serve carries out a request with a key, unless it was before. An answer that is a secret
+// is shown once.
+func (o *Once) Serve(w http.ResponseWriter, r *http.Request, key string, secret bool, next http.Handler) {
+	if len(key) > maxKey {
 		problem.Write(w, http.StatusBadRequest, "the Idempotency-Key is longer than 255 characters", "use a random id")
 		return
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxRequest))
 	if _, over := errors.AsType[*http.MaxBytesError](err); over {
 		problem.Write(w, http.StatusRequestEntityTooLarge, "the body is larger than 64 KiB", "")
 		return
@@ -56,7 +63,7 @@ func (o *once) serve(w http.ResponseWriter, r *http.Request, key string, route R
 		return
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	name := onceKeys + digest(auth.From(r.Context()).Name, key)
+	name := keys + digest(auth.From(r.Context()).Name, key)
 	mine := answered{Print: digest(r.Method, r.URL.RequestURI(), string(body)), At: time.Now()}
 	p, before := o.begin(r.Context(), name, mine)
 	switch {
@@ -65,19 +72,19 @@ func (o *once) serve(w http.ResponseWriter, r *http.Request, key string, route R
 			problem.RetryAfter(w.Header(), time.Second)
 		}
 		p.Write(w)
-	case before != nil && route.Secret:
+	case before != nil && secret:
 		problem.Write(w, http.StatusConflict, "this was done before, and its answer is shown only once", "remove what was made and make it again")
 	case before != nil:
 		before.write(w)
 	default:
-		o.run(w, r, name, mine, route, next)
+		o.run(w, r, name, mine, secret, next)
 	}
 }
 
 // begin writes the request down, or finds out what became of it before.
-func (o *once) begin(ctx context.Context, name string, mine answered) (*problem.Problem, *answered) {
+func (o *Once) begin(ctx context.Context, name string, mine answered) (*problem.Problem, *answered) {
 	for range 3 { // each time around, somebody else was faster
-		old, rev, err := vault.Read[answered](ctx, o.vault, name)
+		old, rev, err := vault.Read[answered](ctx, o.Vault, name)
 		switch {
 		case errors.Is(err, vault.ErrNotFound):
 			rev = 0
@@ -91,7 +98,7 @@ func (o *once) begin(ctx context.Context, name string, mine answered) (*problem.
 		default:
 			return nil, &old
 		}
-		err = vault.Write(ctx, o.vault, name, mine, rev)
+		err = vault.Write(ctx, o.Vault, name, mine, rev)
 		if err == nil {
 			return nil, nil
 		}
@@ -104,18 +111,18 @@ func (o *once) begin(ctx context.Context, name string, mine answered) (*problem.
 
 // run carries the request out and keeps the answer before it is sent. A request that
 // broke is forgotten, so that it can be tried again.
-func (o *once) run(w http.ResponseWriter, r *http.Request, name string, mine answered, route Route, next http.Handler) {
+func (o *Once) run(w http.ResponseWriter, r *http.Request, name string, mine answered, secret bool, next http.Handler) {
 	got := &capture{header: http.Header{}, status: http.StatusOK}
 	finished := false
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), 10*time.Second)
 		defer cancel()
 		if !finished || got.status >= http.StatusInternalServerError || got.status == http.StatusTooManyRequests {
-			if err := o.vault.Delete(ctx, name); err != nil {
-				o.log.Error("web", "act", "forget request", "error", err)
+			if err := o.Vault.Delete(ctx, name); err != nil {
+				o.Log.Error("web", "act", "forget request", "error", err)
 			}
-		} else if err := o.keep(ctx, name, mine, got, route); err != nil {
-			o.log.Error("web", "act", "keep answer", "error", err)
+		} else if err := o.keep(ctx, name, mine, got, secret); err != nil {
+			o.Log.Error("web", "act", "keep answer", "error", err)
 		}
 		if finished {
 			got.send(w)
@@ -125,31 +132,31 @@ func (o *once) run(w http.ResponseWriter, r *http.Request, name string, mine ans
 	finished = true
 }
 
-func (o *once) keep(ctx context.Context, name string, mine answered, got *capture, route Route) error {
-	now, err := o.vault.Get(ctx, name)
+func (o *Once) keep(ctx context.Context, name string, mine answered, got *capture, secret bool) error {
+	now, err := o.Vault.Get(ctx, name)
 	if err != nil {
 		return err
 	}
 	mine.Done, mine.Status, mine.Header = true, got.status, got.header
-	if !route.Secret {
+	if !secret {
 		mine.Body = got.body.Bytes()
 	}
-	return vault.Write(ctx, o.vault, name, mine, now.Revision)
+	return vault.Write(ctx, o.Vault, name, mine, now.Revision)
 }
 
-// sweep forgets answers that were kept long enough.
-func (o *once) sweep(ctx context.Context, now time.Time) error {
-	return vault.Each(ctx, o.vault, onceKeys, func(r vault.Record) error {
-		a, _, err := vault.Read[answered](ctx, o.vault, r.Key)
+// Sweep forgets answers that were kept long enough.
+func (o *Once) Sweep(ctx context.Context, now time.Time) error {
+	return vault.Each(ctx, o.Vault, keys, func(r vault.Record) error {
+		a, _, err := vault.Read[answered](ctx, o.Vault, r.Key)
 		if err != nil || now.Sub(a.At) <= keepAnswer {
 			return err
 		}
-		return o.vault.Delete(ctx, r.Key)
+		return o.Vault.Delete(ctx, r.Key)
 	})
 }
 
-func (o *once) unavailable(act string, err error) *problem.Problem {
-	o.log.Error("web", "act", act+" idempotency record", "error", err)
+func (o *Once) unavailable(act string, err error) *problem.Problem {
+	o.Log.Error("web", "act", act+" idempotency record", "error", err)
 	return problem.New(http.StatusServiceUnavailable, "the request could not be written down", "try again")
 }
 

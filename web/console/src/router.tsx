@@ -55,6 +55,9 @@ const build = createRoute({
   getParentRoute: () => shell, path: '/releases/$id/build', component: lazyRouteComponent(() => import('./pages/release/build'), 'BuildPage'),
   validateSearch: (s: Record<string, unknown>): { step?: string; platform?: string; q?: string } => ({ step: text(s.step), platform: text(s.platform), q: text(s.q) }),
 })
+const place = createRoute({
+  getParentRoute: () => shell, path: '/places/$team/$name/$env', component: lazyRouteComponent(() => import('./pages/place'), 'PlacePage'),
+})
 const experiments = createRoute({
   getParentRoute: () => shell, path: '/experiments', component: lazyRouteComponent(() => import('./pages/experiments'), 'Experiments'),
   validateSearch: (s: Record<string, unknown>): { name?: string } => ({ name: text(s.name) }),
@@ -69,7 +72,7 @@ const tokens = createRoute({
   getParentRoute: () => shell, path: '/tokens', component: lazyRouteComponent(() => import('./pages/tokens'), 'Tokens'),
 })
 
-const tree = root.addChildren([signIn, shell.addChildren([board, releases, release, build, experiments, clusters, slos, tokens])])
+const tree = root.addChildren([signIn, shell.addChildren([board, releases, release, build, place, experiments, clusters, slos, tokens])])
 
 export function newRouter(client: QueryClient) {
   return createRouter({ routeTree: tree, context: { client }, defaultPreload: 'intent', defaultPreloadStaleTime: 0, scrollRestoration: true, defaultErrorComponent: Crash })

@@ -1,8 +1,6 @@
 // The only place that talks to the server. Every answer that is not 2xx becomes an
 // ApiError with the server's own words and hint.
-import type {
-  Board, Build, Cluster, Components, Experiment, LogMatches, LogPage, NewToken, Page, Problem, Release, ReleaseSummary, Run, Session, SLO, Token,
-} from './types'
+import type { Board, Build, Cluster, Comparison, Components, Experiment, LogMatches, LogPage, NewToken, Page, Place, Problem, Release, ReleaseSummary, Run, Session, SLO, Token } from './types'
 import { summary } from './summary'
 
 export class ApiError extends Error {
@@ -100,7 +98,10 @@ export const api = {
   build: (id: string, s?: AbortSignal) => get<Build>(`${release(id)}/build`, s),
   sbom: (id: string, f: { platform: string; q?: string; after?: number; limit: number }, s?: AbortSignal) => get<Components>(`${release(id)}/sbom${query({ ...f })}`, s),
 
-  rollback: (id: string, body: { env: string; reason: string }, m: Mutation) => call<Release>('POST', `${release(id)}/rollback`, body, m),
+  place: (service: string, env: string, s?: AbortSignal) => get<Place>(`/place${query({ service, env })}`, s),
+  drift: (f: { service: string; env: string; to?: string }, s?: AbortSignal) => get<Page<Comparison>>(`/drift${query({ ...f })}`, s),
+
+  rollback: (id: string, body: { env: string; to?: string; reason: string }, m: Mutation) => call<Release>('POST', `${release(id)}/rollback`, body, m),
   approve: (id: string, body: { env: string; reason: string }, m: Mutation) => call<Release>('POST', `${release(id)}/approve`, body, m),
   hold: (id: string, body: { reason: string }, m: Mutation) => call<Release>('POST', `${release(id)}/hold`, body, m),
   free: (id: string, body: { reason: string }, m: Mutation) => call<Release>('POST', `${release(id)}/free`, body, m),

@@ -63,6 +63,15 @@ export function useBoard(filters: BoardFilters) {
   })
 }
 
+export function usePlace(service: string, env: string) {
+  return useQuery({ queryKey: ['place', service, env], queryFn: ({ signal }) => api.place(service, env, signal), refetchInterval: 5_000, placeholderData: (old) => old })
+}
+
+/** useDrift compares the clusters of a service with the revision they are on, or with that of a release to return to. */
+export function useDrift(f: { service: string; env: string; to?: string }, open = true) {
+  return useQuery({ queryKey: ['drift', f], queryFn: ({ signal }) => api.drift(f, signal), enabled: open, staleTime: 0, refetchInterval: 10_000 })
+}
+
 export function useReleases(filters: ReleaseFilters) {
   return useInfiniteQuery({
     queryKey: ['releases', filters],

@@ -132,6 +132,15 @@ export interface Experiment { name: string; spec: ExperimentSpec; next?: string;
 export interface Cluster {
   name: string; labels?: Record<string, string>; state: 'Ready' | 'Unreachable' | 'Unknown'; message?: string; chaos?: boolean
 }
+/** Place is one service in one environment: what is verified there, where it is, and what it could return to. */
+export interface Place {
+  service: string; env: string; current?: Placed; occupant?: string; hold?: Hold; kept: Placed[] | null
+  waves: { name: string; targets: PlaceTarget[] | null }[] | null; left?: PlaceTarget[]
+}
+export interface PlaceTarget { cluster: string; state: string; revision?: string; message?: string }
+/** Comparison is how a cluster differs from a revision: from what is there to what is wanted. */
+export interface Comparison { cluster: string; revision: string; objects: Difference[] | null; problem?: string; hint?: string }
+export interface Difference { kind: string; namespace?: string; name: string; act: 'create' | 'change' | 'delete' | 'wait'; text?: string }
 export interface SLOCluster { cluster: string; state: 'ok' | 'breach' | 'nodata'; measured?: number }
 export interface SLO { name: string; service: string; objective: number; window: string; clusters: SLOCluster[] | null }
 

@@ -59,6 +59,12 @@ export const en = {
     after: (env: string) => `after ${env}`, clusters: (n: number) => s(n, 'cluster', 'clusters'), open: 'open the release', notHere: 'not delivered here',
     caption: 'Services by environments',
   },
+  slot: {
+    in: 'in', fleet: 'Clusters by wave', occupied: 'a release is under way', left: 'no wave', behind: 'catches up', current: 'current', nowhere: 'On no cluster yet', nowhereHint: 'The first release that is verified here brings it.',
+    drift: 'Differences', driftLead: 'From what is on the cluster now to the revision it is on; secrets are masked.', same: 'as in git', kept: 'Could return to', keptLead: 'The last verified releases, newest first.',
+    act: { create: 'is created', change: 'is changed', delete: 'is deleted', wait: 'waits for approval' } as Record<string, string>,
+    to: 'Return to', last: 'last verified', will: 'What it will do', nothing: 'nothing changes', nothingKept: 'No other release was ever verified here: there is nothing to return to.',
+  },
   releases: {
     title: 'Releases', lead: 'Newest first.', search: 'Commit, message or author', none: 'No releases yet', noneHint: 'Push a commit to a repository that has a .seatrial.yaml.',
     noMatch: 'No release matches these filters', where: 'Where', end: 'No older releases', shown: (n: number) => `${n} shown`, caption: 'Releases, newest first',

@@ -131,7 +131,7 @@ function Row({ service, environments }: { service: BoardService; environments: B
         <Link to="/releases" search={{ service: service.service }} className="board-service"><span className="quiet">{team}/</span>{name}</Link>
       </th>
       <td>{service.latest ? <Latest release={service.latest} /> : <span className="quiet">–</span>}</td>
-      {environments.map((e) => <Cell key={e.name} environment={e} slot={(service.slots ?? []).find((s) => s.env === e.name)} latest={service.latest} />)}
+      {environments.map((e) => <Cell key={e.name} service={service.service} environment={e} slot={(service.slots ?? []).find((s) => s.env === e.name)} latest={service.latest} />)}
     </tr>
   )
 }
@@ -148,8 +148,9 @@ function Latest({ release }: { release: ReleaseSummary }) {
 // Phases in which a release is heading for an environment without occupying it yet.
 const heading: readonly Phase[] = ['Approving', 'Verified']
 
-function Cell({ slot, environment, latest }: { slot: BoardSlot | undefined; environment: BoardEnvironment; latest: ReleaseSummary | undefined }) {
+function Cell({ service, slot, environment, latest }: { service: string; slot: BoardSlot | undefined; environment: BoardEnvironment; latest: ReleaseSummary | undefined }) {
   const t = useT()
+  const [team = '', name = ''] = service.split('/')
   const releasing = slot?.releasing ?? (latest?.env === environment.name && heading.includes(latest.phase) ? latest : undefined)
   if (!slot) return <td className="board-cell"><span className="small quiet">{t.board.notHere}</span></td>
   const targets = slot.targets ?? []
@@ -163,7 +164,7 @@ function Cell({ slot, environment, latest }: { slot: BoardSlot | undefined; envi
             <span className="small quiet">{slot.occupant === slot.current.release ? t.board.placed : t.board.verified} <Age at={slot.current.at} /></span>
           </span>
         ) : <span className="small quiet">{t.board.empty}</span>}
-        {slot.current && <span className="row tight small"><HealthStatus health={slot.health ?? 'Unknown'} />{targets.length > 0 && <span className="quiet num" title={targets.map((x) => `${x.cluster}: ${x.state ?? '?'}${x.message ? ` (${x.message})` : ''}`).join('\n')}>{t.board.targets(healthy, targets.length)}</span>}</span>}
+        {slot.current && <span className="row tight small"><HealthStatus health={slot.health ?? 'Unknown'} />{targets.length > 0 && <Link className="quiet num" to="/places/$team/$name/$env" params={{ team, name, env: environment.name }} title={targets.map((x) => `${x.cluster}: ${x.state ?? '?'}${x.message ? ` (${x.message})` : ''}`).join('\n')}>{t.board.targets(healthy, targets.length)}</Link>}</span>}
         {releasing && <Releasing release={releasing} environment={environment} />}
         {slot.hold && <span className="small" title={slot.hold.reason}><Status tone="held" badge>{t.board.hold}</Status> <span className="quiet">{slot.hold.reason}</span></span>}
       </div>

@@ -1,13 +1,14 @@
 import { useQueryClient } from '@tanstack/react-query'
 import { useId, useState } from 'react'
 import { api } from '../../api/client'
-import { keepRelease } from '../../api/hooks'
+import { keepRelease, useDrift, usePlace } from '../../api/hooks'
 import type { Release } from '../../api/types'
 import { useT } from '../../i18n'
 import { actionNames, liveEnvironments, why, type ActionName } from '../../journey/actions'
 import { stageNow } from '../../journey/journey'
 import { Confirm } from '../../ui/confirm'
-import { Action } from '../../ui/parts'
+import { Action, Note } from '../../ui/parts'
+import { Differences } from '../differences'
 
 export function Actions({ r }: { r: Release }) {
   const t = useT()
@@ -30,12 +31,13 @@ function Ask({ name, r, onClose, onDone }: { name: ActionName; r: Release; onClo
   const client = useQueryClient()
   const choices = name === 'rollback' ? liveEnvironments(r) : name === 'approve' ? [stageNow(r)?.env ?? ''] : []
   const [env, setEnv] = useState(choices[0] ?? '')
+  const [to, setTo] = useState('')
   // The version the person saw when the question was opened; read again after a refusal.
   const [seen, setSeen] = useState(r.version)
   const send = (reason: string, key: string): Promise<Release> => {
     const mutation = { key, version: seen }
     switch (name) {
-      case 'rollback': return api.rollback(r.id, { env, reason }, mutation)
+      case 'rollback': return api.rollback(r.id, { env, reason, ...(to === '' ? {} : { to }) }, mutation)
       case 'approve': return api.approve(r.id, { env, reason }, mutation)
       case 'hold': return api.hold(r.id, { reason }, mutation)
       case 'free': return api.free(r.id, { reason }, mutation)
@@ -54,6 +56,32 @@ function Ask({ name, r, onClose, onDone }: { name: ActionName; r: Release; onClo
           <select id={id} className="select" value={env} onChange={(e) => setEnv(e.target.value)}>{choices.map((c) => <option key={c}>{c}</option>)}</select>
         </div>
       )}
+      {name === 'rollback' && <Return r={r} env={env} to={to} onTo={setTo} />}
     </Confirm>
+  )
+}
+
+/** Return chooses what to go back to, and shows what that would change on each cluster. */
+function Return({ r, env, to, onTo }: { r: Release; env: string; to: string; onTo: (id: string) => void }) {
+  const t = useT()
+  const id = useId()
+  const place = usePlace(r.service, env)
+  const kept = (place.data?.kept ?? []).filter((p) => p.release !== r.id)
+  const chosen = to === '' ? kept[0]?.release : to
+  const drift = useDrift({ service: r.service, env, to: chosen }, chosen !== undefined)
+  if (place.data && kept.length === 0) return <Note tone="wait">{t.slot.nothingKept}</Note>
+  return (
+    <>
+      <div className="field">
+        <label htmlFor={id}>{t.slot.to}</label>
+        <select id={id} className="select" value={to} onChange={(e) => onTo(e.target.value)}>
+          {kept.map((p, i) => <option key={p.release} value={i === 0 ? '' : p.release}>{p.commit.slice(0, 8)} {i === 0 ? `(${t.slot.last})` : ''}</option>)}
+        </select>
+      </div>
+      <section aria-label={t.slot.will}>
+        <h3 className="small">{t.slot.will}</h3>
+        <div className="preview"><Differences answer={drift} same={t.slot.nothing} /></div>
+      </section>
+    </>
   )
 }

@@ -156,7 +156,6 @@ func documents(ctx context.Context, files source.Files, at place, o Options) (m 
 // beside it are not below it; overlays without a choice would be an accident.
 func plain(files source.Files, dir string, o Options) ([]manifest.Document, error) {
 	var docs []manifest.Document
-	other := func(name string, e source.Entry) bool { return !e.Dir && !isManifest(name) }
 	err := source.Walk(files, dir, other, func(name string) error {
 		data, err := files.Read(name)
 		if err != nil {
@@ -172,12 +171,13 @@ func plain(files source.Files, dir string, o Options) ([]manifest.Document, erro
 	return docs, err
 }
 
-func isManifest(name string) bool {
+// other reports whether an entry is neither a folder nor a file of manifests.
+func other(name string, e source.Entry) bool {
 	switch path.Ext(name) {
 	case ".yaml", ".yml", ".json":
-		return true
+		return false
 	}
-	return false
+	return !e.Dir
 }
 
 func finish(at place, m made, o Options) (Rendered, error) {

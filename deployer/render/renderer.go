@@ -111,23 +111,14 @@ func keepable(at place, m made) (kept, error) {
 // smallBytes of YAML cost this process little, whatever they say.
 const smallBytes = 256 << 10
 
-// small reports whether plain manifests may be read in this process.
+// small reports whether plain manifests may be read in this process. What cannot be read is
+// the child's to explain.
 func small(root fs.FS, dir string) bool {
-	left := int64(smallBytes)
-	err := fs.WalkDir(root, dir, func(_ string, d fs.DirEntry, err error) error {
-		if err != nil || !isManifest(d.Name()) {
-			return err
-		}
-		info, err := d.Info()
-		if err == nil && !d.IsDir() {
-			left -= info.Size()
-		}
-		if left < 0 {
-			return fs.SkipAll
-		}
+	tree := source.New(root, source.Limits{Files: 100, Bytes: smallBytes})
+	return source.Walk(tree, dir, other, func(name string) error {
+		_, err := tree.Read(name)
 		return err
-	})
-	return err == nil && left >= 0
+	}) == nil
 }
 
 // job is what a child is asked to do.

@@ -1,7 +1,7 @@
 // Package jsonnet evaluates main.jsonnet of a folder to objects.
 //
-// Start at Evaluate. Imports lead to files of the tree only; there are no native functions,
-// and nothing that is not in the tree or a param is ever seen.
+// Start at Evaluate. Imports lead to files of the tree only; there are no native functions.
+// It never sees anything that is not in the tree or a param.
 package jsonnet
 
 import (

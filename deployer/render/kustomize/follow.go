@@ -1,6 +1,7 @@
 package kustomize
 
 import (
+	"bytes"
 	"fmt"
 	"path"
 	"regexp"
@@ -19,6 +20,8 @@ type copier struct {
 	files source.Files
 	mem   filesys.FileSystem
 	done  map[string]bool
+
+	limit, objects int // the library's time grows with the square of their number
 }
 
 // folder copies one folder and follows its kustomization.
@@ -161,6 +164,12 @@ func (c *copier) ref(dir, file, ref string, folders bool) error {
 		data, err := c.file(at)
 		if err != nil {
 			return err
+		}
+		if folders {
+			c.objects += 1 + bytes.Count(data, []byte("\n---"))
+		}
+		if c.objects > c.limit {
+			return manifest.TooMany(at, c.limit)
 		}
 		return c.plugin(at, data, folders)
 	case what == source.Folder:

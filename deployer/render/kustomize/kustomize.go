@@ -33,7 +33,7 @@ func In(files source.Files, dir string) (string, error) {
 // Build makes the objects of the kustomization in dir, at most limit.
 func Build(files source.Files, dir string, limit int) ([]manifest.Document, error) {
 	mem := filesys.MakeFsInMemory()
-	c := &copier{files: files, mem: mem, done: map[string]bool{}}
+	c := &copier{files: files, mem: mem, done: map[string]bool{}, limit: limit}
 	if err := c.folder(dir); err != nil {
 		return nil, err
 	}

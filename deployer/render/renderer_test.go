@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -116,6 +117,33 @@ func TestIsolationIsToldOnce(t *testing.T) {
 	what, err := renderer(t, render.Config{}).Isolation(t.Context())
 	if err != nil && hint.Of(err) == "" || !strings.Contains(what, "512 MiB of memory") || err == nil && !strings.Contains(what, "no network") {
 		t.Errorf("%q, %v (hint %q)", what, err, hint.Of(err))
+	}
+}
+
+func TestWithoutNamespacesRenderingGoesOnAndSaysSo(t *testing.T) {
+	r := renderer(t, render.Config{})
+	if !r.Refuse(syscall.EPERM) {
+		t.Fatal("a refusal at the start was taken for something else")
+	}
+	if _, err := r.Render(t.Context(), tree(chart(nil)), options()); err != nil {
+		t.Fatal(err)
+	}
+	what, err := r.Isolation(t.Context())
+	if err == nil || !strings.Contains(hint.Of(err), "user namespaces") || strings.Contains(what, "no network") {
+		t.Errorf("%q, %v (hint %q)", what, err, hint.Of(err))
+	}
+}
+
+func TestNoLaterTroubleTakesTheNamespacesAway(t *testing.T) {
+	r := renderer(t, render.Config{})
+	if _, err := r.Isolation(t.Context()); err != nil {
+		t.Fatalf("this machine has no user namespaces: %v", err)
+	}
+	if r.Refuse(syscall.EPERM) {
+		t.Error("namespaces were given up after they had worked")
+	}
+	if r := renderer(t, render.Config{}); r.Refuse(syscall.EAGAIN) || r.Refuse(fs.ErrNotExist) {
+		t.Error("a passing trouble was taken for a refusal")
 	}
 }
 

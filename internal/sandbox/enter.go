@@ -12,7 +12,7 @@ import (
 )
 
 // maxStack of one goroutine, in bytes: a recursion without end ends here, with a message.
-const maxStack = 128 << 20
+const maxStack = 64 << 20
 
 // Enter is the child's first act: it takes from this process whatever Start's arguments
 // say, for good.
@@ -40,7 +40,7 @@ func Enter(args []string) error {
 		what  int
 		limit uint64
 	}{
-		{unix.RLIMIT_DATA, uint64(memory)}, {unix.RLIMIT_CPU, cpu}, {unix.RLIMIT_FSIZE, 0}, {unix.RLIMIT_CORE, 0}, {unix.RLIMIT_NOFILE, 32},
+		{unix.RLIMIT_DATA, uint64(memory) * overhead}, {unix.RLIMIT_CPU, cpu}, {unix.RLIMIT_FSIZE, 0}, {unix.RLIMIT_CORE, 0}, {unix.RLIMIT_NOFILE, 32},
 	} {
 		if err := unix.Setrlimit(l.what, &unix.Rlimit{Cur: l.limit, Max: l.limit}); err != nil {
 			return fmt.Errorf("enter: limit %d: %w", l.what, err)

@@ -112,7 +112,7 @@ func (c *Child) why(err error) error {
 		killed = w.Signal() == syscall.SIGKILL || w.Signal() == syscall.SIGXCPU
 	}
 	switch {
-	case strings.Contains(said, "out of memory") || strings.Contains(said, "cannot allocate memory"):
+	case strings.Contains(said, "out of memory") || strings.Contains(said, "cannot allocate memory") || strings.Contains(said, "failed to allocate"):
 		return fmt.Errorf("%w of %d MiB of memory", ErrOver, c.limits.Memory>>20)
 	case strings.Contains(said, "stack overflow"):
 		return fmt.Errorf("%w of how deep calls may go", ErrOver)

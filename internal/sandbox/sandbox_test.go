@@ -47,7 +47,7 @@ func act(what string) {
 		var all [][]byte
 		for range 1 << 20 {
 			b := make([]byte, 1<<20)
-			for i := range b {
+			for i := 0; i < len(b); i += 4096 {
 				b[i] = 1
 			}
 			all = append(all, b)
@@ -71,11 +71,15 @@ func deep(n int) int { return deep(n+1) + 1 }
 // start runs the child with and without namespaces, the former where the kernel allows.
 func start(t *testing.T, bare bool, what string) *sandbox.Child {
 	t.Helper()
+	limits := sandbox.Limits{Memory: 192 << 20, CPU: 2 * time.Minute}
+	if what == "loop" {
+		limits.CPU = 2 * time.Second
+	}
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := sandbox.Start(sandbox.Box{Exec: self, Args: []string{"child"}, Bare: bare, Limits: sandbox.Limits{Memory: 256 << 20, CPU: 2 * time.Second}})
+	c, err := sandbox.Start(sandbox.Box{Exec: self, Args: []string{"child"}, Bare: bare, Limits: limits})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +116,7 @@ func TestABareChildHasNoEnvironment(t *testing.T) {
 
 func TestWhatAChildDiedOf(t *testing.T) {
 	for _, c := range []struct{ what, want string }{
-		{"fill", "over the limit of 256 MiB of memory"},
+		{"fill", "over the limit of 192 MiB of memory"},
 		{"deep", "over the limit of how deep calls may go"},
 		{"loop", "over the limit of 2s of processor time"},
 		{"fail", "on purpose"},

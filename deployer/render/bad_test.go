@@ -59,6 +59,10 @@ func TestBadInputIsRefusedWithTheNextStep(t *testing.T) {
 		{"empty documents only", map[string]string{"deploy/a.yaml": "---\n---\n# nothing\n---\n"}, "holds no manifest"},
 		{"something after the end of a document", map[string]string{"deploy/a.yaml": service + "...\nkind: Secret\n"}, "something follows"},
 		{"a base that refers to itself", map[string]string{"deploy/kustomization.yaml": "resources: [sub]\n", "deploy/sub/kustomization.yaml": "resources: [..]\n"}, "cycle"},
+		{"an alias bomb in a resource", map[string]string{"deploy/kustomization.yaml": "resources: [a.yaml]\n", "deploy/a.yaml": "apiVersion: v1\nkind: X\nmetadata: {name: x}\n" + aliases()}, "deploy"},
+		{"an alias bomb in values", chart(map[string]string{"deploy/values.yaml": aliases()}), "excessive aliasing"},
+		{"an alias bomb in a kustomization", kust(aliases() + "resources: [web.yaml]\n"), "excessive aliasing"},
+		{"an absolute path", kust("resources: [web.yaml, /etc/hostname]\n"), "/etc/hostname, outside of the repository"},
 		{"a remote base by address", kust("resources: [web.yaml, 'https://198.51.100.1/x//y?ref=main']\n"), "remote reference"},
 		{"a remote base over git", kust("resources: [web.yaml, 'git::ssh://198.51.100.1/x']\n"), "remote reference"},
 		{"a remote file as a resource", kust("resources: [web.yaml, 'http://198.51.100.1/x.yaml']\n"), "remote reference"},
@@ -82,6 +86,15 @@ func TestBadInputIsRefusedWithTheNextStep(t *testing.T) {
 			}
 		})
 	}
+}
+
+// aliases are few bytes that stand for many.
+func aliases() string {
+	out := "a: &a [x,x,x,x,x,x,x,x,x,x]\n"
+	for i := range 9 {
+		out += fmt.Sprintf("%c: &%c [*%[3]c,*%[3]c,*%[3]c,*%[3]c,*%[3]c,*%[3]c,*%[3]c,*%[3]c,*%[3]c,*%[3]c]\n", 'b'+i, 'b'+i, 'a'+i)
+	}
+	return out
 }
 
 // bomb is a gzip of zeros, many times its size.

@@ -66,7 +66,12 @@ func act(what string) {
 	}
 }
 
-func deep(n int) int { return deep(n+1) + 1 }
+func deep(n int) int {
+	if n < 0 {
+		return 0
+	}
+	return deep(n+1) + 1
+}
 
 // start runs the child with and without namespaces, the former where the kernel allows.
 func start(t *testing.T, bare bool, what string) *sandbox.Child {

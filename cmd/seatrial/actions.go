@@ -39,6 +39,9 @@ func (s *server) content(ctx context.Context, r release.Release, env release.Env
 		return render.Rendered{}, err
 	}
 	tree, err := s.repos.Tree(ctx, s.settings.RepoURL(r.Repo), r.Ref, r.Commit, "", git.Limits{Files: 20000, Bytes: 64 << 20})
+	if errors.Is(err, git.ErrUnfit) || errors.Is(err, git.ErrTooBig) {
+		err = unrenderable{err}
+	}
 	if err != nil {
 		return render.Rendered{}, err
 	}

@@ -178,6 +178,9 @@ func (r *Renderer) why(ctx, limited context.Context, c *child, at place, o Optio
 	if errors.Is(ended, sandbox.ErrOver) {
 		return hint.Add(fmt.Errorf("render %s: %w", at.Path, ended), endless)
 	}
+	if errors.Is(ended, sandbox.ErrCrashed) {
+		return gaveUp(at, ended)
+	}
 	return hint.Add(fmt.Errorf("render %s: %w: %w: %w", at.Path, ErrUnable, err, ended), "it is tried again; if it stays, look at the machine's memory")
 }
 

@@ -12,7 +12,7 @@ import (
 )
 
 // maxStack of one goroutine, in bytes: a recursion without end ends here, with a message.
-const maxStack = 64 << 20
+const maxStack = 32 << 20
 
 // Enter is the child's first act: it takes from this process whatever Start's arguments
 // say, for good.

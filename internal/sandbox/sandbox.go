@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -101,8 +102,18 @@ func (c *Child) Ended() error {
 	return c.end
 }
 
-// ErrOver says that a child needed more than it was allowed.
-var ErrOver = errors.New("over the limit")
+// What a child may die of by its own work. Any other error is the machine's.
+var (
+	ErrOver    = errors.New("over the limit") // it needed more than it was allowed
+	ErrCrashed = errors.New("the child crashed")
+)
+
+// crashed is the exit code of a Go program that its runtime gave up.
+const crashed = 2
+
+// noMemory is how the runtime, the C library and the race detector say it: whoever asks for
+// the last of it finds none, a thread that needs a stack among them.
+var noMemory = []string{"out of memory", "cannot allocate memory", "failed to allocate", "pthread_create failed", "failed to create new OS thread"}
 
 func (c *Child) why(err error) error {
 	said := c.stderr.String()
@@ -112,7 +123,7 @@ func (c *Child) why(err error) error {
 		killed = w.Signal() == syscall.SIGKILL || w.Signal() == syscall.SIGXCPU
 	}
 	switch {
-	case strings.Contains(said, "out of memory") || strings.Contains(said, "cannot allocate memory") || strings.Contains(said, "failed to allocate"):
+	case slices.ContainsFunc(noMemory, func(words string) bool { return strings.Contains(said, words) }):
 		return fmt.Errorf("%w of %d MiB of memory", ErrOver, c.limits.Memory>>20)
 	case strings.Contains(said, "stack overflow"):
 		return fmt.Errorf("%w of how deep calls may go", ErrOver)
@@ -122,6 +133,9 @@ func (c *Child) why(err error) error {
 		return errors.New("the child was killed")
 	}
 	first, _, _ := strings.Cut(strings.TrimSpace(said), "\n")
+	if state.ExitCode() == crashed {
+		return fmt.Errorf("%w: %.200s", ErrCrashed, first)
+	}
 	return errors.Join(err, fmt.Errorf("the child ended early: %.200s", first))
 }
 

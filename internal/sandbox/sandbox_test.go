@@ -124,7 +124,7 @@ func TestWhatAChildDiedOf(t *testing.T) {
 		{"fill", "over the limit of 192 MiB of memory"},
 		{"deep", "over the limit of how deep calls may go"},
 		{"loop", "over the limit of 2s of processor time"},
-		{"fail", "on purpose"},
+		{"fail", "the child crashed: panic: on purpose"},
 	} {
 		for _, bare := range []bool{false, true} {
 			child := start(t, bare, c.what)

@@ -83,6 +83,7 @@ require (
 	github.com/go-logr/logr v1.4.4
 	github.com/google/go-containerregistry v0.22.1
 	github.com/google/go-github/v72 v72.0.0
+	github.com/google/go-jsonnet v0.22.0
 	github.com/google/licensecheck v0.3.1
 	github.com/google/uuid v1.6.1-0.20241114170450-2d3c2a9cc518
 	github.com/hashicorp/hcl/v2 v2.25.0

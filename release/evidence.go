@@ -5,7 +5,7 @@ import "time"
 // Evidence is the replayable record of one check: what was claimed, what was asked,
 // what came back and how it was judged.
 type Evidence struct {
-	Gate      string            `json:"gate"`              // "policy", "signature", "health", "slo", "trial"
+	Gate      string            `json:"gate"`              // "policy", "signature", "render", "health", "slo", "trial"
 	Claim     string            `json:"claim"`             // a sentence: "availability of shop/web is at least 99 %"
 	Holds     bool              `json:"holds"`             // whether the claim was found true
 	Cluster   string            `json:"cluster,omitempty"` // the target it was observed on

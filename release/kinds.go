@@ -82,6 +82,8 @@ type EnvironmentSpec struct {
 	Prune        Prune        `json:"prune,omitzero"`
 	SyncTimeout  Duration     `json:"syncTimeout,omitempty"` // a wave not healthy by then is refused; default 5m
 	OnUnmatch    string       `json:"onUnmatch,omitempty"`   // "leave" (default) or "withdraw"
+
+	Params map[string]string `json:"params,omitempty"` // what manifests are rendered with here, by name: domain: shop.example. Never secrets
 }
 
 // DesiredState is the branch that holds an environment's rendered manifests.

@@ -38,18 +38,21 @@ func (s *server) content(ctx context.Context, r release.Release, env release.Env
 		return render.Rendered{}, err
 	}
 	tree, err := s.repos.Tree(ctx, s.settings.RepoURL(r.Repo), r.Ref, r.Commit, "", git.Limits{Files: 20000, Bytes: 64 << 20})
+	if errors.Is(err, git.ErrUnfit) || errors.Is(err, git.ErrTooBig) {
+		err = unrenderable{err}
+	}
 	if err != nil {
 		return render.Rendered{}, err
 	}
-	o := render.Options{Path: p.Spec.Deploy.Manifests, Env: release.Env(env.Meta.Name), Service: r.Service}
+	o := render.Options{Path: p.Spec.Deploy.Manifests, Env: release.Env(env.Meta.Name), Service: r.Service, Params: env.Spec.Params}
 	if len(project.Spec.Namespaces) > 0 {
 		o.Namespace = project.Spec.Namespaces[0]
 	}
 	if r.Artifact != nil {
 		o.Image = r.Artifact.Reference()
 	}
-	out, err := render.Render(ctx, tree, o)
-	if err != nil && ctx.Err() == nil {
+	out, err := s.renderer.Render(ctx, tree, o)
+	if err != nil && ctx.Err() == nil && !errors.Is(err, render.ErrUnable) {
 		err = unrenderable{err}
 	}
 	return out, err
@@ -141,6 +144,9 @@ func (s *server) checkIn(ctx context.Context, r release.Release, name release.En
 		return "", release.Refuse(strings.Join(problems, "; "), "install the kind's CustomResourceDefinition on the clusters first, or take the object out"), nil
 	}
 	verdict, err := s.gate.Check(ctx, policies.Input{Release: r, Environment: env, Project: project, Manifests: bodies(rendered.Objects), Policies: s.world.Now().Policies})
+	for _, note := range rendered.Notes {
+		verdict = verdict.With(release.Evidence{Gate: "render", Claim: note, Holds: true})
+	}
 	return rendered.Digest, verdict, err
 }
 

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/seatrial/seatrial/builder/sbom/scan"
+	"github.com/seatrial/seatrial/cmd/seatrial/rendering"
 	"github.com/seatrial/seatrial/cmd/seatrial/settings"
 	"github.com/seatrial/seatrial/internal/hint"
 	"github.com/seatrial/seatrial/internal/kube"
@@ -77,6 +78,7 @@ func serve(ctx context.Context, set settings.Settings, secrets settings.Secrets,
 		return errors.Join(err, console.Close(), inside.Close(), s.close())
 	}
 	kube.Quiet()
+	rendering.Tell(ctx, s.renderer, log)
 	slim()
 	log.Info("serving", "version", version, "console", set.ExternalURL, "metrics", set.Metrics)
 	err = s.run(ctx, console, inside, metrics)

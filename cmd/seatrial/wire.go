@@ -20,6 +20,7 @@ import (
 	"github.com/seatrial/seatrial/chaos/schedule"
 	"github.com/seatrial/seatrial/cmd/seatrial/arrivals"
 	"github.com/seatrial/seatrial/cmd/seatrial/builds"
+	"github.com/seatrial/seatrial/cmd/seatrial/rendering"
 	"github.com/seatrial/seatrial/cmd/seatrial/retention"
 	"github.com/seatrial/seatrial/cmd/seatrial/settings"
 	"github.com/seatrial/seatrial/cmd/seatrial/shelf"
@@ -28,6 +29,7 @@ import (
 	"github.com/seatrial/seatrial/deployer"
 	"github.com/seatrial/seatrial/deployer/desired"
 	"github.com/seatrial/seatrial/deployer/live"
+	"github.com/seatrial/seatrial/deployer/render"
 	"github.com/seatrial/seatrial/internal/forge"
 	"github.com/seatrial/seatrial/internal/git"
 	"github.com/seatrial/seatrial/internal/kube"
@@ -73,10 +75,11 @@ type server struct {
 	gate      *policies.Gate
 	approving *policies.Approving
 
-	live    *live.Clusters
-	desired *desired.Store
-	rollout *deployer.Rollout
-	fleet   *deployer.Fleet
+	renderer *render.Renderer
+	live     *live.Clusters
+	desired  *desired.Store
+	rollout  *deployer.Rollout
+	fleet    *deployer.Fleet
 
 	prometheus *slo.Prometheus
 	sloGate    *slo.Gate
@@ -114,6 +117,9 @@ func (s *server) close() error {
 	var all []error
 	if s.live != nil {
 		s.live.Close()
+	}
+	if s.renderer != nil {
+		s.renderer.Close()
 	}
 	if s.logs != nil {
 		all = append(all, s.logs.Close())
@@ -185,10 +191,11 @@ func (s *server) wireArtifacts() (err error) {
 	if s.verifier, err = signing.NewVerifier(s.registry, keys.Public()...); err != nil {
 		return err
 	}
-	self, err := os.Executable()
+	self, err := rendering.Self()
 	if err != nil {
-		return fmt.Errorf("find our own program: %w", err)
+		return err
 	}
+	s.renderer = render.New(render.Config{Exec: self, Spare: 20 * time.Second})
 	if s.boms, err = sbom.New(sbom.Config{Exec: self, State: s.settings.Path("sboms")}, s.registry.Fetch); err != nil {
 		return err
 	}

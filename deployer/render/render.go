@@ -1,23 +1,29 @@
-// Package render turns a folder of manifests – plain YAML, a kustomization or a Helm
-// chart – into the objects that will be applied.
+// Package render turns a folder of manifests – plain YAML, a kustomization, a Helm chart or
+// Jsonnet – into the objects that will be applied.
 //
-// Start at Render. It never reads outside of the given file system, never runs a program,
-// never opens a connection and refuses what it cannot bound.
+// Start at Renderer.Render, which remembers and renders in a child process; Render does the
+// work in this one. It never reads outside of the given file system, never runs a program
+// but its own, never opens a connection and refuses what it cannot bound.
 package render
 
 import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io/fs"
 	"path"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/seatrial/seatrial/deployer/render/helm"
+	"github.com/seatrial/seatrial/deployer/render/jsonnet"
+	"github.com/seatrial/seatrial/deployer/render/kustomize"
+	"github.com/seatrial/seatrial/deployer/render/manifest"
+	"github.com/seatrial/seatrial/deployer/render/source"
 	"github.com/seatrial/seatrial/internal/hint"
 	"github.com/seatrial/seatrial/release"
 )
@@ -46,13 +52,16 @@ func (l Limits) orDefault() Limits {
 	return l
 }
 
+func (l Limits) source() source.Limits { return source.Limits{Files: l.Files, Bytes: l.Bytes} }
+
 // Options say what to render, for whom.
 type Options struct {
-	Path      string          // of the manifests below the file system's root
-	Env       release.Env     // <Path>/<Env> or <Path>/overlays/<Env> is preferred where it exists
-	Service   release.Service // "shop/web"; an image of that name is replaced by Image
-	Image     string          // repository@digest; empty: no image is replaced, all have to be by digest
-	Namespace string          // for objects that name none
+	Path      string            // of the manifests below the file system's root
+	Env       release.Env       // <Path>/<Env> or <Path>/overlays/<Env> is preferred where it exists
+	Service   release.Service   // "shop/web"; an image of that name is replaced by Image
+	Image     string            // repository@digest; empty: no image is replaced, all have to be by digest
+	Namespace string            // for objects that name none
+	Params    map[string]string // of the environment, by name
 	Limits    Limits
 
 	KubeVersion string   // for Helm, "v1.36.4"; default: the library's
@@ -64,16 +73,19 @@ const (
 	Plain     = "plain"
 	Kustomize = "kustomize"
 	Helm      = "helm"
+	Jsonnet   = "jsonnet"
 )
 
 // Rendered is what came out.
 type Rendered struct {
-	Kind    string // Plain, Kustomize or Helm
+	Kind    string // Plain, Kustomize, Helm or Jsonnet
 	Path    string // the folder that was rendered
 	YAML    []byte // canonical: sorted objects with sorted keys
 	Digest  release.Digest
 	Objects []*unstructured.Unstructured // as in YAML
 	Images  []string                     // all, sorted
+	Notes   []string                     // what people should know, such as hooks that never run
+	Cached  bool                         // the same files were rendered before
 }
 
 // Scope says whether a kind lives in namespaces; known is false when the cluster cannot
@@ -86,25 +98,16 @@ func Render(ctx context.Context, root fs.FS, o Options) (Rendered, error) {
 	o.Limits = o.Limits.orDefault()
 	ctx, cancel := context.WithTimeout(ctx, o.Limits.Time)
 	defer cancel()
-	out := Rendered{}
-	var err error
-	if out.Kind, out.Path, err = locate(root, o); err != nil {
-		return Rendered{}, err
-	}
-	src := &source{root: root, limits: o.Limits}
-	var docs []document
-	switch out.Kind {
-	case Kustomize:
-		docs, err = guarded(ctx, out, func() ([]document, error) { return kustomize(src, out.Path, o) })
-	case Helm:
-		docs, err = guarded(ctx, out, func() ([]document, error) { return helm(ctx, src, out.Path, o) })
-	default:
-		docs, err = plain(src, out.Path, o)
-	}
+	tree := source.New(root, o.Limits.source())
+	at, err := locate(tree, o)
 	if err != nil {
 		return Rendered{}, err
 	}
-	return finish(out, docs, o)
+	m, err := guarded(ctx, at, func() (made, error) { return documents(ctx, tree, at, o) })
+	if err != nil {
+		return Rendered{}, err
+	}
+	return finish(at, m, o)
 }
 
 // Parse reads content as Render writes it, or as a person wrote it by hand onto a
@@ -112,17 +115,74 @@ func Render(ctx context.Context, root fs.FS, o Options) (Rendered, error) {
 func Parse(name string, content []byte, o Options) (Rendered, error) {
 	o.Limits, o.Image = o.Limits.orDefault(), ""
 	if int64(len(content)) > o.Limits.Bytes {
-		return Rendered{}, tooBig(name, o.Limits)
+		return Rendered{}, source.TooBig(name, o.Limits.source())
 	}
-	docs, err := split(name, content, o.Limits.Objects)
+	docs, err := manifest.Split(name, content, o.Limits.Objects)
 	if err != nil {
 		return Rendered{}, err
 	}
-	return finish(Rendered{Kind: Plain, Path: name}, docs, o)
+	return finish(place{Plain, name}, made{docs: docs}, o)
 }
 
-func finish(out Rendered, docs []document, o Options) (Rendered, error) {
-	objs, err := check(docs, o)
+// place is a folder and how it is rendered.
+type place struct{ Kind, Path string }
+
+// made are objects as a renderer makes them: not yet checked, images not yet by digest.
+type made struct {
+	docs  []manifest.Document
+	notes []string
+}
+
+func documents(ctx context.Context, files source.Files, at place, o Options) (m made, err error) {
+	switch at.Kind {
+	case Helm:
+		m.docs, m.notes, err = helm.Render(ctx, files, at.Path, helm.Ask{Name: o.Service.Name(), Namespace: o.Namespace, Env: string(o.Env), Params: o.values(),
+			KubeVersion: o.KubeVersion, APIVersions: o.APIVersions, Objects: o.Limits.Objects, Bytes: o.Limits.Bytes})
+	case Jsonnet:
+		m.docs, err = jsonnet.Evaluate(files, at.Path, jsonnet.Ask{Params: o.params(), Objects: o.Limits.Objects, Bytes: o.Limits.Bytes})
+	case Kustomize:
+		if m.docs, err = kustomize.Build(files, at.Path, o.Limits.Objects); err == nil {
+			err = substitute(m.docs, o)
+		}
+	default:
+		if m.docs, err = plain(files, at.Path, o); err == nil {
+			err = substitute(m.docs, o)
+		}
+	}
+	return m, err
+}
+
+// plain reads every YAML and JSON file below a folder. The folders of other environments
+// beside it are not below it; overlays without a choice would be an accident.
+func plain(files source.Files, dir string, o Options) ([]manifest.Document, error) {
+	var docs []manifest.Document
+	err := source.Walk(files, dir, other, func(name string) error {
+		data, err := files.Read(name)
+		if err != nil {
+			return err
+		}
+		more, err := manifest.Split(name, data, o.Limits.Objects-len(docs))
+		docs = append(docs, more...)
+		return err
+	})
+	if err == nil && len(docs) == 0 {
+		err = hint.Add(fmt.Errorf("folder %s holds no manifest", dir), "commit the manifests as .yaml files, or correct spec.deploy.manifests")
+	}
+	return docs, err
+}
+
+// other reports whether an entry is neither a folder nor a file of manifests.
+func other(name string, e source.Entry) bool {
+	switch path.Ext(name) {
+	case ".yaml", ".yml", ".json":
+		return false
+	}
+	return !e.Dir
+}
+
+func finish(at place, m made, o Options) (Rendered, error) {
+	out := Rendered{Kind: at.Kind, Path: at.Path, Notes: m.notes}
+	objs, err := check(m.docs, o)
 	if err != nil {
 		return Rendered{}, err
 	}
@@ -142,118 +202,89 @@ func finish(out Rendered, docs []document, o Options) (Rendered, error) {
 }
 
 // guarded runs a library that knows neither deadlines nor panics that are errors.
-func guarded(ctx context.Context, at Rendered, do func() ([]document, error)) ([]document, error) {
+func guarded(ctx context.Context, at place, do func() (made, error)) (made, error) {
 	type answer struct {
-		docs []document
-		err  error
+		made
+		err error
 	}
 	got := make(chan answer, 1)
 	go func() {
 		var a answer
 		defer func() {
 			if p := recover(); p != nil {
-				a = answer{err: hint.Add(fmt.Errorf("render %s: the %s library gave up: %v", at.Path, at.Kind, p), "simplify the folder until it renders")}
+				a = answer{err: gaveUp(at, p)}
 			}
 			got <- a
 		}()
-		a.docs, a.err = do()
+		a.made, a.err = do()
 	}()
 	select {
 	case a := <-got:
-		return a.docs, a.err
+		return a.made, a.err
 	case <-ctx.Done():
-		return nil, hint.Add(fmt.Errorf("render %s: %w", at.Path, ctx.Err()), "look for an endless loop in the templates")
+		return made{}, hint.Add(fmt.Errorf("render %s: %w", at.Path, ctx.Err()), endless)
 	}
 }
 
+const endless = "look for an endless loop, or a range over too much, in the templates"
+
+func gaveUp(at place, p any) error {
+	return hint.Add(fmt.Errorf("render %s: the %s library gave up: %.200v", at.Path, at.Kind, p), "simplify the folder until it renders")
+}
+
 // locate finds the folder to render and how.
-func locate(root fs.FS, o Options) (kind, dir string, err error) {
+func locate(files source.Files, o Options) (place, error) {
 	base := path.Clean(o.Path)
 	if o.Path == "" {
 		base = "."
 	}
 	if !fs.ValidPath(base) {
-		return "", "", hint.Add(fmt.Errorf("manifests path %q is not a folder of the repository", o.Path), "write it relative to the repository's root, as deploy/")
+		return place{}, hint.Add(fmt.Errorf("manifests path %q is not a folder of the repository", o.Path), "write it relative to the repository's root, as deploy/")
 	}
-	if !isDir(root, base) {
-		return "", "", hint.Add(fmt.Errorf("manifests folder %s is not in the repository", base), "correct spec.deploy.manifests in .seatrial.yaml, or commit the folder")
+	if found, err := source.IsFolder(files, base); err != nil {
+		return place{}, err
+	} else if !found {
+		return place{}, hint.Add(fmt.Errorf("manifests folder %s is not in the repository", base), "correct spec.deploy.manifests in .seatrial.yaml, or commit the folder")
 	}
-	if isFile(root, path.Join(base, "Chart.yaml")) {
-		return Helm, base, nil
+	if chart, err := source.IsFile(files, path.Join(base, "Chart.yaml")); chart || err != nil {
+		return place{Helm, base}, err
 	}
 	for _, sub := range []string{path.Join(base, string(o.Env)), path.Join(base, "overlays", string(o.Env))} {
-		if o.Env != "" && isDir(root, sub) {
+		found, err := source.IsFolder(files, sub)
+		if err != nil {
+			return place{}, err
+		}
+		if o.Env != "" && found {
 			base = sub
 			break
 		}
 	}
-	switch {
-	case isFile(root, path.Join(base, "Chart.yaml")):
-		return Helm, base, nil
-	case kustomizationIn(root, base) != "":
-		return Kustomize, base, nil
+	kind, err := kindOf(files, base)
+	return place{kind, base}, err
+}
+
+func kindOf(files source.Files, dir string) (string, error) {
+	if chart, err := source.IsFile(files, path.Join(dir, "Chart.yaml")); chart || err != nil {
+		return Helm, err
 	}
-	return Plain, base, nil
-}
-
-func isDir(root fs.FS, name string) bool {
-	i, err := fs.Stat(root, name)
-	return err == nil && i.IsDir()
-}
-
-func isFile(root fs.FS, name string) bool {
-	i, err := fs.Stat(root, name)
-	return err == nil && i.Mode().IsRegular()
-}
-
-// source reads files and counts what it has read.
-type source struct {
-	root   fs.FS
-	limits Limits
-	files  int
-	bytes  int64
-}
-
-func (s *source) read(name string) ([]byte, error) {
-	info, err := fs.Stat(s.root, name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, hint.Add(fmt.Errorf("%s is not in the repository", name), "commit the file, or take the reference out")
+	if name, err := kustomize.In(files, dir); name != "" || err != nil {
+		return Kustomize, err
 	}
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", name, err)
+	if main, err := source.IsFile(files, path.Join(dir, jsonnet.Main)); main || err != nil {
+		return Jsonnet, err
 	}
-	s.files++
-	s.bytes += info.Size()
-	if s.files > s.limits.Files || s.bytes > s.limits.Bytes {
-		return nil, tooBig(name, s.limits)
-	}
-	data, err := fs.ReadFile(s.root, name)
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", name, err)
-	}
-	return data, nil
+	return Plain, nil
 }
 
-func tooBig(name string, l Limits) error {
-	return hint.Add(fmt.Errorf("%s: the manifests are over the limit of %d bytes in %d files", name, l.Bytes, l.Files), "keep only manifests in the folder")
-}
-
-// walk calls fn with every file below dir, in order.
-func (s *source) walk(dir string, fn func(name string, data []byte) error) error {
-	return fs.WalkDir(s.root, dir, func(name string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return fmt.Errorf("read %s: %w", name, err)
+// values are the params as Helm has them: what the platform says of itself is global, so
+// that charts below the chart see it, and a strict schema lets it pass.
+func (o Options) values() map[string]string {
+	values := map[string]string{}
+	for name, value := range o.params() {
+		if strings.HasPrefix(name, own) {
+			name = "global." + name
 		}
-		if d.IsDir() {
-			return nil
-		}
-		if !d.Type().IsRegular() {
-			return hint.Add(fmt.Errorf("%s is not a regular file", name), "replace the link by the file")
-		}
-		data, err := s.read(name)
-		if err != nil {
-			return err
-		}
-		return fn(name, data)
-	})
+		values[name] = value
+	}
+	return values
 }

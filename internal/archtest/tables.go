@@ -69,6 +69,7 @@ func Doors() []Door {
 		{"k8s.io/pod-security-admission", []string{"policies"}, one},
 		{"helm.sh/helm", []string{"deployer"}, one},
 		{"sigs.k8s.io/kustomize", []string{"deployer"}, one},
+		{"github.com/google/go-jsonnet", []string{"deployer"}, one},
 		{"github.com/hashicorp/terraform-exec", []string{"infra"}, one},
 		{"go.etcd.io", []string{"store", "lab"}, one},
 		{"github.com/danielgtaylor/huma", []string{"web"}, one},

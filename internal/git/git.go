@@ -29,6 +29,8 @@ var (
 	ErrNoFile = errors.New("no such file")
 	// ErrTooBig: what was asked for exceeds a limit.
 	ErrTooBig = errors.New("over the limit")
+	// ErrUnfit: the commit holds what is never read: a link out of it, a submodule.
+	ErrUnfit = errors.New("not read")
 	// ErrMoved: the branch moved too often while a commit was being made.
 	ErrMoved = errors.New("the branch keeps moving")
 )

@@ -193,7 +193,7 @@ func TestReadingRefuses(t *testing.T) {
 		{"a file that is not there", func() error { _, err := r.ReadFile(ctx, f.url, "main", good, "x.yaml", 10); return err }, git.ErrNoFile, "x.yaml"},
 		{"a file over the limit", func() error { _, err := r.ReadFile(ctx, f.url, "main", good, "big.txt", 4999); return err }, git.ErrTooBig, "5000 bytes"},
 		{"a tree over the limit", func() error { _, err := r.Tree(ctx, f.url, "main", good, "", git.Limits{Bytes: 100}); return err }, git.ErrTooBig, "100 bytes"},
-		{"a link out of the tree", func() error { _, err := r.Tree(ctx, f.url, "main", bad, "", git.Limits{}); return err }, nil, "link out points to ../../etc/passwd"},
+		{"a link out of the tree", func() error { _, err := r.Tree(ctx, f.url, "main", bad, "", git.Limits{}); return err }, git.ErrUnfit, "link out points to ../../etc/passwd"},
 		{"a link out of an export", func() error { return r.Export(ctx, f.url, "main", bad, "", t.TempDir(), git.Limits{}) }, nil, "outside of the folder"},
 		{"a folder that is not there", func() error { _, err := r.Tree(ctx, f.url, "main", good, "deploy", git.Limits{}); return err }, git.ErrNoFile, "folder deploy"},
 		{"a repository that is not there", func() error { _, err := r.Head(ctx, strings.Replace(f.url, "app", "other", 1), "main"); return err }, nil, "has no repository /other.git"},

@@ -58,7 +58,7 @@ func (w *walk) tree(t *object.Tree, prefix string, depth int) error {
 				return err
 			}
 		case filemode.Submodule:
-			return hint.Add(fmt.Errorf("%s at %s is a submodule", name, w.commit.Short()), "commit its files into the repository: submodules are not read")
+			return hint.Add(fmt.Errorf("%s at %s is a submodule: %w", name, w.commit.Short(), ErrUnfit), "commit its files into the repository: submodules are not read")
 		default:
 			if err := w.file(t, e, name); err != nil {
 				return err
@@ -108,7 +108,7 @@ func inside(link, target string) (string, bool) {
 }
 
 func linkError(link, target string) error {
-	return hint.Add(fmt.Errorf("link %s points to %s, outside of the folder", link, target), "replace the link by the file")
+	return hint.Add(fmt.Errorf("link %s points to %s, outside of the folder: %w", link, target, ErrUnfit), "replace the link by the file")
 }
 
 // CheckLink refuses a link that leads out of the folder it is in.

@@ -2,6 +2,10 @@ package platform
 
 import (
 	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/seatrial/seatrial/release"
@@ -35,6 +39,41 @@ func (c *checker) environment(v *release.Environment) {
 	c.duration(s.SyncTimeout, "spec", "syncTimeout")
 	setDefault(&s.OnUnmatch, "leave")
 	c.OneOf("choice", s.OnUnmatch, []string{"leave", "withdraw"}, "spec", "onUnmatch")
+	c.params(s.Params)
+}
+
+const (
+	maxParams     = 100
+	maxParamBytes = 4096
+)
+
+var (
+	param       = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*$`)
+	paramSecret = regexp.MustCompile(`(?i)(password|passwd|passphrase|token|api[_-]?key|private[_-]?key)s?$`)
+)
+
+// params refuses what would end up in git and should not, and names that cannot all be
+// values: of a and a.b, one would take the other's place.
+func (c *checker) params(all map[string]string) {
+	c.AtMost(maxParams, len(all), "spec", "params")
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		at := []any{"spec", "params", name}
+		switch {
+		case len(name) > 128 || !param.MatchString(name):
+			c.AddKey("want letters, digits, dashes and underscores, with dots between names: ingress.host", at...)
+		case strings.HasPrefix(name, "seatrial.") || strings.HasPrefix(name, "global.seatrial."):
+			c.AddKey("names that begin with seatrial. are the platform's own", at...)
+		case paramSecret.MatchString(name):
+			c.AddKey("looks like a secret: params are rendered into git; keep it in a Secret on the clusters", at...)
+		case len(all[name]) > maxParamBytes:
+			c.Add(fmt.Sprintf("want at most %d bytes", maxParamBytes), at...)
+		}
+		for i, r := range name {
+			if _, both := all[name[:i]]; r == '.' && both {
+				c.AddKey(fmt.Sprintf("%s is a value already, and cannot hold others", name[:i]), at...)
+			}
+		}
+	}
 }
 
 func (c *checker) desiredState(d release.DesiredState) {

@@ -81,6 +81,9 @@ func TestLoadFillsDefaultsIn(t *testing.T) {
 	if s.SLO.Observe.Std() != 30*time.Second || s.SLO.Settle.Std() != 5*time.Second || s.SLO.MinEvents != 100 || s.SLO.MaxWait.Std() != 5*time.Minute {
 		t.Errorf("slo = %+v", s.SLO)
 	}
+	if s.Params["domain"] != "shop.example" || s.Params["replicas"] != "3" {
+		t.Errorf("params = %v", s.Params)
+	}
 	if s.Trial.Observe.Std() != time.Minute || s.Prune.MaxDelete != 10 || s.SyncTimeout.Std() != 5*time.Minute || s.OnUnmatch != "leave" {
 		t.Errorf("spec = %+v", s)
 	}
@@ -121,6 +124,11 @@ func TestLoadRefuses(t *testing.T) {
 		{"a bad choice", "environments/prod.yaml", "onUnmatch: leave", "onUnmatch: delete", `environments/prod.yaml:22:14: spec.onUnmatch: unknown choice "delete" (there is: leave, withdraw)`},
 		{"an unbounded wait", "environments/prod.yaml", "onUnmatch: leave", "syncTimeout: 100h", `environments/prod.yaml:22:16: spec.syncTimeout: want at most 24h, got 100h0m0s`},
 		{"a password in a URL", "environments/prod.yaml", "platform/desired-state", "https://u:p@forge/x", `environments/prod.yaml:7:24: spec.desiredState.repo: has a password in it: credentials are a setting of the server`},
+		{"a param that is no name", "environments/prod.yaml", `params: {domain: shop.example, replicas: "3"}`, "params: {\"a b\": x}", `environments/prod.yaml:23:12: spec.params.a b: want letters, digits, dashes and underscores, with dots between names: ingress.host`},
+		{"a param of the platform's own", "environments/prod.yaml", `params: {domain: shop.example, replicas: "3"}`, "params: {seatrial.team: x}", `environments/prod.yaml:23:12: spec.params.seatrial.team: names that begin with seatrial. are the platform's own`},
+		{"a secret among the params", "environments/prod.yaml", `params: {domain: shop.example, replicas: "3"}`, "params: {db.password: x}", `environments/prod.yaml:23:12: spec.params.db.password: looks like a secret: params are rendered into git; keep it in a Secret on the clusters`},
+		{"a param within a value", "environments/prod.yaml", `params: {domain: shop.example, replicas: "3"}`, "params: {a: x, a.b: y}", `environments/prod.yaml:23:18: spec.params.a.b: a is a value already, and cannot hold others`},
+		{"a param that is not a text", "environments/prod.yaml", `params: {domain: shop.example, replicas: "3"}`, "params: {replicas: [1]}", `environments/prod.yaml:23:22: spec.params.replicas: want text, got a list`},
 		{"a trusted account without a name", "projects/shop.yaml", "channels: [ops, forge]", "pullRequests: {trusted: [ann, \"\"]}", `projects/shop.yaml:8:33: spec.pullRequests.trusted[1]: "": want an account on the forge`},
 		{"an unknown way with forks", "projects/shop.yaml", "channels: [ops, forge]", "pullRequests: {forks: build}", `projects/shop.yaml:8:25: spec.pullRequests.forks: unknown way with forks "build" (there is: wait, refuse)`},
 		{"an unknown channel", "projects/shop.yaml", "[ops, forge]", "[opps, forge]", `projects/shop.yaml:8:14: spec.channels[0]: unknown channel "opps" (did you mean "ops"?)`},

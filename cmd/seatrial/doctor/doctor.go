@@ -18,8 +18,10 @@ import (
 
 	"github.com/seatrial/seatrial/builder/buildkitd"
 	"github.com/seatrial/seatrial/builder/daemons"
+	"github.com/seatrial/seatrial/cmd/seatrial/rendering"
 	"github.com/seatrial/seatrial/cmd/seatrial/settings"
 	"github.com/seatrial/seatrial/cmd/seatrial/world"
+	"github.com/seatrial/seatrial/deployer/render"
 	"github.com/seatrial/seatrial/internal/hint"
 	"github.com/seatrial/seatrial/internal/kube"
 	"github.com/seatrial/seatrial/internal/oci"
@@ -88,6 +90,7 @@ func examinations(file string) []examination {
 		examination{"registry", d.registry},
 		examination{"retention", d.retention},
 		examination{"buildkitd", d.buildkit},
+		examination{"rendering", isolation},
 		examination{"Prometheus", d.prometheus},
 	)
 	return append(list, d.clusters()...)
@@ -258,6 +261,21 @@ func (d doctor) retention(ctx context.Context) (string, error) {
 		return "", hint.Add(warning{err}, hint.Of(err))
 	}
 	return fmt.Sprintf("keeps the newest %d images of a service, and whatever an environment runs or may return to", rule.Keep), nil
+}
+
+// isolation starts a child as the server would.
+func isolation(ctx context.Context) (string, error) {
+	self, err := rendering.Self()
+	if err != nil {
+		return "", err
+	}
+	r := render.New(render.Config{Exec: self})
+	defer r.Close()
+	detail, err := r.Isolation(ctx)
+	if detail != "" && err != nil {
+		return detail, hint.Add(warning{err}, hint.Of(err))
+	}
+	return detail, err
 }
 
 func (d doctor) buildkit(ctx context.Context) (string, error) {

@@ -1,29 +1,19 @@
 package render
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
-	"path"
 	"regexp"
 	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/yaml"
 
+	"github.com/seatrial/seatrial/deployer/render/manifest"
 	"github.com/seatrial/seatrial/internal/hint"
 )
-
-// document is one object as a file has it.
-type document struct {
-	file  string
-	index int // of the document in the file, from 1
-	obj   map[string]any
-}
 
 // object is a checked document.
 type object struct {
@@ -40,81 +30,10 @@ func (o object) where() string {
 	return fmt.Sprintf("%s %s (%s)", o.GetKind(), name, o.file)
 }
 
-// split reads the documents of a file; empty ones are skipped.
-func split(file string, data []byte, maxDocs int) ([]document, error) {
-	rd := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(data)))
-	var docs []document
-	for n := 1; ; n++ {
-		raw, err := rd.Read()
-		if errors.Is(err, io.EOF) {
-			return docs, nil
-		}
-		if err != nil {
-			return nil, notYAML(file, n, err)
-		}
-		if n > maxDocs*2 {
-			return nil, hint.Add(fmt.Errorf("%s has over %d documents", file, maxDocs), "split the service")
-		}
-		doc, err := decode(file, n, raw)
-		if err != nil {
-			return nil, err
-		}
-		docs = append(docs, doc...)
-	}
-}
-
-// decode reads one document; a List is read as its items.
-func decode(file string, n int, raw []byte) ([]document, error) {
-	var v any
-	if err := yaml.UnmarshalStrict(raw, &v); err != nil {
-		return nil, notYAML(file, n, err)
-	}
-	if v == nil {
-		return nil, nil
-	}
-	m, ok := v.(map[string]any)
-	if !ok {
-		return nil, hint.Add(fmt.Errorf("%s: document %d is not an object but %s", file, n, kindOf(v)), "a manifest begins with apiVersion and kind")
-	}
-	kind, _ := m["kind"].(string)
-	items, isList := m["items"].([]any)
-	if !isList || !strings.HasSuffix(kind, "List") {
-		return []document{{file: file, index: n, obj: m}}, nil
-	}
-	var docs []document
-	for _, it := range items {
-		item, ok := it.(map[string]any)
-		if !ok {
-			return nil, hint.Add(fmt.Errorf("%s: document %d: the %s holds something that is not an object", file, n, kind), "list whole objects")
-		}
-		docs = append(docs, document{file: file, index: n, obj: item})
-	}
-	return docs, nil
-}
-
-func kindOf(v any) string {
-	switch v.(type) {
-	case string:
-		return "a text"
-	case []any:
-		return "a list"
-	}
-	return "a value"
-}
-
-// notYAML keeps what the parser says, the line above all.
-func notYAML(file string, n int, err error) error {
-	text := oneLine(err)
-	for _, prefix := range []string{"error converting YAML to JSON: ", "yaml: ", "unmarshal errors: "} {
-		text = strings.TrimPrefix(text, prefix)
-	}
-	return hint.Add(fmt.Errorf("%s: document %d is not YAML: %s", file, n, text), "correct the file; `kubectl apply --dry-run=client -f` shows the same")
-}
-
 var objectName = regexp.MustCompile(`^[a-zA-Z0-9]([-a-zA-Z0-9_.:]{0,251}[a-zA-Z0-9])?$`)
 
 // check turns documents into objects: whole, named, in a namespace, each only once.
-func check(docs []document, o Options) ([]object, error) {
+func check(docs []manifest.Document, o Options) ([]object, error) {
 	if len(docs) > o.Limits.Objects {
 		return nil, hint.Add(fmt.Errorf("the manifests hold %d objects, over the limit of %d", len(docs), o.Limits.Objects), "split the service")
 	}
@@ -131,9 +50,9 @@ func check(docs []document, o Options) ([]object, error) {
 		gk := obj.GroupVersionKind().GroupKind()
 		key := strings.Join([]string{gk.Group, gk.Kind, obj.GetNamespace(), obj.GetName()}, "/")
 		if first, twice := seen[key]; twice && obj.GetName() != "" {
-			return nil, hint.Add(fmt.Errorf("%s is defined twice: in %s and in %s", obj.GetKind()+" "+obj.GetName(), first, d.file), "keep one of them")
+			return nil, hint.Add(fmt.Errorf("%s is defined twice: in %s and in %s", obj.GetKind()+" "+obj.GetName(), first, d.File), "keep one of them")
 		}
-		seen[key] = d.file
+		seen[key] = d.File
 		objs = append(objs, obj)
 	}
 	slices.SortStableFunc(objs, func(a, b object) int { return strings.Compare(sortKey(a), sortKey(b)) })
@@ -145,11 +64,11 @@ func sortKey(o object) string {
 	return strings.Join([]string{gvk.Group, gvk.Kind, o.GetNamespace(), o.GetName(), o.GetGenerateName()}, "\x00")
 }
 
-func whole(d document) (object, error) {
-	at := fmt.Sprintf("%s: document %d", d.file, d.index)
-	version, _ := d.obj["apiVersion"].(string)
-	kind, _ := d.obj["kind"].(string)
-	meta, isMap := d.obj["metadata"].(map[string]any)
+func whole(d manifest.Document) (object, error) {
+	at := fmt.Sprintf("%s: document %d", d.File, d.Index)
+	version, _ := d.Object["apiVersion"].(string)
+	kind, _ := d.Object["kind"].(string)
+	meta, isMap := d.Object["metadata"].(map[string]any)
 	switch {
 	case version == "" || kind == "":
 		return object{}, hint.Add(fmt.Errorf("%s has no apiVersion or no kind", at), "a manifest begins with apiVersion and kind; keep other files out of the folder")
@@ -170,11 +89,11 @@ func whole(d document) (object, error) {
 			return object{}, hint.Add(fmt.Errorf("%s: metadata.%s of the %s: %w", at, f, kind, err), "put the value in quotes")
 		}
 	}
-	obj := object{&unstructured.Unstructured{Object: d.obj}, d.file}
+	obj := object{&unstructured.Unstructured{Object: d.Object}, d.File}
 	if obj.GetName() == "" && (obj.GetGenerateName() == "" || obj.GetAnnotations()["argocd.argoproj.io/hook"] == "") {
 		return object{}, hint.Add(fmt.Errorf("%s: %s has no name", at, kind), "give it metadata.name")
 	}
-	delete(d.obj, "status")
+	delete(d.Object, "status")
 	for _, f := range []string{"creationTimestamp", "managedFields", "resourceVersion", "uid", "generation", "selfLink"} {
 		delete(meta, f)
 	}
@@ -217,24 +136,4 @@ func canonical(objs []object, l Limits) ([]byte, error) {
 		}
 	}
 	return out.Bytes(), nil
-}
-
-// plain reads every YAML and JSON file below a folder. The folders of other environments
-// beside it are not below it; overlays without a choice would be an accident.
-func plain(src *source, dir string, o Options) ([]document, error) {
-	var docs []document
-	err := src.walk(dir, func(name string, data []byte) error {
-		switch path.Ext(name) {
-		case ".yaml", ".yml", ".json":
-		default:
-			return nil
-		}
-		more, err := split(name, data, o.Limits.Objects)
-		docs = append(docs, more...)
-		return err
-	})
-	if err == nil && len(docs) == 0 {
-		err = hint.Add(fmt.Errorf("folder %s holds no manifest", dir), "commit the manifests as .yaml files, or correct spec.deploy.manifests")
-	}
-	return docs, err
 }

@@ -1,62 +1,27 @@
-package render
+package kustomize
 
 import (
+	"bytes"
 	"fmt"
-	"io/fs"
 	"path"
 	"regexp"
 	"strings"
 
-	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 	"sigs.k8s.io/yaml"
 
+	"github.com/seatrial/seatrial/deployer/render/manifest"
+	"github.com/seatrial/seatrial/deployer/render/source"
 	"github.com/seatrial/seatrial/internal/hint"
 )
 
-var kustomizations = []string{"kustomization.yaml", "kustomization.yml", "Kustomization"}
-
-func kustomizationIn(root fs.FS, dir string) string {
-	for _, f := range kustomizations {
-		if name := path.Join(dir, f); isFile(root, name) {
-			return name
-		}
-	}
-	return ""
-}
-
-// kustomize builds a kustomization in a copy of its folders in memory. The library would
-// run git for a remote base and download what looks like a URL, and nothing in it forbids
-// that: so every reference is followed beforehand, and has to be a file or a folder here.
-func kustomize(src *source, dir string, o Options) ([]document, error) {
-	mem := filesys.MakeFsInMemory()
-	c := &copier{src: src, mem: mem, done: map[string]bool{}}
-	if err := c.folder(dir); err != nil {
-		return nil, err
-	}
-	opts := krusty.MakeDefaultOptions() // files below the root only, no plug-ins
-	built, err := krusty.MakeKustomizer(opts).Run(mem, "/"+dir)
-	if err != nil {
-		return nil, hint.Add(fmt.Errorf("render %s with kustomize: %s", dir, oneLine(err)), "`kustomize build "+dir+"` shows the same")
-	}
-	if built.Size() > o.Limits.Objects {
-		return nil, hint.Add(fmt.Errorf("%s renders to %d objects, over the limit of %d", dir, built.Size(), o.Limits.Objects), "split the service")
-	}
-	data, err := built.AsYaml()
-	if err != nil {
-		return nil, hint.Add(fmt.Errorf("render %s with kustomize: %s", dir, oneLine(err)), "`kustomize build "+dir+"` shows the same")
-	}
-	if int64(len(data)) > o.Limits.Bytes {
-		return nil, tooBig(dir, o.Limits)
-	}
-	return split(dir, data, o.Limits.Objects)
-}
-
 // copier brings a kustomization, and those it refers to, into memory.
 type copier struct {
-	src  *source
-	mem  filesys.FileSystem
-	done map[string]bool
+	files source.Files
+	mem   filesys.FileSystem
+	done  map[string]bool
+
+	limit, objects int // the library's time grows with the square of their number
 }
 
 // folder copies one folder and follows its kustomization.
@@ -65,46 +30,55 @@ func (c *copier) folder(dir string) error {
 		return nil
 	}
 	c.done[dir] = true
-	file := kustomizationIn(c.src.root, dir)
-	if file == "" {
+	name, err := In(c.files, dir)
+	if err != nil {
+		return err
+	}
+	if name == "" {
 		return hint.Add(fmt.Errorf("%s has no kustomization.yaml", dir), "add one, or refer to the files themselves")
 	}
-	entries, err := fs.ReadDir(c.src.root, dir)
-	if err != nil {
-		return fmt.Errorf("read %s: %w", dir, err)
-	}
-	for _, e := range entries {
-		if e.IsDir() {
-			continue // comes when something refers to it
-		}
-		if err := c.file(path.Join(dir, e.Name())); err != nil {
-			return err
-		}
-	}
-	data, err := c.src.read(file)
+	data, err := c.file(name)
 	if err != nil {
 		return err
 	}
 	var k map[string]any
 	if err := yaml.Unmarshal(data, &k); err != nil {
-		return notYAML(file, 1, err)
+		return manifest.NotYAML(name, 1, err)
 	}
-	return c.follow(dir, file, k)
+	for _, field := range pluginFields {
+		if k[field] != nil {
+			if err := c.all(dir); err != nil {
+				return err
+			}
+		}
+	}
+	return c.follow(dir, name, k)
 }
 
-func (c *copier) file(name string) error {
+// all copies every file of a folder: a plug-in's configuration may name any of them.
+func (c *copier) all(dir string) error {
+	return source.Walk(c.files, dir, func(_ string, e source.Entry) bool { return e.Dir }, func(name string) error {
+		_, err := c.file(name)
+		return err
+	})
+}
+
+func (c *copier) file(name string) ([]byte, error) {
 	if c.done[name] {
-		return nil
+		return c.mem.ReadFile("/" + name)
 	}
 	c.done[name] = true
-	if !isFile(c.src.root, name) {
-		return hint.Add(fmt.Errorf("%s is not a regular file of the repository", name), "commit the file itself, not a link")
-	}
-	data, err := c.src.read(name)
+	data, err := c.files.Read(name)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return c.mem.WriteFile("/"+name, data)
+	switch path.Ext(name) {
+	case ".yaml", ".yml", ".json", "":
+		if data, err = manifest.Text(name, data); err != nil {
+			return nil, err
+		}
+	}
+	return data, c.mem.WriteFile("/"+name, data)
 }
 
 // The fields of a kustomization that name files or folders. Fields with inline content as
@@ -112,6 +86,7 @@ func (c *copier) file(name string) error {
 var (
 	folderFields = []string{"resources", "bases", "components"}
 	fileFields   = []string{"crds", "configurations", "generators", "transformers", "validators", "patchesStrategicMerge"}
+	pluginFields = []string{"generators", "transformers", "validators"}
 	patchFields  = []string{"patches", "patchesJson6902", "replacements"}
 	mapFields    = []string{"configMapGenerator", "secretGenerator"}
 )
@@ -130,13 +105,27 @@ func (c *copier) follow(dir, file string, k map[string]any) error {
 			}
 		}
 	}
+	refs, err := fileRefs(file, k)
+	if err != nil {
+		return err
+	}
+	for _, ref := range refs {
+		if err := c.ref(dir, file, ref, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fileRefs are the files that a kustomization names beside its resources.
+func fileRefs(file string, k map[string]any) ([]string, error) {
 	var refs []string
 	for _, field := range fileFields {
 		for _, ref := range list(k[field]) {
 			if !strings.Contains(ref, "\n") {
 				refs = append(refs, ref)
 			} else if remote(ref) {
-				return remoteError(file, field)
+				return nil, remoteError(file, field)
 			}
 		}
 	}
@@ -156,12 +145,7 @@ func (c *copier) follow(dir, file string, k map[string]any) error {
 			}
 		}
 	}
-	for _, ref := range refs {
-		if err := c.ref(dir, file, ref, false); err != nil {
-			return err
-		}
-	}
-	return nil
+	return refs, nil
 }
 
 // ref brings in one reference: a file, or where that is allowed a folder.
@@ -173,33 +157,47 @@ func (c *copier) ref(dir, file, ref string, folders bool) error {
 	if at == ".." || strings.HasPrefix(at, "../") || path.IsAbs(ref) {
 		return hint.Add(fmt.Errorf("%s refers to %s, outside of the repository", file, ref), "commit it into the repository")
 	}
-	switch {
-	case isDir(c.src.root, at) && kustomizationIn(c.src.root, at) != "":
-		return c.folder(at)
-	case isDir(c.src.root, at) && folders:
-		return hint.Add(fmt.Errorf("%s refers to folder %s, which has no kustomization.yaml", file, ref), "add one there, or refer to the files themselves")
-	case isFile(c.src.root, at):
-		if err := c.file(at); err != nil {
+	switch what, err := c.files.Stat(at); {
+	case err != nil:
+		return err
+	case what == source.File:
+		data, err := c.file(at)
+		if err != nil {
 			return err
 		}
-		return c.plugin(at, folders)
+		if folders {
+			c.objects += 1 + bytes.Count(data, []byte("\n---"))
+		}
+		if c.objects > c.limit {
+			return manifest.TooMany(at, c.limit)
+		}
+		return c.plugin(at, data, folders)
+	case what == source.Folder:
+		return c.refFolder(at, file, ref)
 	}
 	return hint.Add(fmt.Errorf("%s refers to %s, which is not in the repository", file, ref), "commit it into the repository: nothing is fetched while rendering")
 }
 
-// plugin refuses addresses in the configuration of generators and transformers, which
-// may name files, too. What merely is a resource may hold any text.
-func (c *copier) plugin(name string, resource bool) error {
-	if resource {
-		return nil
+func (c *copier) refFolder(at, file, ref string) error {
+	name, err := In(c.files, at)
+	if err == nil && name == "" {
+		err = hint.Add(fmt.Errorf("%s refers to folder %s, which has no kustomization.yaml", file, ref), "add one there, or refer to the files themselves")
 	}
-	data, err := c.src.read(name)
 	if err != nil {
 		return err
 	}
+	return c.folder(at)
+}
+
+// plugin refuses addresses in the configuration of generators and transformers, which
+// may name files, too. What merely is a resource may hold any text.
+func (c *copier) plugin(name string, data []byte, resource bool) error {
+	if resource {
+		return nil
+	}
 	var m map[string]any
 	if yaml.Unmarshal(data, &m) != nil {
-		return nil
+		return nil // a patch or a text; kustomize says what is wrong with it
 	}
 	if v, _ := m["apiVersion"].(string); v == "builtin" && remote(string(data)) {
 		return remoteError(name, "a plug-in's configuration")
@@ -245,12 +243,4 @@ func under(v any, field string) []string {
 		}
 	}
 	return out
-}
-
-func oneLine(err error) string {
-	s := strings.Join(strings.Fields(err.Error()), " ")
-	if len(s) > 400 {
-		return s[:400] + "…"
-	}
-	return s
 }

@@ -21,6 +21,9 @@ type owned struct {
 	shape   uint64 // of everything but status and bookkeeping
 }
 
+// ending is a namespace that is being deleted.
+type ending struct{}
+
 // replicas is what the cache knows of a ReplicaSet.
 type replicas struct {
 	owner    types.UID
@@ -36,6 +39,10 @@ func describe(un *unstructured.Unstructured, root bool) (any, bool) {
 	case "Pod":
 		if !root {
 			return describePod(un), false
+		}
+	case "Namespace":
+		if un.GetDeletionTimestamp() != nil {
+			return &ending{}, false
 		}
 	case "ReplicaSet":
 		if refs := un.GetOwnerReferences(); len(refs) > 0 {
@@ -68,7 +75,7 @@ func shapeOf(un *unstructured.Unstructured) uint64 {
 		}
 	}
 	bare["labels"], bare["annotations"] = un.GetLabels(), un.GetAnnotations()
-	bare["deleted"] = un.GetDeletionTimestamp() != nil
+	bare["finalizers"], bare["deleted"] = un.GetFinalizers(), un.GetDeletionTimestamp() != nil
 	h := fnv.New64a()
 	if err := json.NewEncoder(h).Encode(bare); err != nil {
 		return 0

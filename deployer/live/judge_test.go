@@ -8,6 +8,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/seatrial/seatrial/deployer/live"
+	"github.com/seatrial/seatrial/deployer/live/health"
+	"github.com/seatrial/seatrial/release"
 )
 
 func object(kind, version, content string, generation int64, status map[string]any) *unstructured.Unstructured {
@@ -21,7 +23,30 @@ func deployed(content string, generation, observed, updated, available int64, co
 		"updatedReplicas": updated, "availableReplicas": available, "conditions": conditions})
 }
 
+func checks(t *testing.T, scripts map[string]string, exprs ...release.HealthExpr) *health.Checks {
+	t.Helper()
+	c, err := health.Compile(scripts, exprs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// noted is an object with one more annotation.
+func noted(o *unstructured.Unstructured, key, value string) *unstructured.Unstructured {
+	o = o.DeepCopy()
+	notes := o.GetAnnotations()
+	notes[key] = value
+	o.SetAnnotations(notes)
+	return o
+}
+
 func TestJudge(t *testing.T) {
+	noChecks := checks(t, map[string]string{"example.dev/_/health.lua": `error("no such field")`},
+		release.HealthExpr{APIVersion: "db.dev/v1", Kind: "Database", Current: "status.phase == 'Up'", Failed: "status.phase == 'Broken'"})
+	database := func(phase string) *unstructured.Unstructured {
+		return object("Database", "db.dev/v1", "new", 1, map[string]any{"phase": phase})
+	}
 	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	want := deployed("new", 0, 0, 0, 0)
 	late := map[string]any{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}
@@ -51,10 +76,16 @@ func TestJudge(t *testing.T) {
 		{"the worst object speaks", []live.Pair{{Want: want, Live: deployed("new", 2, 2, 2, 2)}, {Want: want, Live: deployed("new", 2, 2, 2, 0), Pods: pod(crash)}}, now, live.Degraded, "exit code 3", false},
 		{"a container that has only just started is not believed", []live.Pair{{Want: want, Live: deployed("new", 2, 2, 2, 2), Pods: []live.PodState{{Name: "web-1", Ready: true, Unproved: now.Add(-time.Second)}}}}, now, live.Progressing, "no readiness probe", false},
 		{"nor one that has just crashed", []live.Pair{{Want: want, Live: deployed("new", 2, 2, 2, 2), Pods: []live.PodState{{Name: "web-1", Ready: true, Crashed: now.Add(-time.Second)}}}}, now, live.Progressing, "has just crashed", false},
+		{"a check's opinion counts", []live.Pair{{Want: database(""), Live: database("Broken")}}, now.Add(-time.Minute), live.Degraded, "Database/web", false},
+		{"a check that is content", []live.Pair{{Want: database(""), Live: database("Up")}}, now, live.Healthy, "", false},
+		{"a check that cannot tell is waited for", []live.Pair{{Want: object("Thing", "example.dev/v1", "new", 1, nil), Live: object("Thing", "example.dev/v1", "new", 1, nil)}}, now.Add(-time.Minute), live.Progressing, "no such field", false},
+		{"an object whose health is not to count", []live.Pair{{Want: noted(want, "argocd.argoproj.io/ignore-healthcheck", "true"), Live: deployed("new", 2, 2, 2, 0, late)}}, now.Add(-time.Minute), live.Healthy, "", false},
+		{"which has to be there all the same", []live.Pair{{Want: noted(want, "argocd.argoproj.io/ignore-healthcheck", "true")}}, now.Add(-time.Minute), live.Progressing, "is not there", true},
+		{"an object that was only made once has its own content", []live.Pair{{Want: want, Live: deployed("old", 2, 2, 2, 2), Loose: true}}, now, live.Healthy, "", false},
 		{"a kind without an opinion is healthy", []live.Pair{{Want: object("ConfigMap", "v1", "new", 0, nil), Live: object("ConfigMap", "v1", "new", 0, nil)}}, now, live.Healthy, "", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got := live.Judge(c.pairs, c.since, now, live.Config{})
+			got := live.Judge(c.pairs, noChecks, c.since, now, live.Config{})
 			if got.State != c.state || !strings.Contains(got.Message, c.says) || got.Stale != c.stale {
 				t.Errorf("got %+v; want %s %q", got, c.state, c.says)
 			}

@@ -213,7 +213,7 @@ func (f *Fleet) check(ctx context.Context, ch live.Change, env release.Env) {
 	slices.SortFunc(objects, strings.Compare)
 	done := Healed{Service: ch.Service, Env: env, Cluster: ch.Cluster, Revision: w.Revision, Objects: objects, At: began}
 	res, err := f.Live.Sync(ctx, ch.Cluster, w)
-	if err == nil && res.State == live.Refused {
+	if err == nil && (res.State == live.Refused || res.State == live.Syncing) {
 		err = errors.New(res.Message)
 	}
 	done.Took, done.Err = f.Now().Sub(began), err
@@ -232,7 +232,7 @@ func (f *Fleet) want(ctx context.Context, slot release.Slot, cluster string) (li
 		return live.Want{}, err
 	}
 	return live.Want{Service: slot.Service, Revision: content.Revision, Namespace: content.Record.Namespace,
-		Objects: content.Rendered.Objects, Prune: env.Spec.Prune}, nil
+		Objects: content.Rendered.Objects, Prune: env.Spec.Prune, Rules: env.Spec.Sync}, nil
 }
 
 // paused reports whether a target does not stay healed and is left alone for a while.

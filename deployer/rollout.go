@@ -102,7 +102,7 @@ func (st stage) budget(wave string) int {
 
 func (st stage) want(svc release.Service, c desired.Content, hooks bool) live.Want {
 	return live.Want{Service: svc, Revision: c.Revision, Namespace: st.namespace(), Objects: c.Rendered.Objects,
-		Prune: st.env.Spec.Prune, Hooks: hooks}
+		Prune: st.env.Spec.Prune, Rules: st.env.Spec.Sync, Hooks: hooks}
 }
 
 // Sync commits the desired state, once per stage, and applies it to the wave's targets.

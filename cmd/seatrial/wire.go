@@ -217,7 +217,7 @@ func (s *server) buildkitAddresses() ([]string, error) {
 }
 
 func (s *server) wireDeployer() error {
-	s.live = live.New(kube.Open(s.settings.Clusters.Credentials), live.Config{})
+	s.live = live.New(kube.Open(s.settings.Clusters.Credentials), live.Config{Scripts: s.world.Scripts})
 	s.desired = desired.New(s.repos, s.settings.RepoURL)
 	locks := &deployer.Locks{}
 	s.rollout = &deployer.Rollout{Content: s.content, Platform: s.world, Slot: s.book.Slot, Desired: s.desired, Live: s.live, Locks: locks, Now: time.Now}

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/seatrial/seatrial/deployer/live/options"
+	"github.com/seatrial/seatrial/deployer/live/pods"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -64,13 +65,13 @@ func (v view) pairs(objs []*unstructured.Unstructured) ([]Pair, error) {
 		}
 	}
 	var sets []replicas
-	var pods []PodState
+	var all []pods.State
 	for _, r := range v.find(namespaces, func(*cache.Resource) bool { return true }) {
 		switch info := r.Info.(type) {
 		case *replicas:
 			sets = append(sets, *info)
-		case *PodState:
-			pods = append(pods, *info)
+		case *pods.State:
+			all = append(all, *info)
 		}
 	}
 	var out []Pair
@@ -83,7 +84,7 @@ func (v view) pairs(objs []*unstructured.Unstructured) ([]Pair, error) {
 		if managing == options.HandsOff {
 			continue
 		}
-		out = append(out, Pair{Want: o, Live: live, Pods: currentPods(live, sets, pods), Loose: managing == options.Once})
+		out = append(out, Pair{Want: o, Live: live, Pods: currentPods(live, sets, all), Loose: managing == options.Once})
 	}
 	return out, nil
 }

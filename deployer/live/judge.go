@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/seatrial/seatrial/deployer/live/options"
+	"github.com/seatrial/seatrial/deployer/live/pods"
 )
 
 // degradedAfter is how long an object may look degraded after a sync before that counts:
@@ -20,7 +21,7 @@ const degradedAfter = 5 * time.Second
 type Pair struct {
 	Want *unstructured.Unstructured
 	Live *unstructured.Unstructured
-	Pods []PodState // of the wanted revision only
+	Pods []pods.State // of the wanted revision only
 
 	Loose bool // its content is not ours to compare
 }
@@ -140,8 +141,8 @@ func doomed(p Pair, now time.Time, cfg Config) (why, next string) {
 }
 
 // unsteady says why pods that look ready are not believed yet.
-func unsteady(pods []PodState, now time.Time, cfg Config) string {
-	for _, p := range pods {
+func unsteady(all []pods.State, now time.Time, cfg Config) string {
+	for _, p := range all {
 		switch {
 		case !p.Crashed.IsZero() && now.Sub(p.Crashed) < 2*cfg.CrashAfter:
 			return fmt.Sprintf("pod %s has just crashed and was started again", p.Name)
@@ -153,8 +154,8 @@ func unsteady(pods []PodState, now time.Time, cfg Config) string {
 }
 
 // starting adds what the pods themselves say, for a rollout that goes on.
-func starting(pods []PodState) string {
-	for _, p := range pods {
+func starting(all []pods.State) string {
+	for _, p := range all {
 		if p.Trouble != nil {
 			return fmt.Sprintf(" (pod %s: %s)", p.Name, p.Trouble.Reason)
 		}
@@ -179,7 +180,7 @@ func brief(all []string) string {
 
 // currentPods are those that the wanted revision of a workload made. Pods of an older
 // revision may be in trouble: that is why there is a new one.
-func currentPods(live *unstructured.Unstructured, sets []replicas, pods []PodState) []PodState {
+func currentPods(live *unstructured.Unstructured, sets []replicas, all []pods.State) []pods.State {
 	if live == nil {
 		return nil
 	}
@@ -201,8 +202,8 @@ func currentPods(live *unstructured.Unstructured, sets []replicas, pods []PodSta
 	case "DaemonSet", "Job", "ReplicaSet":
 		owners[live.GetUID()] = true
 	}
-	var out []PodState
-	for _, p := range pods {
+	var out []pods.State
+	for _, p := range all {
 		if owners[p.Owner] && (hash == "" || p.Hash == hash) {
 			out = append(out, p)
 		}

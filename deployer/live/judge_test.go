@@ -9,6 +9,7 @@ import (
 
 	"github.com/seatrial/seatrial/deployer/live"
 	"github.com/seatrial/seatrial/deployer/live/health"
+	"github.com/seatrial/seatrial/deployer/live/pods"
 	"github.com/seatrial/seatrial/release"
 )
 
@@ -50,10 +51,10 @@ func TestJudge(t *testing.T) {
 	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	want := deployed("new", 0, 0, 0, 0)
 	late := map[string]any{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}
-	crash := &live.Trouble{Container: "main", Reason: "CrashLoopBackOff", Crash: true, Exit: 3, Since: now.Add(-6 * time.Second)}
-	pull := &live.Trouble{Container: "main", Reason: "ErrImagePull", Message: "not found\nmore", Since: now.Add(-20 * time.Second)}
-	pod := func(t *live.Trouble) []live.PodState {
-		return []live.PodState{{Namespace: "shop", Name: "web-1", Trouble: t, Ready: t == nil}}
+	crash := &pods.Trouble{Container: "main", Reason: "CrashLoopBackOff", Crash: true, Exit: 3, Since: now.Add(-6 * time.Second)}
+	pull := &pods.Trouble{Container: "main", Reason: "ErrImagePull", Message: "not found\nmore", Since: now.Add(-20 * time.Second)}
+	pod := func(t *pods.Trouble) []pods.State {
+		return []pods.State{{Namespace: "shop", Name: "web-1", Trouble: t, Ready: t == nil}}
 	}
 	for _, c := range []struct {
 		name  string
@@ -67,15 +68,15 @@ func TestJudge(t *testing.T) {
 		{"a healthy object with other content does not count", []live.Pair{{Want: want, Live: deployed("old", 2, 2, 2, 2)}}, now, live.Progressing, "carries other content", true},
 		{"a missing object does not count", []live.Pair{{Want: want}}, now, live.Progressing, "Deployment/web is not there", true},
 		{"health of an older generation does not count", []live.Pair{{Want: want, Live: deployed("new", 3, 2, 2, 2)}}, now, live.Progressing, "has not seen the change", false},
-		{"a rollout on its way is waited for", []live.Pair{{Want: want, Live: deployed("new", 2, 2, 2, 1), Pods: pod(&live.Trouble{Reason: "ErrImagePull", Since: now})}}, now, live.Progressing, "(pod web-1: ErrImagePull)", false},
+		{"a rollout on its way is waited for", []live.Pair{{Want: want, Live: deployed("new", 2, 2, 2, 1), Pods: pod(&pods.Trouble{Reason: "ErrImagePull", Since: now})}}, now, live.Progressing, "(pod web-1: ErrImagePull)", false},
 		{"a crash loop ends it early, with the exit code", []live.Pair{{Want: want, Live: deployed("new", 2, 2, 2, 0), Pods: pod(crash)}}, now, live.Degraded, "container main: CrashLoopBackOff, exit code 3", false},
-		{"a crash loop that has just begun is waited for", []live.Pair{{Want: want, Live: deployed("new", 2, 2, 2, 0), Pods: pod(&live.Trouble{Reason: "CrashLoopBackOff", Crash: true, Since: now.Add(-time.Second)})}}, now, live.Progressing, "CrashLoopBackOff", false},
+		{"a crash loop that has just begun is waited for", []live.Pair{{Want: want, Live: deployed("new", 2, 2, 2, 0), Pods: pod(&pods.Trouble{Reason: "CrashLoopBackOff", Crash: true, Since: now.Add(-time.Second)})}}, now, live.Progressing, "CrashLoopBackOff", false},
 		{"an image that cannot be pulled ends it, in one line", []live.Pair{{Want: want, Live: deployed("new", 2, 2, 2, 0), Pods: pod(pull)}}, now, live.Degraded, "ErrImagePull: not found", false},
 		{"a deadline of the revision before does not count", []live.Pair{{Want: want, Live: deployed("new", 2, 2, 2, 0, late)}}, now.Add(-time.Second), live.Progressing, "", false},
 		{"a deadline of this revision does", []live.Pair{{Want: want, Live: deployed("new", 2, 2, 2, 0, late)}}, now.Add(-time.Minute), live.Degraded, "progress deadline", false},
 		{"the worst object speaks", []live.Pair{{Want: want, Live: deployed("new", 2, 2, 2, 2)}, {Want: want, Live: deployed("new", 2, 2, 2, 0), Pods: pod(crash)}}, now, live.Degraded, "exit code 3", false},
-		{"a container that has only just started is not believed", []live.Pair{{Want: want, Live: deployed("new", 2, 2, 2, 2), Pods: []live.PodState{{Name: "web-1", Ready: true, Unproved: now.Add(-time.Second)}}}}, now, live.Progressing, "no readiness probe", false},
-		{"nor one that has just crashed", []live.Pair{{Want: want, Live: deployed("new", 2, 2, 2, 2), Pods: []live.PodState{{Name: "web-1", Ready: true, Crashed: now.Add(-time.Second)}}}}, now, live.Progressing, "has just crashed", false},
+		{"a container that has only just started is not believed", []live.Pair{{Want: want, Live: deployed("new", 2, 2, 2, 2), Pods: []pods.State{{Name: "web-1", Ready: true, Unproved: now.Add(-time.Second)}}}}, now, live.Progressing, "no readiness probe", false},
+		{"nor one that has just crashed", []live.Pair{{Want: want, Live: deployed("new", 2, 2, 2, 2), Pods: []pods.State{{Name: "web-1", Ready: true, Crashed: now.Add(-time.Second)}}}}, now, live.Progressing, "has just crashed", false},
 		{"a check's opinion counts", []live.Pair{{Want: database(""), Live: database("Broken")}}, now.Add(-time.Minute), live.Degraded, "Database/web", false},
 		{"a check that is content", []live.Pair{{Want: database(""), Live: database("Up")}}, now, live.Healthy, "", false},
 		{"a check that cannot tell is waited for", []live.Pair{{Want: object("Thing", "example.dev/v1", "new", 1, nil), Live: object("Thing", "example.dev/v1", "new", 1, nil)}}, now.Add(-time.Minute), live.Progressing, "no such field", false},

@@ -120,7 +120,6 @@ type Result struct {
 	Message string
 	Hint    string
 	Objects []string // applied or deleted: "Deployment/web"
-	Waiting []string // not wanted any more, and kept until a person approves
 	Stale   bool     // objects are missing or carry other content: sync again
 	Took    time.Duration
 }

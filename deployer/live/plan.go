@@ -32,9 +32,9 @@ type plan struct {
 	recon   enginesync.ReconciliationResult
 	diffs   *diff.DiffResultList
 	deletes []string
-	idle    int      // deletes that are no drift
-	waiting []string // not wanted any more, and kept until a person approves
-	refused *Result  // why it must not be done
+	idle    int                          // deletes that are no drift
+	waiting []*unstructured.Unstructured // not wanted any more, and kept until a person approves
+	refused *Result                      // why it must not be done
 }
 
 // changes lists what differs and what goes.
@@ -107,13 +107,13 @@ func (p *plan) sort(lives objects) {
 		}
 		switch options.PruneOf(o, len(wanted) == 0) {
 		case options.Confirm:
-			p.waiting = append(p.waiting, nameOf(o))
+			p.waiting = append(p.waiting, o)
 			delete(lives, key) // to the engine it is not ours
 		case options.Keep:
 			delete(lives, key)
 		}
 	}
-	slices.Sort(p.waiting)
+	slices.SortFunc(p.waiting, func(a, b *unstructured.Unstructured) int { return strings.Compare(nameOf(a), nameOf(b)) })
 }
 
 // compare finds what differs. An object whose content and look were found to fit once is

@@ -43,7 +43,7 @@ func (c *Clusters) Sync(ctx context.Context, name string, w Want) (Result, error
 	if err != nil {
 		return Result{State: Unreachable, Message: err.Error()}, v.blame(ctx, err)
 	}
-	res := Result{State: Synced, Objects: p.changes(), Waiting: p.waiting, Message: awaitsApproval(p.waiting)}
+	res := Result{State: Synced, Objects: p.changes(), Message: awaitsApproval(p.waiting)}
 	if stop != nil {
 		res = *stop
 	}
@@ -52,9 +52,13 @@ func (c *Clusters) Sync(ctx context.Context, name string, w Want) (Result, error
 }
 
 // awaitsApproval says what a person can do about what is kept until then.
-func awaitsApproval(names []string) string {
-	if len(names) == 0 {
+func awaitsApproval(kept []*unstructured.Unstructured) string {
+	if len(kept) == 0 {
 		return ""
+	}
+	var names []string
+	for _, o := range kept {
+		names = append(names, nameOf(o)+in(o))
 	}
 	return fmt.Sprintf("not wanted any more, and kept until somebody approves: %s (kubectl annotate KIND NAME %s=yes)", brief(names), options.Approved)
 }

@@ -200,7 +200,7 @@ func (f *Fleet) check(ctx context.Context, ch live.Change, env release.Env) {
 	if err != nil || slot.Occupant != "" || slot.Targets[ch.Cluster] == "" {
 		return
 	}
-	w, err := f.want(ctx, slot, ch.Cluster)
+	w, err := f.Want(ctx, slot, ch.Cluster)
 	if err != nil {
 		f.Log.Warn("drift", "service", ch.Service, "env", env, "cluster", ch.Cluster, "error", err)
 		return
@@ -221,8 +221,8 @@ func (f *Fleet) check(ctx context.Context, ch live.Change, env release.Env) {
 	f.Report(ctx, done)
 }
 
-// want is the content of the revision that the target, not the branch, is on.
-func (f *Fleet) want(ctx context.Context, slot release.Slot, cluster string) (live.Want, error) {
+// Want is the content of the revision that the target, not the branch, is on.
+func (f *Fleet) Want(ctx context.Context, slot release.Slot, cluster string) (live.Want, error) {
 	env, ok := f.Platform.Environment(slot.Env)
 	if !ok {
 		return live.Want{}, fmt.Errorf("environment %s is not configured", slot.Env)
@@ -288,7 +288,7 @@ func (f *Fleet) Look(ctx context.Context, s release.Slot) []release.Target {
 
 func (f *Fleet) lookAt(ctx context.Context, s release.Slot, cluster string) release.Target {
 	t := release.Target{Cluster: cluster, Revision: s.Targets[cluster], State: "Unknown"}
-	w, err := f.want(ctx, s, cluster)
+	w, err := f.Want(ctx, s, cluster)
 	if err != nil {
 		t.Message = err.Error()
 		return t

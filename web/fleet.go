@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/seatrial/seatrial/release"
+	"github.com/seatrial/seatrial/web/drift"
 	"github.com/seatrial/seatrial/web/problem"
 )
 
@@ -15,7 +17,18 @@ type readBoard struct {
 	Query   string `query:"q" maxLength:"200" doc:"In the service's name"`
 }
 
+type readDrift struct {
+	Service release.Service `query:"service" required:"true" maxLength:"127" example:"shop/web"`
+	Env     release.Env     `query:"env" required:"true" maxLength:"63" example:"prod"`
+	Cluster string          `query:"cluster" maxLength:"63" doc:"Left out: every target"`
+}
+
 func (s *Server) fleetRoutes(api huma.API) {
+	add(s, api, Route{Pattern: "GET /api/v1/drift", Need: Reader}, "Show how targets differ from the revision they are on", http.StatusOK,
+		func(ctx context.Context, in *readDrift) (*body[list[drift.Comparison]], error) {
+			all, err := s.parts.Fleet.Drift(ctx, in.Service, in.Env, in.Cluster)
+			return &body[list[drift.Comparison]]{items(all)}, err
+		})
 	add(s, api, Route{Pattern: "GET /api/v1/board", Need: Reader}, "Every service in every environment", http.StatusOK,
 		func(ctx context.Context, in *readBoard) (*body[Board], error) {
 			b, err := s.parts.Fleet.Board(ctx)

@@ -25,6 +25,7 @@ import (
 	"github.com/seatrial/seatrial/web"
 	"github.com/seatrial/seatrial/web/auth"
 	"github.com/seatrial/seatrial/web/builds"
+	"github.com/seatrial/seatrial/web/drift"
 	"github.com/seatrial/seatrial/web/vault/vaulttest"
 )
 
@@ -192,6 +193,12 @@ func (y *yard) Board(context.Context) (web.Board, error) {
 }
 func (y *yard) Clusters(context.Context) ([]web.Cluster, error) { return nil, nil }
 func (y *yard) SLOs(context.Context) ([]web.SLO, error)         { return nil, nil }
+func (y *yard) Drift(_ context.Context, s release.Service, env release.Env, cluster string) ([]drift.Comparison, error) {
+	if s != "shop/web" || env != "prod" {
+		return nil, hint.Add(fmt.Errorf("%s in %s: %w", s, env, web.ErrNotFound), "list the releases")
+	}
+	return []drift.Comparison{{Cluster: cluster, Objects: []drift.Difference{{Kind: "Deployment", Name: "web", Act: "change", Text: "-a\n+b\n"}}}}, nil
+}
 
 func (y *yard) Revision(context.Context) (release.Revision, error) {
 	y.mu.Lock()
@@ -357,6 +364,24 @@ func until(t *testing.T, what string, ok func() bool) {
 		case <-tick.C:
 		case <-deadline:
 			t.Fatalf("never: %s", what)
+		}
+	}
+}
+
+func TestDriftIsShown(t *testing.T) {
+	h := open(t, page)
+	for _, c := range []struct {
+		query string
+		code  int
+		says  string
+	}{
+		{"?service=shop/web&env=prod&cluster=prod-main", http.StatusOK, `"act":"change"`},
+		{"?service=shop/none&env=prod", http.StatusNotFound, "list the releases"},
+		{"?service=shop/web", http.StatusUnprocessableEntity, "env"},
+		{"?service=shop/web&env=prod&clutser=x", http.StatusUnprocessableEntity, "clutser"},
+	} {
+		if got := h.ask(t, auth.Viewer, "GET", "/api/v1/drift"+c.query, ""); got.code != c.code || !strings.Contains(got.text, c.says) {
+			t.Errorf("%s: %d %s", c.query, got.code, got.text)
 		}
 	}
 }

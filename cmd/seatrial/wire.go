@@ -308,11 +308,20 @@ func (s *server) wireWeb(metrics prometheus.Registerer) (err error) {
 		Releases: views.Releases{Book: s.book}, Acts: acts, Logs: views.Logs{Book: s.logs},
 		Builds:      views.Builds{Release: s.book.Release, Report: s.builder.Report, Bill: s.boms.Generate},
 		Experiments: views.Experiments{Scheduler: s.scheduler, History: shelf.Runs{KV: s.db}},
-		Fleet:       views.Fleet{Book: s.book, Tree: s.world.Now, Look: s.fleet.Look, Reach: s.live.Reach, State: s.sloWatch.States},
+		Fleet:       views.Fleet{Book: s.book, Tree: s.world.Now, Look: s.fleet.Look, Reach: s.live.Reach, State: s.sloWatch.States, Diff: s.diff},
 		Changes:     views.Changes{KV: s.db}, Vault: shelf.Vault{KV: s.db}, Known: known, Intake: s.pushed,
 		Ready: func(context.Context) error { return s.world.Ready() },
 	}, s.log, metrics)
 	return err
+}
+
+// diff says how a target differs from the revision it is on.
+func (s *server) diff(ctx context.Context, slot release.Slot, cluster string) ([]live.ObjectDiff, error) {
+	w, err := s.fleet.Want(ctx, slot, cluster)
+	if err != nil {
+		return nil, err
+	}
+	return s.live.Diff(ctx, cluster, w)
 }
 
 // directory finds who wants to know of an event.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/seatrial/seatrial/cmd/seatrial/shelf"
 	"github.com/seatrial/seatrial/deployer"
+	"github.com/seatrial/seatrial/deployer/live"
 	"github.com/seatrial/seatrial/internal/platform"
 	"github.com/seatrial/seatrial/release"
 	"github.com/seatrial/seatrial/slo"
@@ -21,6 +22,7 @@ type Fleet struct {
 	Look  func(context.Context, release.Slot) []release.Target
 	Reach func(ctx context.Context, cluster string) (state, message string)
 	State func() []slo.State
+	Diff  func(ctx context.Context, s release.Slot, cluster string) ([]live.ObjectDiff, error)
 }
 
 // Board is every service in every environment.

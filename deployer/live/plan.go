@@ -32,6 +32,7 @@ type plan struct {
 	recon   enginesync.ReconciliationResult
 	diffs   *diff.DiffResultList
 	deletes []string
+	going   []enginekube.ResourceKey     // the same, by key
 	idle    int                          // deletes that are no drift
 	waiting []*unstructured.Unstructured // not wanted any more, and kept until a person approves
 	refused *Result                      // why it must not be done
@@ -79,7 +80,7 @@ func (v view) plan(ctx context.Context, w Want) (p plan, err error) {
 	}
 	p.sort(lives)
 	p.recon = enginesync.Reconcile(p.objs, lives, w.Namespace, v.cache)
-	p.deletes, p.idle = deletions(p.recon)
+	p.deletions()
 	if p.refused = guard(p.deletes, w); p.refused != nil {
 		return p, nil
 	}
@@ -219,19 +220,18 @@ func unreadable(o *unstructured.Unstructured) *Result {
 	return &Result{State: Refused, Message: nameOf(o) + " cannot be read as its kind", Hint: "compare its fields and their types with `kubectl explain`; the data of a Secret is base64"}
 }
 
-// deletions lists what is there and no longer wanted, and counts what of it is no drift.
-func deletions(r enginesync.ReconciliationResult) (names []string, idle int) {
-	for i, o := range r.Live {
-		if r.Target[i] != nil || o == nil || hook.IsHook(o) || o.GetDeletionTimestamp() != nil {
+// deletions finds what is there and no longer wanted, and counts what of it is no drift.
+func (p *plan) deletions() {
+	for i, o := range p.recon.Live {
+		if p.recon.Target[i] != nil || o == nil || hook.IsHook(o) || o.GetDeletionTimestamp() != nil {
 			continue
 		}
-		names = append(names, nameOf(o))
+		p.deletes, p.going = append(p.deletes, nameOf(o)), append(p.going, enginekube.GetResourceKey(o))
 		if options.Extraneous(o) {
-			idle++
+			p.idle++
 		}
 	}
-	slices.Sort(names)
-	return names, idle
+	slices.Sort(p.deletes)
 }
 
 // guardEmpty refuses to take a service away by mistake.

@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/argoproj/argo-cd/gitops-engine/pkg/cache"
 	enginesync "github.com/argoproj/argo-cd/gitops-engine/pkg/sync"
 	"github.com/argoproj/argo-cd/gitops-engine/pkg/sync/common"
-	"github.com/argoproj/argo-cd/gitops-engine/pkg/sync/hook"
 	enginekube "github.com/argoproj/argo-cd/gitops-engine/pkg/utils/kube"
 	"github.com/go-logr/logr"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -104,7 +104,7 @@ func (v view) execute(ctx context.Context, w Want, p *plan) (*Result, error) {
 	}
 	op := v.conn.Operation(v.slots)
 	opts := []enginesync.SyncOpt{
-		enginesync.WithLogr(logr.Discard()), enginesync.WithPrune(true),
+		enginesync.WithLogr(logr.Discard()), enginesync.WithPrune(true), enginesync.WithPruneConfirmed(true), // what waits is not in the plan
 		enginesync.WithServerSideApply(true), enginesync.WithServerSideApplyManager(kube.Manager),
 		enginesync.WithResourceModificationChecker(true, p.known()),
 		enginesync.WithHealthOverride(p.rules.health), enginesync.WithSkipHooks(!w.Hooks),
@@ -128,7 +128,7 @@ func (v view) execute(ctx context.Context, w Want, p *plan) (*Result, error) {
 	phase, message, results := sc.GetState()
 	switch phase {
 	case common.OperationSucceeded:
-		v.settled(ctx, p)
+		v.settled(ctx, p, op.Version)
 		return nil, nil
 	case common.OperationRunning:
 		return &Result{State: Syncing, Message: message}, nil
@@ -193,16 +193,16 @@ func (v view) yield(ctx context.Context, p *plan) error {
 	return nil
 }
 
-// settled waits, not for long, until the cache has seen what was applied, so that the
-// next look does not judge or delete by an older picture.
-func (v view) settled(ctx context.Context, p *plan) {
+// settled waits, not for long, until the cache has seen what was applied and deleted, so
+// that the next look does not judge or delete by an older picture.
+func (v view) settled(ctx context.Context, p *plan, version func(*unstructured.Unstructured) string) {
 	ctx, cancel := context.WithTimeout(ctx, settle)
 	defer cancel()
 	tick := time.NewTicker(settleStep)
 	defer tick.Stop()
 	for {
-		lives, err := v.cache.GetManagedLiveObjs(p.objs, func(*cache.Resource) bool { return false })
-		if err != nil || seen(p.objs, lives) {
+		lives, err := v.cache.GetManagedLiveObjs(p.objs, func(r *cache.Resource) bool { return slices.Contains(p.going, r.ResourceKey()) })
+		if err != nil || p.seen(lives, version) {
 			return
 		}
 		select {
@@ -213,13 +213,22 @@ func (v view) settled(ctx context.Context, p *plan) {
 	}
 }
 
-func seen(objs []*unstructured.Unstructured, lives objects) bool {
-	for _, o := range objs {
-		if hook.IsHook(o) {
+// seen reports whether the cache shows what the plan has made of the cluster.
+func (p *plan) seen(lives objects, version func(*unstructured.Unstructured) string) bool {
+	for _, key := range p.going {
+		if lives[key] != nil && lives[key].GetDeletionTimestamp() == nil {
+			return false
+		}
+	}
+	for i, o := range p.recon.Target {
+		if o == nil {
 			continue
 		}
-		live := lives[enginekube.GetResourceKey(o)]
+		live, before := lives[enginekube.GetResourceKey(o)], p.recon.Live[i]
 		if live == nil || live.GetAnnotations()[ContentAnnotation] != o.GetAnnotations()[ContentAnnotation] {
+			return false
+		}
+		if now := version(o); before != nil && now != "" && now != before.GetResourceVersion() && live.GetResourceVersion() == before.GetResourceVersion() {
 			return false
 		}
 	}

@@ -120,7 +120,7 @@ func (o *Operation) apply(ctx context.Context, obj *unstructured.Unstructured, d
 		return client.Patch(ctx, body.GetName(), types.ApplyPatchType, data, opts)
 	})
 	if err == nil && !dry {
-		o.learn(obj)
+		o.learn(got)
 	}
 	return got, err
 }
@@ -137,7 +137,7 @@ func (o *Operation) replace(ctx context.Context, obj *unstructured.Unstructured,
 		return client.Update(ctx, next, metav1.UpdateOptions{FieldManager: Manager, FieldValidation: metav1.FieldValidationStrict, DryRun: dryRun(dry)})
 	})
 	if err == nil && !dry {
-		o.learn(obj)
+		o.learn(got)
 	}
 	return got, err
 }
@@ -242,19 +242,34 @@ func (o *Operation) expects(gk schema.GroupKind) bool {
 	return o.defined[gk]
 }
 
-// learn remembers the kind that an applied object defines.
+// learn remembers the version of an object that was applied, and the kind that it defines.
 func (o *Operation) learn(obj *unstructured.Unstructured) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.versions == nil {
+		o.versions = map[string]string{}
+	}
+	o.versions[named(obj)] = obj.GetResourceVersion()
 	if obj.GetKind() != "CustomResourceDefinition" {
 		return
 	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
 	group, _, _ := unstructured.NestedString(obj.Object, "spec", "group")
 	kind, _, _ := unstructured.NestedString(obj.Object, "spec", "names", "kind")
 	if o.defined == nil {
 		o.defined = map[schema.GroupKind]bool{}
 	}
 	o.defined[schema.GroupKind{Group: group, Kind: kind}] = true
+}
+
+// Version is the version an object has since it was applied; empty when it was not.
+func (o *Operation) Version(obj *unstructured.Unstructured) string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.versions[named(obj)]
+}
+
+func named(obj *unstructured.Unstructured) string {
+	return obj.GroupVersionKind().GroupKind().String() + "/" + obj.GetNamespace() + "/" + obj.GetName()
 }
 
 // note remembers an error that means "could not ask", and a kind that is not served.

@@ -25,10 +25,11 @@ type Operation struct {
 	cluster *Cluster
 	slots   chan struct{}
 
-	mu      sync.Mutex // guards what follows
-	trouble error
-	defined map[schema.GroupKind]bool // whose definitions were applied
-	missing map[schema.GroupKind]bool // that the cluster does not serve
+	mu       sync.Mutex // guards what follows
+	trouble  error
+	versions map[string]string         // of what was applied
+	defined  map[schema.GroupKind]bool // whose definitions were applied
+	missing  map[schema.GroupKind]bool // that the cluster does not serve
 }
 
 // Operation makes one; at most cap(slots) of its calls run at once, together with those

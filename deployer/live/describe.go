@@ -15,6 +15,7 @@ import (
 // owned is what the cache knows of an object of ours.
 type owned struct {
 	service release.Service
+	mark    uint64 // hash of the service: every object is asked whose it is, for each service
 	content string
 	shape   uint64 // of everything but status and bookkeeping
 }
@@ -51,7 +52,7 @@ func describe(un *unstructured.Unstructured, root bool) (any, bool) {
 	if svc == "" || !root {
 		return nil, false
 	}
-	return &owned{service: serviceOf(svc), content: un.GetAnnotations()[ContentAnnotation], shape: shapeOf(un)}, true
+	return &owned{service: serviceOf(svc), mark: markOf(serviceOf(svc)), content: un.GetAnnotations()[ContentAnnotation], shape: shapeOf(un)}, true
 }
 
 const revisionAnnotation = "deployment.kubernetes.io/revision"
@@ -63,6 +64,12 @@ func serviceOf(s string) release.Service {
 }
 
 func annotationOf(s release.Service) string { return s.Team() + "." + s.Name() }
+
+func markOf(s release.Service) uint64 {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(s)) // never fails
+	return h.Sum64()
+}
 
 // shapeOf is a hash of an object without its status.
 func shapeOf(un *unstructured.Unstructured) uint64 {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/argoproj/argo-cd/gitops-engine/pkg/cache"
-	enginekube "github.com/argoproj/argo-cd/gitops-engine/pkg/utils/kube"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -44,7 +43,7 @@ func (v view) namespaces(ctx context.Context, objs []*unstructured.Unstructured,
 
 func (v view) namespace(ctx context.Context, ns string, own bool, rule string) (*Result, error) {
 	here := v.cache.FindResources("", func(r *cache.Resource) bool {
-		return r.ResourceKey() == enginekube.NewResourceKey("", "Namespace", "", ns)
+		return r.Ref.Kind == "Namespace" && r.Ref.Name == ns && r.ResourceKey().Group == ""
 	})
 	for _, r := range here {
 		if _, ends := r.Info.(*ending); ends {

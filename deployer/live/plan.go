@@ -60,10 +60,10 @@ func (v view) plan(ctx context.Context, w Want) (p plan, err error) {
 	if err != nil || p.refused != nil {
 		return p, err
 	}
-	shapes := map[enginekube.ResourceKey]uint64{}
+	shapes, mark := map[enginekube.ResourceKey]uint64{}, markOf(w.Service)
 	lives, err := v.cache.GetManagedLiveObjs(p.objs, func(r *cache.Resource) bool {
 		o := ownedOf(r)
-		if o == nil || o.service != w.Service {
+		if o == nil || o.mark != mark || o.service != w.Service {
 			return false
 		}
 		shapes[r.ResourceKey()] = o.shape

@@ -201,7 +201,7 @@ func (v view) settled(ctx context.Context, p *plan, version func(*unstructured.U
 	tick := time.NewTicker(settleStep)
 	defer tick.Stop()
 	for {
-		lives, err := v.cache.GetManagedLiveObjs(p.objs, func(r *cache.Resource) bool { return slices.Contains(p.going, r.ResourceKey()) })
+		lives, err := v.cache.GetManagedLiveObjs(p.objs, func(r *cache.Resource) bool { return len(p.going) > 0 && slices.Contains(p.going, r.ResourceKey()) })
 		if err != nil || p.seen(lives, version) {
 			return
 		}

@@ -40,7 +40,7 @@ func open(t *testing.T, kinds ...kubetest.Kind) *yard {
 	return y
 }
 
-func parse(t *testing.T, text string) []*unstructured.Unstructured {
+func parse(t testing.TB, text string) []*unstructured.Unstructured {
 	t.Helper()
 	var all []*unstructured.Unstructured
 	for part := range strings.SplitSeq(text, "\n---\n") {

@@ -325,10 +325,14 @@ func awaitReach(gone []seen) release.Verdict {
 }
 
 func changesOf(res live.Result) string {
-	if len(res.Objects) == 0 {
-		return "nothing to change"
+	text := "nothing to change"
+	if len(res.Objects) > 0 {
+		text = fmt.Sprintf("%d changed: %s", len(res.Objects), strings.Join(res.Objects[:min(10, len(res.Objects))], ", "))
 	}
-	return fmt.Sprintf("%d changed: %s", len(res.Objects), strings.Join(res.Objects[:min(10, len(res.Objects))], ", "))
+	if res.Message != "" {
+		text += "; " + res.Message // what is kept until somebody approves
+	}
+	return text
 }
 
 func evidence(gate, claim string, holds bool, t release.Target, now time.Time, detail string) release.Evidence {

@@ -204,7 +204,7 @@ func (f *Fleet) check(ctx context.Context, ch live.Change, env release.Env) {
 	if err != nil || slot.Occupant != "" || slot.Targets[ch.Cluster] == "" || f.left(slot, ch.Cluster) {
 		return
 	}
-	w, err := f.want(ctx, slot, slot.Targets[ch.Cluster])
+	w, err := f.Want(ctx, slot, slot.Targets[ch.Cluster])
 	if err != nil {
 		f.Log.Warn("drift", "service", ch.Service, "env", env, "cluster", ch.Cluster, "error", err)
 		return
@@ -217,7 +217,7 @@ func (f *Fleet) check(ctx context.Context, ch live.Change, env release.Env) {
 	slices.SortFunc(objects, strings.Compare)
 	done := Healed{Service: ch.Service, Env: env, Cluster: ch.Cluster, Revision: w.Revision, Objects: objects, At: began}
 	res, err := f.Live.Sync(ctx, ch.Cluster, w)
-	if err == nil && res.State == live.Refused {
+	if err == nil && (res.State == live.Refused || res.State == live.Syncing) {
 		err = errors.New(res.Message)
 	}
 	done.Took, done.Err = f.Now().Sub(began), err
@@ -231,8 +231,8 @@ func (f *Fleet) left(slot release.Slot, cluster string) bool {
 	return ok && !members(env, f.Platform.Clusters())[cluster]
 }
 
-// want is the content of a revision that a target, not the branch, is on or is to be on.
-func (f *Fleet) want(ctx context.Context, slot release.Slot, revision release.Commit) (live.Want, error) {
+// Want is the content of a revision that a target, not the branch, is on or is to be on.
+func (f *Fleet) Want(ctx context.Context, slot release.Slot, revision release.Commit) (live.Want, error) {
 	env, ok := f.Platform.Environment(slot.Env)
 	if !ok {
 		return live.Want{}, fmt.Errorf("environment %s is not configured", slot.Env)
@@ -242,7 +242,7 @@ func (f *Fleet) want(ctx context.Context, slot release.Slot, revision release.Co
 		return live.Want{}, err
 	}
 	return live.Want{Service: slot.Service, Revision: content.Revision, Namespace: content.Record.Namespace,
-		Objects: content.Rendered.Objects, Prune: env.Spec.Prune}, nil
+		Objects: content.Rendered.Objects, Prune: env.Spec.Prune, Rules: env.Spec.Sync}, nil
 }
 
 // paused reports whether a target does not stay healed and is left alone for a while.
@@ -302,7 +302,7 @@ func (f *Fleet) lookAt(ctx context.Context, s release.Slot, cluster string) rele
 		t.State, t.Message = Left, fmt.Sprintf("no wave of %s selects the cluster any more", s.Env)
 		return t
 	}
-	w, err := f.want(ctx, s, t.Revision)
+	w, err := f.Want(ctx, s, t.Revision)
 	if err != nil {
 		t.Message = err.Error()
 		return t

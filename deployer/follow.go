@@ -104,13 +104,13 @@ func (f *Fleet) move(ctx context.Context, svc release.Service, env release.Envir
 
 func (f *Fleet) carryOut(ctx context.Context, slot release.Slot, m move) (live.Result, error) {
 	if m.to == "" {
-		w, err := f.want(ctx, slot, slot.Targets[m.cluster])
+		w, err := f.Want(ctx, slot, slot.Targets[m.cluster])
 		if err != nil {
 			return live.Result{}, err
 		}
 		return f.Live.Withdraw(ctx, m.cluster, w)
 	}
-	w, err := f.want(ctx, slot, m.to)
+	w, err := f.Want(ctx, slot, m.to)
 	if err != nil {
 		return live.Result{}, err
 	}

@@ -107,7 +107,7 @@ func (st stage) room(wave release.Wave, all []seen) int {
 
 func (st stage) want(svc release.Service, c desired.Content, hooks bool) live.Want {
 	return live.Want{Service: svc, Revision: c.Revision, Namespace: st.namespace(), Objects: c.Rendered.Objects,
-		Prune: st.env.Spec.Prune, Hooks: hooks}
+		Prune: st.env.Spec.Prune, Rules: st.env.Spec.Sync, Hooks: hooks}
 }
 
 // Sync commits the desired state, once per stage, and applies it to the wave's targets.
@@ -331,10 +331,14 @@ func awaitReach(gone []seen) release.Verdict {
 }
 
 func changesOf(res live.Result) string {
-	if len(res.Objects) == 0 {
-		return "nothing to change"
+	text := "nothing to change"
+	if len(res.Objects) > 0 {
+		text = fmt.Sprintf("%d changed: %s", len(res.Objects), strings.Join(res.Objects[:min(10, len(res.Objects))], ", "))
 	}
-	return fmt.Sprintf("%d changed: %s", len(res.Objects), strings.Join(res.Objects[:min(10, len(res.Objects))], ", "))
+	if res.Message != "" {
+		text += "; " + res.Message // what is kept until somebody approves
+	}
+	return text
 }
 
 func evidence(gate, claim string, holds bool, t release.Target, now time.Time, detail string) release.Evidence {

@@ -80,6 +80,7 @@ type EnvironmentSpec struct {
 	SLO          SLOGate      `json:"slo,omitzero"`
 	Trial        TrialSpec    `json:"trial,omitzero"`
 	Prune        Prune        `json:"prune,omitzero"`
+	Sync         SyncRules    `json:"sync,omitzero"`
 	SyncTimeout  Duration     `json:"syncTimeout,omitempty"` // a wave not healthy by then is refused; default 5m
 	OnUnmatch    string       `json:"onUnmatch,omitempty"`   // "leave" (default) or "withdraw"
 
@@ -133,6 +134,41 @@ type TrialSpec struct {
 type Prune struct {
 	MaxDelete  int  `json:"maxDelete,omitempty"` // default 10
 	AllowEmpty bool `json:"allowEmpty,omitempty"`
+}
+
+// SyncRules say how objects are applied, compared and judged. The lists have Argo CD's
+// and Flux's own shape, so that they can be moved over as they are.
+type SyncRules struct {
+	Namespaces        string       `json:"namespaces,omitempty"` // that are missing: "create" (default) or "require"
+	IgnoreDifferences []IgnoreRule `json:"ignoreDifferences,omitempty"`
+	HealthCheckExprs  []HealthExpr `json:"healthCheckExprs,omitempty"`
+}
+
+// What becomes of a namespace that a cluster does not have.
+const (
+	NamespacesCreate  = "create"
+	NamespacesRequire = "require"
+)
+
+// IgnoreRule names fields that belong to somebody else on the cluster: they are neither
+// compared nor applied once the object is there.
+type IgnoreRule struct {
+	Group                 string   `json:"group,omitempty"` // "apps"; left out: the core group; "*": any
+	Kind                  string   `json:"kind"`            // "Deployment"; "*": any
+	Name                  string   `json:"name,omitempty"`
+	Namespace             string   `json:"namespace,omitempty"`
+	JSONPointers          []string `json:"jsonPointers,omitempty"`          // "/spec/replicas"
+	JQPathExpressions     []string `json:"jqPathExpressions,omitempty"`     // ".spec.template.spec.initContainers[] | select(.name == \"injected\")"
+	ManagedFieldsManagers []string `json:"managedFieldsManagers,omitempty"` // "kube-controller-manager": every field it owns
+}
+
+// HealthExpr are CEL expressions over an object that say how it is doing.
+type HealthExpr struct {
+	APIVersion string `json:"apiVersion"` // "cert-manager.io/v1"
+	Kind       string `json:"kind"`
+	Current    string `json:"current"`              // true: it is healthy
+	InProgress string `json:"inProgress,omitempty"` // true: it is on its way; asked first
+	Failed     string `json:"failed,omitempty"`     // true: it is degraded; asked before current
 }
 
 // Project says which repos a team has and what their manifests may contain.

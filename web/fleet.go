@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/seatrial/seatrial/release"
+	"github.com/seatrial/seatrial/web/drift"
 	"github.com/seatrial/seatrial/web/problem"
 )
 
@@ -15,7 +17,22 @@ type readBoard struct {
 	Query   string `query:"q" maxLength:"200" doc:"In the service's name"`
 }
 
+type readPlace struct {
+	Service release.Service `query:"service" required:"true" maxLength:"127" example:"shop/web"`
+	Env     release.Env     `query:"env" required:"true" maxLength:"63" example:"prod"`
+}
+
 func (s *Server) fleetRoutes(api huma.API) {
+	add(s, api, Route{Pattern: "GET /api/v1/drift", Need: Reader}, "Show how targets differ from the revision they are on, or from another", http.StatusOK,
+		func(ctx context.Context, in *drift.Question) (*body[list[drift.Comparison]], error) {
+			all, err := s.parts.Fleet.Drift(ctx, *in)
+			return &body[list[drift.Comparison]]{items(all)}, err
+		})
+	add(s, api, Route{Pattern: "GET /api/v1/place", Need: Reader}, "Show where a service is in an environment, wave by wave, and what it could return to", http.StatusOK,
+		func(ctx context.Context, in *readPlace) (*body[drift.Place], error) {
+			p, err := s.parts.Fleet.Place(ctx, in.Service, in.Env)
+			return &body[drift.Place]{p}, err
+		})
 	add(s, api, Route{Pattern: "GET /api/v1/board", Need: Reader}, "Every service in every environment", http.StatusOK,
 		func(ctx context.Context, in *readBoard) (*body[Board], error) {
 			b, err := s.parts.Fleet.Board(ctx)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/seatrial/seatrial/release"
 	"github.com/seatrial/seatrial/web/builds"
+	"github.com/seatrial/seatrial/web/drift"
 	"github.com/seatrial/seatrial/web/hooks"
 	"github.com/seatrial/seatrial/web/stream"
 	"github.com/seatrial/seatrial/web/vault"
@@ -141,6 +142,10 @@ type Fleet interface {
 	Board(ctx context.Context) (Board, error)
 	Clusters(ctx context.Context) ([]Cluster, error)
 	SLOs(ctx context.Context) ([]SLO, error)
+	// Drift compares the targets of a service, or one of them; ErrNotFound when it has none.
+	Drift(ctx context.Context, q drift.Question) ([]drift.Comparison, error)
+	// Place is where a service is; ErrNotFound for an environment that does not exist.
+	Place(ctx context.Context, s release.Service, env release.Env) (drift.Place, error)
 }
 
 // Changes is the store's history in our words.

@@ -25,6 +25,7 @@ import (
 	"github.com/seatrial/seatrial/web"
 	"github.com/seatrial/seatrial/web/auth"
 	"github.com/seatrial/seatrial/web/builds"
+	"github.com/seatrial/seatrial/web/drift"
 	"github.com/seatrial/seatrial/web/vault/vaulttest"
 )
 
@@ -192,6 +193,18 @@ func (y *yard) Board(context.Context) (web.Board, error) {
 }
 func (y *yard) Clusters(context.Context) ([]web.Cluster, error) { return nil, nil }
 func (y *yard) SLOs(context.Context) ([]web.SLO, error)         { return nil, nil }
+func (y *yard) Place(_ context.Context, s release.Service, env release.Env) (drift.Place, error) {
+	if env != "prod" {
+		return drift.Place{}, fmt.Errorf("environment %s: %w", env, web.ErrNotFound)
+	}
+	return drift.Place{Service: s, Env: env, Waves: []drift.PlaceWave{{Name: "canary", Targets: []drift.PlaceTarget{{Cluster: "prod-canary", State: "Quarantined"}}}}}, nil
+}
+func (y *yard) Drift(_ context.Context, q drift.Question) ([]drift.Comparison, error) {
+	if q.Service != "shop/web" || q.Env != "prod" {
+		return nil, hint.Add(fmt.Errorf("%s in %s: %w", q.Service, q.Env, web.ErrNotFound), "list the releases")
+	}
+	return []drift.Comparison{{Cluster: q.Cluster, Revision: release.Commit(q.To), Objects: []drift.Difference{{Kind: "Deployment", Name: "web", Act: "change", Text: "-a\n+b\n"}}}}, nil
+}
 
 func (y *yard) Revision(context.Context) (release.Revision, error) {
 	y.mu.Lock()
@@ -357,6 +370,27 @@ func until(t *testing.T, what string, ok func() bool) {
 		case <-tick.C:
 		case <-deadline:
 			t.Fatalf("never: %s", what)
+		}
+	}
+}
+
+func TestWhereAServiceIsAndHowItDiffersIsShown(t *testing.T) {
+	h := open(t, page)
+	for _, c := range []struct {
+		query string
+		code  int
+		says  string
+	}{
+		{"drift?service=shop/web&env=prod&cluster=prod-main", http.StatusOK, `"act":"change"`},
+		{"drift?service=shop/web&env=prod&to=shop.web.aaaaaaaaaaaa", http.StatusOK, `"revision":"shop.web.aaaaaaaaaaaa"`},
+		{"drift?service=shop/none&env=prod", http.StatusNotFound, "list the releases"},
+		{"drift?service=shop/web", http.StatusUnprocessableEntity, "env"},
+		{"drift?service=shop/web&env=prod&clutser=x", http.StatusUnprocessableEntity, "clutser"},
+		{"place?service=shop/web&env=prod", http.StatusOK, `"state":"Quarantined"`},
+		{"place?service=shop/web&env=none", http.StatusNotFound, "environment none"},
+	} {
+		if got := h.ask(t, auth.Viewer, "GET", "/api/v1/"+c.query, ""); got.code != c.code || !strings.Contains(got.text, c.says) {
+			t.Errorf("%s: %d %s", c.query, got.code, got.text)
 		}
 	}
 }

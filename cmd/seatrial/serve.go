@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/seatrial/seatrial/builder/sbom/scan"
+	"github.com/seatrial/seatrial/cmd/seatrial/memory"
 	"github.com/seatrial/seatrial/cmd/seatrial/rendering"
 	"github.com/seatrial/seatrial/cmd/seatrial/settings"
 	"github.com/seatrial/seatrial/internal/hint"
@@ -79,7 +80,7 @@ func serve(ctx context.Context, set settings.Settings, secrets settings.Secrets,
 	}
 	kube.Quiet()
 	rendering.Tell(ctx, s.renderer, log)
-	slim()
+	memory.Slim()
 	log.Info("serving", "version", version, "console", set.ExternalURL, "metrics", set.Metrics)
 	err = s.run(ctx, console, inside, metrics)
 	if errors.Is(err, context.Canceled) {

@@ -224,7 +224,7 @@ func (s *server) buildkitAddresses() ([]string, error) {
 }
 
 func (s *server) wireDeployer() error {
-	s.live = live.New(kube.Open(s.settings.Clusters.Credentials), live.Config{})
+	s.live = live.New(kube.Open(s.settings.Clusters.Credentials), live.Config{Scripts: s.world.Scripts})
 	s.desired = desired.New(s.repos, s.settings.RepoURL)
 	locks := &deployer.Locks{}
 	s.rollout = &deployer.Rollout{Content: s.content, Platform: s.world, Slot: s.book.Slot, Desired: s.desired, Live: s.live, Locks: locks, Now: time.Now}
@@ -315,11 +315,20 @@ func (s *server) wireWeb(metrics prometheus.Registerer) (err error) {
 		Releases: views.Releases{Book: s.book}, Acts: acts, Logs: views.Logs{Book: s.logs},
 		Builds:      views.Builds{Release: s.book.Release, Report: s.builder.Report, Bill: s.boms.Generate},
 		Experiments: views.Experiments{Scheduler: s.scheduler, History: shelf.Runs{KV: s.db}},
-		Fleet:       views.Fleet{Book: s.book, Tree: s.world.Now, Look: s.fleet.Look, Reach: s.live.Reach, State: s.sloWatch.States},
+		Fleet:       views.Fleet{Book: s.book, Tree: s.world.Now, Look: s.fleet.Look, Reach: s.live.Reach, State: s.sloWatch.States, Diff: s.diff},
 		Changes:     views.Changes{KV: s.db}, Vault: shelf.Vault{KV: s.db}, Known: known, Intake: s.pushed,
 		Ready: func(context.Context) error { return s.world.Ready() },
 	}, s.log, metrics)
 	return err
+}
+
+// diff says how a target differs from a revision.
+func (s *server) diff(ctx context.Context, slot release.Slot, cluster string, to release.Commit) ([]live.ObjectDiff, error) {
+	w, err := s.fleet.Want(ctx, slot, to)
+	if err != nil {
+		return nil, err
+	}
+	return s.live.Diff(ctx, cluster, w)
 }
 
 // directory finds who wants to know of an event.

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/seatrial/seatrial/deployer/live/options"
 	"github.com/seatrial/seatrial/internal/kube"
 	"github.com/seatrial/seatrial/release"
 )
@@ -22,6 +23,9 @@ type cluster struct {
 	name  string
 	slots chan struct{} // applies at once
 	kinds *kindSet
+	all   *Clusters
+
+	proofs proofs
 
 	mu    sync.Mutex // guards conn and cache
 	conn  *kube.Cluster
@@ -57,10 +61,15 @@ func (s *kindSet) add(objs []*unstructured.Unstructured) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	grew := false
-	for _, o := range objs {
-		gk := o.GroupVersionKind().GroupKind()
+	watch := func(gk schema.GroupKind) {
 		grew = grew || !s.all[gk]
 		s.all[gk] = true
+	}
+	for _, o := range objs {
+		watch(o.GroupVersionKind().GroupKind())
+		if options.Late(o) { // its kind is watched from the moment its definition comes
+			watch(schema.GroupKind{Group: "apiextensions.k8s.io", Kind: "CustomResourceDefinition"})
+		}
 	}
 	return grew
 }
@@ -77,7 +86,7 @@ func (c *Clusters) cluster(name string) *cluster {
 	defer c.mu.Unlock()
 	cl := c.known[name]
 	if cl == nil {
-		cl = &cluster{name: name, slots: make(chan struct{}, c.cfg.Applies), kinds: newKindSet()}
+		cl = &cluster{name: name, slots: make(chan struct{}, c.cfg.Applies), kinds: newKindSet(), all: c}
 		c.known[name] = cl
 	}
 	return cl
@@ -149,6 +158,9 @@ func (cl *cluster) connect(c *Clusters, conn *kube.Cluster, objs []*unstructured
 		cache.SetClusterSyncRetryTimeout(time.Second),
 		cache.SetPopulateResourceInfoHandler(describe))
 	cl.cache.OnResourceUpdated(func(now, before *cache.Resource, _ map[enginekube.ResourceKey]*cache.Resource) {
+		if now == nil && before != nil {
+			cl.proofs.drop(before.ResourceKey())
+		}
 		if svc, ok := moved(now, before); ok {
 			c.news.add(Change{Cluster: cl.name, Service: svc})
 		}

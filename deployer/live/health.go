@@ -9,6 +9,9 @@ import (
 	"github.com/argoproj/argo-cd/gitops-engine/pkg/sync/hook"
 	enginekube "github.com/argoproj/argo-cd/gitops-engine/pkg/utils/kube"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/seatrial/seatrial/deployer/live/options"
+	"github.com/seatrial/seatrial/deployer/live/pods"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -23,6 +26,10 @@ func (c *Clusters) Health(ctx context.Context, name string, w Want, since time.T
 	if err != nil {
 		return Result{State: Unreachable, Message: err.Error()}, err
 	}
+	rules, refused := c.rules(w.Rules)
+	if refused != nil {
+		return *refused, nil
+	}
 	objs, refused, err := prepare(w, v.conn.Namespaced)
 	if err != nil {
 		return Result{State: Unreachable}, v.blame(ctx, err)
@@ -34,12 +41,12 @@ func (c *Clusters) Health(ctx context.Context, name string, w Want, since time.T
 	if err != nil {
 		return Result{State: Unreachable}, v.blame(ctx, err)
 	}
-	res := Judge(pairs, since, began, c.cfg)
+	res := Judge(pairs, rules.health, since, began, c.cfg)
 	if res.State == Healthy {
 		if err := v.confirm(ctx, pairs); err != nil {
 			return Result{State: Unreachable}, v.blame(ctx, err)
 		}
-		res = Judge(pairs, since, began, c.cfg)
+		res = Judge(pairs, rules.health, since, began, c.cfg)
 	}
 	res.Took = time.Since(began)
 	return res, nil
@@ -58,13 +65,13 @@ func (v view) pairs(objs []*unstructured.Unstructured) ([]Pair, error) {
 		}
 	}
 	var sets []replicas
-	var pods []PodState
+	var all []pods.State
 	for _, r := range v.find(namespaces, func(*cache.Resource) bool { return true }) {
 		switch info := r.Info.(type) {
 		case *replicas:
 			sets = append(sets, *info)
-		case *PodState:
-			pods = append(pods, *info)
+		case *pods.State:
+			all = append(all, *info)
 		}
 	}
 	var out []Pair
@@ -73,7 +80,11 @@ func (v view) pairs(objs []*unstructured.Unstructured) ([]Pair, error) {
 			continue
 		}
 		live := lives[enginekube.GetResourceKey(o)]
-		out = append(out, Pair{Want: o, Live: live, Pods: currentPods(live, sets, pods)})
+		managing := options.Of(o, live)
+		if managing == options.HandsOff {
+			continue
+		}
+		out = append(out, Pair{Want: o, Live: live, Pods: currentPods(live, sets, all), Loose: managing == options.Once})
 	}
 	return out, nil
 }

@@ -8,6 +8,9 @@ import (
 	"github.com/argoproj/argo-cd/gitops-engine/pkg/health"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/seatrial/seatrial/deployer/live/options"
+	"github.com/seatrial/seatrial/deployer/live/pods"
 )
 
 // degradedAfter is how long an object may look degraded after a sync before that counts:
@@ -18,20 +21,26 @@ const degradedAfter = 5 * time.Second
 type Pair struct {
 	Want *unstructured.Unstructured
 	Live *unstructured.Unstructured
-	Pods []PodState // of the wanted revision only
+	Pods []pods.State // of the wanted revision only
+
+	Loose bool // its content is not ours to compare
 }
 
 // Judge decides the health of one service on one cluster: pure, from what was seen.
-// since is when the sync ended. The worst object speaks for all of them.
-func Judge(pairs []Pair, since, now time.Time, cfg Config) Result {
+// checks know what the engine does not. since is when the sync ended. The worst object
+// speaks for all of them.
+func Judge(pairs []Pair, checks health.HealthOverride, since, now time.Time, cfg Config) Result {
 	cfg = cfg.orDefault()
 	var progressing, degraded []string
 	stale := false
 	hint := ""
 	for _, p := range pairs {
-		if p.Live == nil || p.Live.GetAnnotations()[ContentAnnotation] != p.Want.GetAnnotations()[ContentAnnotation] {
+		if p.Live == nil || !p.Loose && p.Live.GetAnnotations()[ContentAnnotation] != p.Want.GetAnnotations()[ContentAnnotation] {
 			progressing = append(progressing, missing(p))
 			stale = true
+			continue
+		}
+		if options.Unjudged(p.Want) {
 			continue
 		}
 		if why, next := doomed(p, now, cfg); why != "" {
@@ -39,7 +48,7 @@ func Judge(pairs []Pair, since, now time.Time, cfg Config) Result {
 			hint = next
 			continue
 		}
-		switch status, message := healthOf(p.Live); {
+		switch status, message := healthOf(p.Live, checks); {
 		case status == health.HealthStatusDegraded && now.Sub(since) >= degradedAfter, status == health.HealthStatusUnknown && now.Sub(since) >= degradedAfter:
 			degraded = append(degraded, nameOf(p.Want)+": "+message)
 		case status != "" && status != health.HealthStatusHealthy:
@@ -71,12 +80,12 @@ func missing(p Pair) string {
 
 // healthOf is the engine's opinion; "" when it has none for the kind. An opinion on an
 // older generation is no opinion.
-func healthOf(live *unstructured.Unstructured) (health.HealthStatusCode, string) {
+func healthOf(live *unstructured.Unstructured, checks health.HealthOverride) (health.HealthStatusCode, string) {
 	observed, found, err := unstructured.NestedInt64(live.Object, "status", "observedGeneration")
 	if err == nil && found && observed < live.GetGeneration() {
 		return health.HealthStatusProgressing, "its controller has not seen the change yet"
 	}
-	h, err := health.GetResourceHealth(live, nil)
+	h, err := opinionOf(live, checks)
 	switch {
 	case err != nil:
 		return health.HealthStatusUnknown, "its status cannot be read"
@@ -86,6 +95,20 @@ func healthOf(live *unstructured.Unstructured) (health.HealthStatusCode, string)
 		return h.Status, strings.ToLower(string(h.Status))
 	}
 	return h.Status, strings.TrimSuffix(h.Message, "...")
+}
+
+// opinionOf asks the checks, then the engine. A check that cannot tell is no reason to roll
+// back at once.
+func opinionOf(live *unstructured.Unstructured, checks health.HealthOverride) (*health.HealthStatus, error) {
+	if live.GetDeletionTimestamp() == nil {
+		switch h, err := checks.GetResourceHealth(live); {
+		case err != nil:
+			return &health.HealthStatus{Status: health.HealthStatusProgressing, Message: err.Error()}, nil
+		case h != nil:
+			return h, nil
+		}
+	}
+	return health.GetResourceHealth(live, nil)
 }
 
 // doomed says why a workload will not come up, without waiting for its own deadline.
@@ -118,8 +141,8 @@ func doomed(p Pair, now time.Time, cfg Config) (why, next string) {
 }
 
 // unsteady says why pods that look ready are not believed yet.
-func unsteady(pods []PodState, now time.Time, cfg Config) string {
-	for _, p := range pods {
+func unsteady(all []pods.State, now time.Time, cfg Config) string {
+	for _, p := range all {
 		switch {
 		case !p.Crashed.IsZero() && now.Sub(p.Crashed) < 2*cfg.CrashAfter:
 			return fmt.Sprintf("pod %s has just crashed and was started again", p.Name)
@@ -131,8 +154,8 @@ func unsteady(pods []PodState, now time.Time, cfg Config) string {
 }
 
 // starting adds what the pods themselves say, for a rollout that goes on.
-func starting(pods []PodState) string {
-	for _, p := range pods {
+func starting(all []pods.State) string {
+	for _, p := range all {
 		if p.Trouble != nil {
 			return fmt.Sprintf(" (pod %s: %s)", p.Name, p.Trouble.Reason)
 		}
@@ -157,7 +180,7 @@ func brief(all []string) string {
 
 // currentPods are those that the wanted revision of a workload made. Pods of an older
 // revision may be in trouble: that is why there is a new one.
-func currentPods(live *unstructured.Unstructured, sets []replicas, pods []PodState) []PodState {
+func currentPods(live *unstructured.Unstructured, sets []replicas, all []pods.State) []pods.State {
 	if live == nil {
 		return nil
 	}
@@ -179,8 +202,8 @@ func currentPods(live *unstructured.Unstructured, sets []replicas, pods []PodSta
 	case "DaemonSet", "Job", "ReplicaSet":
 		owners[live.GetUID()] = true
 	}
-	var out []PodState
-	for _, p := range pods {
+	var out []pods.State
+	for _, p := range all {
 		if owners[p.Owner] && (hash == "" || p.Hash == hash) {
 			out = append(out, p)
 		}

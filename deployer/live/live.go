@@ -34,6 +34,10 @@ type Config struct {
 	CrashAfter time.Duration // a container that keeps crashing is waited for so long; default 5s
 	Steady     time.Duration // how long a container without a readiness probe has to run to be healthy; default 2s
 	PullAfter  time.Duration // an image that cannot be pulled is waited for so long; default 15s
+
+	// Scripts are the platform's health scripts by their place, "GROUP/KIND/health.lua", and
+	// the commit that has them; default: none.
+	Scripts func() (release.Commit, map[string]string)
 }
 
 func (c Config) orDefault() Config {
@@ -52,6 +56,9 @@ func (c Config) orDefault() Config {
 	if c.PullAfter == 0 {
 		c.PullAfter = 15 * time.Second
 	}
+	if c.Scripts == nil {
+		c.Scripts = func() (release.Commit, map[string]string) { return "", nil }
+	}
 	return c
 }
 
@@ -61,6 +68,7 @@ type Clusters struct {
 	kube *kube.Clusters
 	cfg  Config
 	news news
+	book book
 
 	mu    sync.Mutex // guards known
 	known map[string]*cluster
@@ -87,6 +95,7 @@ type Want struct {
 	Namespace string         // for objects that name none
 	Objects   []*unstructured.Unstructured
 	Prune     release.Prune
+	Rules     release.SyncRules
 	Hooks     bool // run hooks and sync waves; not when drift is healed
 }
 

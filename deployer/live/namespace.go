@@ -4,45 +4,59 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 
+	"github.com/argoproj/argo-cd/gitops-engine/pkg/cache"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 
-	enginekube "github.com/argoproj/argo-cd/gitops-engine/pkg/utils/kube"
-
-	"github.com/argoproj/argo-cd/gitops-engine/pkg/cache"
 	"github.com/seatrial/seatrial/internal/kube"
+	"github.com/seatrial/seatrial/release"
 )
 
-// namespaces makes the namespaces that objects live in and the cluster does not have.
-// Which ones a team may use is the project's decision, and has been checked. They carry
-// no service's mark, so they are never deleted by us.
-func (v view) namespaces(ctx context.Context, objs []*unstructured.Unstructured) error {
-	var missing []string
+// namespaces makes the namespaces that objects live in and the cluster does not have,
+// unless the environment wants them to be there. Which ones a team may use is the
+// project's decision, and has been checked. They carry no service's mark, so they are
+// never deleted by us.
+func (v view) namespaces(ctx context.Context, objs []*unstructured.Unstructured, rule string) (*Result, error) {
+	own := map[string]bool{}
+	for _, o := range objs {
+		if o.GetKind() == "Namespace" {
+			own[o.GetName()] = true
+		}
+	}
+	asked := map[string]bool{}
 	for _, o := range objs {
 		ns := o.GetNamespace()
-		if ns == "" || slices.Contains(missing, ns) {
+		if ns == "" || asked[ns] {
 			continue
 		}
-		here := v.cache.FindResources("", func(r *cache.Resource) bool {
-			return r.ResourceKey() == enginekube.NewResourceKey("", "Namespace", "", ns)
-		})
-		if len(here) == 0 {
-			missing = append(missing, ns)
+		asked[ns] = true
+		stop, err := v.namespace(ctx, ns, own[ns], rule)
+		if stop != nil || err != nil {
+			return stop, err
 		}
 	}
-	for _, ns := range missing {
-		if slices.ContainsFunc(objs, func(o *unstructured.Unstructured) bool { return o.GetKind() == "Namespace" && o.GetName() == ns }) {
-			continue
-		}
-		if err := v.makeNamespace(ctx, ns); err != nil {
-			return err
+	return nil, nil
+}
+
+func (v view) namespace(ctx context.Context, ns string, own bool, rule string) (*Result, error) {
+	here := v.cache.FindResources("", func(r *cache.Resource) bool {
+		return r.Ref.Kind == "Namespace" && r.Ref.Name == ns && r.ResourceKey().Group == ""
+	})
+	for _, r := range here {
+		if _, ends := r.Info.(*ending); ends {
+			return &Result{State: Syncing, Message: "namespace " + ns + " is being deleted: nothing can be made in it until it is gone"}, nil
 		}
 	}
-	return nil
+	switch {
+	case len(here) > 0 || own:
+		return nil, nil
+	case rule == release.NamespacesRequire:
+		return &Result{State: Refused, Message: "the cluster has no namespace " + ns, Hint: "make it, or let the environment make it: sync.namespaces: create"}, nil
+	}
+	return nil, v.makeNamespace(ctx, ns)
 }
 
 func (v view) makeNamespace(ctx context.Context, ns string) error {

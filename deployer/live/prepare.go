@@ -12,6 +12,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/seatrial/seatrial/deployer/live/options"
 )
 
 // scope says whether a kind lives in namespaces.
@@ -26,8 +28,10 @@ func prepare(w Want, namespaced scope) (objs []*unstructured.Unstructured, probl
 		gvk := o.GroupVersionKind()
 		ns, err := namespaced(gvk)
 		switch {
-		case meta.IsNoMatchError(err) && defined[gvk.GroupKind()]:
-			ns = o.GetNamespace() != ""
+		case meta.IsNoMatchError(err) && defined[gvk.GroupKind()] != "":
+			ns = defined[gvk.GroupKind()] == "Namespaced"
+		case meta.IsNoMatchError(err) && options.Late(o):
+			ns = true // until it is known; applying takes a namespace away where there is none
 		case meta.IsNoMatchError(err):
 			return nil, &Result{State: Refused, Message: fmt.Sprintf("%s: the cluster has no kind %s in %s", nameOf(o), gvk.Kind, gvk.GroupVersion()),
 				Hint: "install its definition first, or correct apiVersion and kind"}, nil
@@ -39,22 +43,24 @@ func prepare(w Want, namespaced scope) (objs []*unstructured.Unstructured, probl
 	return objs, nil, nil
 }
 
-// definedKinds are those whose definition is among the objects.
-func definedKinds(objs []*unstructured.Unstructured) map[schema.GroupKind]bool {
-	out := map[schema.GroupKind]bool{}
+// definedKinds are those whose definition is among the objects, with their scope.
+func definedKinds(objs []*unstructured.Unstructured) map[schema.GroupKind]string {
+	out := map[schema.GroupKind]string{}
 	for _, o := range objs {
 		if o.GetKind() != "CustomResourceDefinition" {
 			continue
 		}
 		group, _, _ := unstructured.NestedString(o.Object, "spec", "group")
 		kind, _, _ := unstructured.NestedString(o.Object, "spec", "names", "kind")
-		out[schema.GroupKind{Group: group, Kind: kind}] = true
+		scope, _, _ := unstructured.NestedString(o.Object, "spec", "scope")
+		out[schema.GroupKind{Group: group, Kind: kind}] = scope
 	}
 	return out
 }
 
 func mark(o *unstructured.Unstructured, w Want, namespaced bool) *unstructured.Unstructured {
 	o = o.DeepCopy()
+	delete(o.Object, "status") // is the cluster's to say
 	switch {
 	case !namespaced:
 		o.SetNamespace("")
@@ -69,6 +75,9 @@ func mark(o *unstructured.Unstructured, w Want, namespaced bool) *unstructured.U
 	// switch the engine to a way of comparing that needs the cluster's whole schema.
 	if opts, ok := notes[common.AnnotationSyncOptions]; ok {
 		notes[common.AnnotationSyncOptions] = without(opts, "ServerSideApply=")
+	}
+	if options.Recreated(o) {
+		notes[common.AnnotationSyncOptions] = strings.TrimPrefix(notes[common.AnnotationSyncOptions]+","+common.SyncOptionForce, ",")
 	}
 	notes[ContentAnnotation] = contentOf(o)
 	notes[ServiceAnnotation] = annotationOf(w.Service)

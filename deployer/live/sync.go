@@ -5,53 +5,62 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/argoproj/argo-cd/gitops-engine/pkg/cache"
-	"github.com/argoproj/argo-cd/gitops-engine/pkg/diff"
 	enginesync "github.com/argoproj/argo-cd/gitops-engine/pkg/sync"
 	"github.com/argoproj/argo-cd/gitops-engine/pkg/sync/common"
-	"github.com/argoproj/argo-cd/gitops-engine/pkg/sync/hook"
-	"github.com/argoproj/argo-cd/gitops-engine/pkg/sync/syncwaves"
 	enginekube "github.com/argoproj/argo-cd/gitops-engine/pkg/utils/kube"
 	"github.com/go-logr/logr"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/seatrial/seatrial/deployer/live/options"
 	"github.com/seatrial/seatrial/internal/kube"
-	"github.com/seatrial/seatrial/release"
 )
 
 const (
-	defaultMaxDelete = 10
-	settle           = 3 * time.Second // for the cache to see what was applied
-	settleStep       = 10 * time.Millisecond
+	settle     = 3 * time.Second // for the cache to see what was applied
+	settleStep = 10 * time.Millisecond
 )
 
 // Sync makes the cluster hold what is wanted, and returns without waiting for health.
-// The same Want again is a no-op. Syncing means that a hook or an earlier wave has to end
-// first: call again. An error means the cluster could not be asked; what the cluster
-// refused is Refused in the result.
+// The same Want again is a no-op. Syncing means that a hook, an earlier wave or something
+// on the cluster has to end first: call again. An error means the cluster could not be
+// asked; what the cluster refused is Refused in the result.
 func (c *Clusters) Sync(ctx context.Context, name string, w Want) (Result, error) {
 	began := time.Now()
 	v, err := c.reach(ctx, name, w.Objects)
 	if err != nil {
 		return Result{State: Unreachable, Message: err.Error()}, err
 	}
-	p, err := v.plan(w)
-	if err == nil && p.refused == nil {
-		p.refused, err = v.execute(ctx, w, &p)
+	p, err := v.plan(ctx, w)
+	stop := p.refused
+	if err == nil && stop == nil {
+		stop, err = v.execute(ctx, w, &p)
 	}
 	if err != nil {
 		return Result{State: Unreachable, Message: err.Error()}, v.blame(ctx, err)
 	}
-	res := Result{State: Synced, Objects: p.changes()}
-	if p.refused != nil {
-		res = *p.refused
+	res := Result{State: Synced, Objects: p.changes(), Message: awaitsApproval(p.waiting)}
+	if stop != nil {
+		res = *stop
 	}
 	res.Took = time.Since(began)
 	return res, nil
+}
+
+// awaitsApproval says what a person can do about what is kept until then.
+func awaitsApproval(kept []*unstructured.Unstructured) string {
+	if len(kept) == 0 {
+		return ""
+	}
+	var names []string
+	for _, o := range kept {
+		names = append(names, nameOf(o)+in(o))
+	}
+	return fmt.Sprintf("not wanted any more, and kept until somebody approves: %s (kubectl annotate KIND NAME %s=yes)", brief(names), options.Approved)
 }
 
 // Drifted lists the objects that differ from what is wanted, without a change.
@@ -60,14 +69,17 @@ func (c *Clusters) Drifted(ctx context.Context, name string, w Want) ([]string, 
 	if err != nil {
 		return nil, err
 	}
-	p, err := v.plan(w)
+	p, err := v.plan(ctx, w)
 	if err != nil {
 		return nil, v.blame(ctx, err)
 	}
 	if p.refused != nil {
 		return nil, errors.New(p.refused.Message)
 	}
-	return p.changes(), nil
+	if all := p.changes(); len(all) > p.idle {
+		return all, nil
+	}
+	return nil, nil
 }
 
 // blame tells "the cluster went away meanwhile" from other trouble.
@@ -78,164 +90,45 @@ func (v view) blame(ctx context.Context, err error) error {
 	return fmt.Errorf("cluster %s: %s", v.name, kube.Why(err))
 }
 
-// plan is what a sync is going to do.
-type plan struct {
-	objs    []*unstructured.Unstructured // prepared, hooks included
-	recon   enginesync.ReconciliationResult
-	diffs   *diff.DiffResultList
-	deletes []string
-	refused *Result // why it must not be done
-}
-
-// changes lists what differs and what goes.
-func (p plan) changes() []string {
-	var out []string
-	if p.diffs != nil {
-		for i, d := range p.diffs.Diffs {
-			if p.recon.Target[i] != nil && d.Modified {
-				out = append(out, nameOf(p.recon.Target[i]))
-			}
-		}
-	}
-	return append(out, p.deletes...)
-}
-
-// plan compares the cluster with what is wanted and applies the guards.
-func (v view) plan(w Want) (p plan, err error) {
-	p.objs, p.refused, err = prepare(w, v.conn.Namespaced)
-	if err != nil || p.refused != nil {
-		return p, err
-	}
-	lives, err := v.cache.GetManagedLiveObjs(p.objs, func(r *cache.Resource) bool {
-		o := ownedOf(r)
-		return o != nil && o.service == w.Service
-	})
-	if err != nil {
-		return p, err
-	}
-	if p.refused = foreign(lives, w.Service); p.refused != nil {
-		return p, nil
-	}
-	for key, o := range lives {
-		if o != nil && keeps(o) && !wanted(p.objs, key) {
-			delete(lives, key) // it asks to stay: to the engine it is not ours
-		}
-	}
-	p.recon = enginesync.Reconcile(p.objs, lives, w.Namespace, v.cache)
-	p.deletes = deletions(p.recon)
-	if p.refused = guard(p, w); p.refused != nil {
-		return p, nil
-	}
-	if p.diffs, err = compare(p.recon.Target, p.recon.Live); err != nil {
-		p.refused, err = unreadable(p.recon), nil
-	}
-	return p, err
-}
-
-func compare(target, live []*unstructured.Unstructured) (*diff.DiffResultList, error) {
-	return diff.DiffArray(target, live, diff.WithLogr(logr.Discard()), diff.IgnoreAggregatedRoles(true))
-}
-
-// unreadable names the object that is not what its kind says. The library's text is left
-// out, because it may quote a Secret.
-func unreadable(r enginesync.ReconciliationResult) *Result {
-	name := "an object"
-	for i, o := range r.Target {
-		if _, err := compare(r.Target[i:i+1], r.Live[i:i+1]); err != nil && o != nil {
-			name = nameOf(o)
-		}
-	}
-	return &Result{State: Refused, Message: name + " cannot be read as its kind", Hint: "compare its fields and their types with `kubectl explain`; the data of a Secret is base64"}
-}
-
-// foreign refuses to take over what another service deployed.
-func foreign(lives map[enginekube.ResourceKey]*unstructured.Unstructured, svc release.Service) *Result {
-	for _, o := range lives {
-		if o == nil {
-			continue
-		}
-		if owner := o.GetAnnotations()[ServiceAnnotation]; owner != "" && owner != annotationOf(svc) {
-			return &Result{State: Refused, Message: fmt.Sprintf("%s in namespace %s belongs to %s", nameOf(o), o.GetNamespace(), serviceOf(owner)),
-				Hint: "give the object another name, or take it out of the other service first"}
-		}
-	}
-	return nil
-}
-
-// deletions lists what is there and no longer wanted.
-func deletions(r enginesync.ReconciliationResult) []string {
-	var out []string
-	for i, o := range r.Live {
-		if r.Target[i] == nil && o != nil && !hook.IsHook(o) && o.GetDeletionTimestamp() == nil {
-			out = append(out, nameOf(o))
-		}
-	}
-	slices.Sort(out)
-	return out
-}
-
-func wanted(objs []*unstructured.Unstructured, key enginekube.ResourceKey) bool {
-	return slices.ContainsFunc(objs, func(o *unstructured.Unstructured) bool { return enginekube.GetResourceKey(o) == key })
-}
-
-// keeps reports whether an object asks not to be deleted, or not without a person.
-func keeps(o *unstructured.Unstructured) bool {
-	opts := o.GetAnnotations()[common.AnnotationSyncOptions]
-	return strings.Contains(opts, "Prune=false") || strings.Contains(opts, "Prune=confirm")
-}
-
-// guard refuses a sync that would delete too much.
-func guard(p plan, w Want) *Result {
-	limit := w.Prune.MaxDelete
-	if limit == 0 {
-		limit = defaultMaxDelete
-	}
-	switch {
-	case len(p.objs) == 0 && !w.Prune.AllowEmpty:
-		return &Result{State: Refused, Message: fmt.Sprintf("%s renders to no object at all; all of it would be deleted", w.Service),
-			Hint: "check the manifests' path; the environment's prune.allowEmpty permits it"}
-	case len(p.deletes) > limit:
-		some := p.deletes[:min(5, len(p.deletes))]
-		return &Result{State: Refused, Message: fmt.Sprintf("the sync would delete %d objects, over the limit of %d: %s …", len(p.deletes), limit, strings.Join(some, ", ")),
-			Hint: "check that nothing is missing from the manifests, or raise the environment's prune.maxDelete"}
-	}
-	return nil
-}
-
 // execute applies the plan. A nil result is success.
 func (v view) execute(ctx context.Context, w Want, p *plan) (*Result, error) {
 	stepwise := w.Hooks && isStepwise(p.recon)
 	if len(p.changes()) == 0 && !stepwise {
 		return nil, nil
 	}
-	if err := v.namespaces(ctx, p.objs); err != nil {
+	if stop, err := v.namespaces(ctx, p.objs, w.Rules.Namespaces); err != nil || stop != nil {
+		return stop, err
+	}
+	if err := v.yield(ctx, p); err != nil {
 		return nil, err
 	}
 	op := v.conn.Operation(v.slots)
 	opts := []enginesync.SyncOpt{
-		enginesync.WithLogr(logr.Discard()), enginesync.WithPrune(true),
+		enginesync.WithLogr(logr.Discard()), enginesync.WithPrune(true), enginesync.WithPruneConfirmed(true), // what waits is not in the plan
 		enginesync.WithServerSideApply(true), enginesync.WithServerSideApplyManager(kube.Manager),
-		enginesync.WithResourceModificationChecker(true, p.diffs),
-		enginesync.WithSkipHooks(!w.Hooks),
+		enginesync.WithResourceModificationChecker(true, p.known()),
+		enginesync.WithHealthOverride(p.rules.health), enginesync.WithSkipHooks(!w.Hooks),
 	}
 	if stepwise {
 		// Names of generated hooks end with the revision and this time: always the same,
 		// so that a hook that was started is found again after a crash.
-		opts = append(opts, enginesync.WithInitialState(common.OperationRunning, "", v.done(p, w), metav1.NewTime(time.Unix(1, 0))))
+		modified := func(i int) bool { return p.diffs.Diffs[i].Modified }
+		opts = append(opts, enginesync.WithInitialState(common.OperationRunning, "", done(p.recon, modified, w.Revision), metav1.NewTime(time.Unix(1, 0))))
 	}
-	sc, cleanup, err := enginesync.NewSyncContext(string(w.Revision), p.recon, v.conn.Config(), v.conn.Config(), op, "", opts...)
+	cfg := v.conn.EngineConfig()
+	sc, cleanup, err := enginesync.NewSyncContext(string(w.Revision), p.recon, cfg, cfg, op, "", opts...)
 	if err != nil {
 		return nil, err
 	}
 	defer cleanup()
 	sc.Sync()
-	phase, message, results := sc.GetState()
 	if err := op.Trouble(); err != nil {
-		return nil, err
+		return v.stuck(ctx, err)
 	}
+	phase, message, results := sc.GetState()
 	switch phase {
 	case common.OperationSucceeded:
-		v.settled(ctx, p)
+		v.settled(ctx, p, op.Version)
 		return nil, nil
 	case common.OperationRunning:
 		return &Result{State: Syncing, Message: message}, nil
@@ -243,53 +136,73 @@ func (v view) execute(ctx context.Context, w Want, p *plan) (*Result, error) {
 	if err := v.conn.Ready(ctx); err != nil {
 		return nil, err
 	}
+	if late := awaited(p.objs, op.Missing); late != "" {
+		return &Result{State: Syncing, Message: late}, nil
+	}
 	return refusal(message, results), nil
 }
 
-// isStepwise reports whether something has to end before something else may begin.
-func isStepwise(r enginesync.ReconciliationResult) bool {
-	waves := map[int]bool{}
-	for _, o := range r.Target {
-		if o != nil {
-			waves[syncwaves.Wave(o)] = true
-		}
+// stuck tells a cluster that is away from one that is there and does not answer to this:
+// then the sync goes on, and ends when its time is up.
+func (v view) stuck(ctx context.Context, err error) (*Result, error) {
+	if gone := v.conn.Ready(ctx); gone != nil {
+		return nil, gone
 	}
-	return len(r.Hooks) > 0 || len(waves) > 1
+	if why := kube.Hangs(err); why != "" {
+		return &Result{State: Syncing, Message: why}, nil
+	}
+	return nil, err
 }
 
-// done tells the engine how far this sync has come, from what the cluster shows: hooks
-// that carry this revision have been started, objects that are as wanted were applied.
-// So nothing has to be remembered between two steps, or over a crash.
-func (v view) done(p *plan, w Want) []common.ResourceSyncResult {
-	var out []common.ResourceSyncResult
-	for i, o := range p.recon.Target {
-		if o != nil && p.recon.Live[i] != nil && !p.diffs.Diffs[i].Modified {
-			out = append(out, common.ResourceSyncResult{ResourceKey: enginekube.GetResourceKey(o), Status: common.ResultCodeSynced,
-				HookPhase: common.OperationRunning, SyncPhase: common.SyncPhaseSync, Order: len(out) + 1})
+// awaited says which kinds have to appear before the sync can go on, when their objects
+// say that they may be late.
+func awaited(objs []*unstructured.Unstructured, missing func(schema.GroupKind) bool) string {
+	var names []string
+	for _, o := range objs {
+		if missing(o.GroupVersionKind().GroupKind()) {
+			if !options.Late(o) {
+				return ""
+			}
+			names = append(names, nameOf(o))
 		}
 	}
-	for i, o := range p.recon.Live {
-		if p.recon.Target[i] != nil || o == nil || !hook.IsHook(o) || o.GetAnnotations()[RevisionAnnotation] != string(w.Revision) {
+	if len(names) == 0 {
+		return ""
+	}
+	return "the cluster does not serve the kind of " + brief(names) + " yet"
+}
+
+// yield leaves ignored fields that somebody else owns out of what is going to be applied.
+func (v view) yield(ctx context.Context, p *plan) error {
+	for i, target := range p.recon.Target {
+		live := p.recon.Live[i]
+		if target == nil || live == nil || !p.diffs.Diffs[i].Modified || !p.rules.ignore.Matches(target) {
 			continue
 		}
-		for _, kind := range hook.Types(o) {
-			out = append(out, common.ResourceSyncResult{ResourceKey: enginekube.GetResourceKey(o), Status: common.ResultCodeSynced,
-				HookType: kind, HookPhase: common.OperationRunning, SyncPhase: common.SyncPhase(kind), Order: len(out) + 1})
+		fresh, err := v.fresh(ctx, live)
+		if err != nil {
+			return err
+		}
+		if fresh == nil {
+			continue // it is gone: then all of it is applied
+		}
+		if p.recon.Target[i], err = p.rules.ignore.Yield(ctx, target, fresh, kube.Manager); err != nil {
+			return err
 		}
 	}
-	return out
+	return nil
 }
 
-// settled waits, not for long, until the cache has seen what was applied, so that the
-// next look does not judge or delete by an older picture.
-func (v view) settled(ctx context.Context, p *plan) {
+// settled waits, not for long, until the cache has seen what was applied and deleted, so
+// that the next look does not judge or delete by an older picture.
+func (v view) settled(ctx context.Context, p *plan, version func(*unstructured.Unstructured) string) {
 	ctx, cancel := context.WithTimeout(ctx, settle)
 	defer cancel()
 	tick := time.NewTicker(settleStep)
 	defer tick.Stop()
 	for {
-		lives, err := v.cache.GetManagedLiveObjs(p.objs, func(*cache.Resource) bool { return false })
-		if err != nil || seen(p.objs, lives) {
+		lives, err := v.cache.GetManagedLiveObjs(p.objs, func(r *cache.Resource) bool { return len(p.going) > 0 && slices.Contains(p.going, r.ResourceKey()) })
+		if err != nil || p.seen(lives, version) {
 			return
 		}
 		select {
@@ -300,49 +213,24 @@ func (v view) settled(ctx context.Context, p *plan) {
 	}
 }
 
-func seen(objs []*unstructured.Unstructured, lives map[enginekube.ResourceKey]*unstructured.Unstructured) bool {
-	for _, o := range objs {
-		if hook.IsHook(o) {
+// seen reports whether the cache shows what the plan has made of the cluster.
+func (p *plan) seen(lives objects, version func(*unstructured.Unstructured) string) bool {
+	for _, key := range p.going {
+		if lives[key] != nil && lives[key].GetDeletionTimestamp() == nil {
+			return false
+		}
+	}
+	for i, o := range p.recon.Target {
+		if o == nil {
 			continue
 		}
-		live := lives[enginekube.GetResourceKey(o)]
+		live, before := lives[enginekube.GetResourceKey(o)], p.recon.Live[i]
 		if live == nil || live.GetAnnotations()[ContentAnnotation] != o.GetAnnotations()[ContentAnnotation] {
+			return false
+		}
+		if now := version(o); before != nil && now != "" && now != before.GetResourceVersion() && live.GetResourceVersion() == before.GetResourceVersion() {
 			return false
 		}
 	}
 	return true
-}
-
-// refusal makes one sentence of what the cluster did not take. What it says about a
-// Secret is withheld, because it may quote it.
-func refusal(message string, results []common.ResourceSyncResult) *Result {
-	var said []string
-	for _, r := range results {
-		if r.Status != common.ResultCodeSyncFailed && !(r.HookPhase == common.OperationFailed || r.HookPhase == common.OperationError) {
-			continue
-		}
-		text := r.Message
-		if r.ResourceKey.Kind == "Secret" {
-			text = "refused (the message is withheld, because it may quote the Secret)"
-		}
-		said = append(said, fmt.Sprintf("%s/%s: %s", r.ResourceKey.Kind, r.ResourceKey.Name, strings.TrimSpace(text)))
-	}
-	if len(said) == 0 {
-		said = []string{message}
-	}
-	text := strings.Join(said, "; ")
-	res := &Result{State: Refused, Message: text, Hint: "correct the manifest and push again"}
-	switch {
-	case strings.Contains(text, "backoff limit"):
-		res.Hint = "see why the job fails: kubectl logs job/<its name>"
-	case strings.Contains(text, "field is immutable"), strings.Contains(text, "updates to statefulset spec"):
-		res.Hint = "that field cannot be changed in place: give the object another name, or delete it first"
-	case strings.Contains(text, "unknown field"), strings.Contains(text, "field not declared in schema"):
-		res.Hint = "correct the field's name in the manifest and push again"
-	case strings.Contains(text, "exceeded quota"):
-		res.Hint = "ask for less, or have the namespace's quota raised"
-	case strings.Contains(text, "is forbidden"):
-		res.Hint = "the cluster's admission or our rights forbid it: see the message"
-	}
-	return res
 }

@@ -1,22 +1,15 @@
 package kube
 
 import (
-	"context"
-	"encoding/json"
-	"fmt"
 	"sync"
 
 	enginekube "github.com/argoproj/argo-cd/gitops-engine/pkg/utils/kube"
 	"github.com/argoproj/argo-cd/gitops-engine/pkg/utils/tracing"
 	"github.com/go-logr/logr"
-	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/managedfields"
 	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
-	cmdutil "k8s.io/kubectl/pkg/cmd/util"
 	"k8s.io/kubectl/pkg/util/openapi"
 )
 
@@ -32,9 +25,11 @@ type Operation struct {
 	cluster *Cluster
 	slots   chan struct{}
 
-	mu      sync.Mutex // guards trouble and applied
-	trouble error
-	applied int
+	mu       sync.Mutex // guards what follows
+	trouble  error
+	versions map[string]string         // of what was applied
+	defined  map[schema.GroupKind]bool // whose definitions were applied
+	missing  map[schema.GroupKind]bool // that the cluster does not serve
 }
 
 // Operation makes one; at most cap(slots) of its calls run at once, together with those
@@ -64,11 +59,12 @@ func (o *Operation) Trouble() error {
 	return o.trouble
 }
 
-// Applied counts the objects that were applied.
-func (o *Operation) Applied() int {
+// Missing reports whether objects of a kind could not be applied because the cluster does
+// not serve it.
+func (o *Operation) Missing(gk schema.GroupKind) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.applied
+	return o.missing[gk]
 }
 
 // LoadOpenAPISchema loads nothing: the schema of a cluster with many custom kinds takes
@@ -89,111 +85,4 @@ func (o *Operation) GetAPIResources(config *rest.Config, preferred bool, filter 
 // ManageResources gives the operation's way to apply.
 func (o *Operation) ManageResources(*rest.Config) (enginekube.ResourceOperations, func(), error) {
 	return applier{o}, func() {}, nil
-}
-
-// applier is the operation as the engine's four-method applying interface.
-type applier struct{ o *Operation }
-
-// ApplyResource applies on the server's side. The engine's dry run, which would only
-// parse what has been parsed already, is skipped.
-func (a applier) ApplyResource(ctx context.Context, obj *unstructured.Unstructured, dry cmdutil.DryRunStrategy, force, validate, serverSide bool, manager string) (string, error) {
-	if dry == cmdutil.DryRunClient {
-		return "", nil
-	}
-	got, err := a.o.apply(ctx, obj, dry == cmdutil.DryRunServer)
-	if err != nil {
-		return "", err
-	}
-	if dry == cmdutil.DryRunServer {
-		data, err := json.Marshal(got.Object)
-		return string(data), err
-	}
-	return fmt.Sprintf("%s/%s applied", obj.GetKind(), obj.GetName()), nil
-}
-
-func (o *Operation) apply(ctx context.Context, obj *unstructured.Unstructured, dry bool) (*unstructured.Unstructured, error) {
-	if err := o.Trouble(); err != nil {
-		return nil, err // the next call would only wait for its deadline, too
-	}
-	if o.slots != nil {
-		o.slots <- struct{}{}
-		defer func() { <-o.slots }()
-	}
-	client, err := o.cluster.Objects(obj)
-	if err != nil {
-		return nil, o.note(obj, err)
-	}
-	body := obj
-	if ns, err := o.cluster.Namespaced(obj.GroupVersionKind()); err == nil && !ns && obj.GetNamespace() != "" {
-		body = obj.DeepCopy()
-		body.SetNamespace("")
-	}
-	data, err := json.Marshal(body.Object)
-	if err != nil {
-		return nil, err
-	}
-	force := true
-	opts := metav1.PatchOptions{FieldManager: Manager, Force: &force, FieldValidation: metav1.FieldValidationStrict}
-	if dry {
-		opts.DryRun = []string{metav1.DryRunAll}
-	}
-	got, err := client.Patch(ctx, obj.GetName(), types.ApplyPatchType, data, opts)
-	if err != nil {
-		return nil, o.note(obj, err)
-	}
-	if !dry {
-		o.mu.Lock()
-		o.applied++
-		o.mu.Unlock()
-	}
-	return got, nil
-}
-
-// note remembers an error that means "could not ask".
-func (o *Operation) note(obj *unstructured.Unstructured, err error) error {
-	if obj.GetKind() == "Secret" && !meta.IsNoMatchError(err) {
-		err = masked{err}
-	}
-	if Transient(err) {
-		o.mu.Lock()
-		defer o.mu.Unlock()
-		if o.trouble == nil {
-			o.trouble = err
-		}
-	}
-	return err
-}
-
-// ReplaceResource replaces an object, for those that ask for it by annotation.
-func (a applier) ReplaceResource(ctx context.Context, obj *unstructured.Unstructured, dry cmdutil.DryRunStrategy, force bool) (string, error) {
-	if dry == cmdutil.DryRunClient {
-		return "", nil
-	}
-	client, err := a.o.cluster.Objects(obj)
-	if err != nil {
-		return "", a.o.note(obj, err)
-	}
-	live, err := client.Get(ctx, obj.GetName(), metav1.GetOptions{})
-	if err != nil {
-		return "", a.o.note(obj, err)
-	}
-	next := obj.DeepCopy()
-	next.SetResourceVersion(live.GetResourceVersion())
-	if _, err := client.Update(ctx, next, metav1.UpdateOptions{FieldManager: Manager}); err != nil {
-		return "", a.o.note(obj, err)
-	}
-	return fmt.Sprintf("%s/%s replaced", obj.GetKind(), obj.GetName()), nil
-}
-
-// CreateResource applies: it creates what is not there.
-func (a applier) CreateResource(ctx context.Context, obj *unstructured.Unstructured, dry cmdutil.DryRunStrategy, validate bool) (string, error) {
-	return a.ApplyResource(ctx, obj, dry, true, validate, true, Manager)
-}
-
-// UpdateResource applies and gives the object back.
-func (a applier) UpdateResource(ctx context.Context, obj *unstructured.Unstructured, dry cmdutil.DryRunStrategy) (*unstructured.Unstructured, error) {
-	if dry == cmdutil.DryRunClient {
-		return obj, nil
-	}
-	return a.o.apply(ctx, obj, dry == cmdutil.DryRunServer)
 }

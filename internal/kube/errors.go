@@ -45,6 +45,25 @@ func Transient(err error) bool {
 	return code >= 500 || code == http.StatusTooManyRequests || code == http.StatusConflict || code == http.StatusUnauthorized || code == http.StatusRequestTimeout
 }
 
+// Hangs says what does not answer when the server itself does: an admission webhook, or
+// the one call. It is empty for other trouble.
+func Hangs(err error) string {
+	var status apierrors.APIStatus
+	if errors.As(err, &status) {
+		message := status.Status().Message
+		if i := strings.Index(message, "failed calling webhook"); i >= 0 {
+			line, _, _ := strings.Cut(message[i:], "\n")
+			return "an admission webhook does not answer: " + line[:min(len(line), 300)]
+		}
+		return ""
+	}
+	var ne net.Error
+	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &ne) && ne.Timeout() {
+		return fmt.Sprintf("the API server answers, but not to this within %s; an admission webhook may hang", callTimeout)
+	}
+	return ""
+}
+
 // malformed knows the messages of objects that cannot be read, to which the server answers
 // with 500 as if it were its own trouble.
 func malformed(message string) bool {

@@ -18,6 +18,8 @@ type kinds struct {
 
 	mu    sync.Mutex // guards known
 	known map[schema.GroupVersion]map[string]kind
+
+	answers answers
 }
 
 type kind struct {
@@ -34,6 +36,7 @@ func (k *kinds) find(gvk schema.GroupVersionKind) (kind, error) {
 	if got, ok := k.known[gv][gvk.Kind]; ok {
 		return got, nil
 	}
+	k.answers.forget(gv)
 	list, err := k.disco.ServerResourcesForGroupVersion(gv.String())
 	if apierrors.IsNotFound(err) {
 		return kind{}, &meta.NoKindMatchError{GroupKind: gvk.GroupKind(), SearchedVersions: []string{gvk.Version}}
@@ -56,6 +59,15 @@ func (k *kinds) find(gvk schema.GroupVersionKind) (kind, error) {
 		return kind{}, &meta.NoKindMatchError{GroupKind: gvk.GroupKind(), SearchedVersions: []string{gvk.Version}}
 	}
 	return got, nil
+}
+
+// forget drops what is known of a group and version that the cluster does not serve as it
+// did.
+func (k *kinds) forget(gv schema.GroupVersion) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.known, gv)
+	k.answers.forget(gv)
 }
 
 func hasSlash(s string) bool {

@@ -37,6 +37,8 @@ func (c *checker) environment(v *release.Environment) {
 	c.atLeast(0, s.Prune.MaxDelete, "spec", "prune", "maxDelete")
 	setDefault(&s.SyncTimeout, seconds(5*60))
 	c.duration(s.SyncTimeout, "spec", "syncTimeout")
+	setDefault(&s.Sync.Namespaces, release.NamespacesCreate)
+	c.OneOf("choice", s.Sync.Namespaces, []string{release.NamespacesCreate, release.NamespacesRequire}, "spec", "sync", "namespaces")
 	setDefault(&s.OnUnmatch, "leave")
 	c.OneOf("choice", s.OnUnmatch, []string{"leave", "withdraw"}, "spec", "onUnmatch")
 	c.params(s.Params)

@@ -1,5 +1,5 @@
 // Package platform reads the platform repo: the clusters, environments, projects,
-// channels, experiments, SLOs and policies that its operators own.
+// channels, experiments, SLOs, policies and health scripts that its operators own.
 //
 // Start at Load. Everything wrong is reported at once, each at its file, line and
 // column: what one object gets wrong by itself (check.go and its neighbours) and what
@@ -29,6 +29,7 @@ type Tree struct {
 	Experiments  map[string]release.Experiment
 	SLOs         []strict.Document // openslo/v1; package slo reads them
 	Policies     map[string]string // rego sources by their path below policies/: "no-latest.rego"
+	Scripts      map[string]string // health scripts by their path below health/: "cert-manager.io/Certificate/health.lua"
 	Commit       release.Commit    // set by whoever fetched the repo
 }
 
@@ -86,7 +87,7 @@ func builtin() []string {
 // Load reads a platform repo. More policies than the four built-in ones and the repo's
 // own may be named: those of the library the server ships. The error is a *strict.Error.
 func Load(fsys fs.FS, library ...string) (Tree, error) {
-	l := loader{places: map[string]strict.Document{}, policies: map[string]string{}, library: append(builtin(), library...)}
+	l := loader{places: map[string]strict.Document{}, policies: map[string]string{}, scripts: map[string]string{}, library: append(builtin(), library...)}
 	l.read(fsys)
 	for _, doc := range l.documents {
 		l.decode(doc)
@@ -122,6 +123,7 @@ type loader struct {
 	complete  bool                       // every document was read: what is not found does not exist
 	places    map[string]strict.Document // by kind and name
 	policies  map[string]string
+	scripts   map[string]string
 	library   []string
 	problems  []strict.Problem
 
@@ -222,6 +224,7 @@ func (l *loader) tree() Tree {
 		Experiments:  byName(l.experiments, func(e *release.Experiment) string { return e.Meta.Name }),
 		SLOs:         l.slos,
 		Policies:     l.policies,
+		Scripts:      l.scripts,
 	}
 }
 

@@ -52,6 +52,7 @@ func TestLoad(t *testing.T) {
 		"forge ops":                      slices.Sorted(maps.Keys(tree.Channels)),
 		"kill-one-pod nightly":           slices.Sorted(maps.Keys(tree.Experiments)),
 		"lib/images.rego no-latest.rego": slices.Sorted(maps.Keys(tree.Policies)),
+		"db.dev/Database/health.lua":     slices.Sorted(maps.Keys(tree.Scripts)),
 	} {
 		if strings.Join(got, " ") != what {
 			t.Errorf("got %v, want %s", got, what)

@@ -23,7 +23,7 @@ const (
 
 var errEnough = errors.New("limit met")
 
-// read finds every YAML document and every policy. Folders and files whose name begins
+// read finds every YAML document, every policy and every health script. Folders and files whose name begins
 // with a dot belong to git, the forge or editors and are passed over.
 func (l *loader) read(fsys fs.FS) {
 	l.complete = true
@@ -47,7 +47,7 @@ func (l *loader) read(fsys fs.FS) {
 			return nil
 		}
 		if files++; files > maxFiles {
-			return l.stop("more than %d files of YAML and rego", maxFiles)
+			return l.stop("more than %d files of YAML, rego and Lua", maxFiles)
 		}
 		data, err := readFile(fsys, name)
 		if err != nil {
@@ -76,11 +76,16 @@ func wanted(name string) bool {
 		return true
 	case ".rego":
 		return strings.HasPrefix(name, policyFolder)
+	case ".lua":
+		return strings.HasPrefix(name, healthFolder)
 	}
 	return false
 }
 
-const policyFolder = "policies/"
+const (
+	policyFolder = "policies/"
+	healthFolder = "health/"
+)
 
 func readFile(fsys fs.FS, name string) ([]byte, error) {
 	f, err := fsys.Open(name)
@@ -99,11 +104,17 @@ func readFile(fsys fs.FS, name string) ([]byte, error) {
 }
 
 func (l *loader) file(name string, data []byte) {
-	if path.Ext(name) == ".rego" {
+	for _, code := range []struct {
+		ext, folder string
+		into        map[string]string
+	}{{".rego", policyFolder, l.policies}, {".lua", healthFolder, l.scripts}} {
+		if path.Ext(name) != code.ext {
+			continue
+		}
 		if !utf8.Valid(data) {
 			l.refuse(name, "is not UTF-8")
 		}
-		l.policies[strings.TrimPrefix(name, policyFolder)] = string(data)
+		code.into[strings.TrimPrefix(name, code.folder)] = string(data)
 		return
 	}
 	docs, err := strict.Documents(name, data)

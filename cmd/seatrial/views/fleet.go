@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/seatrial/seatrial/cmd/seatrial/shelf"
+	"github.com/seatrial/seatrial/deployer/live"
 	"github.com/seatrial/seatrial/internal/platform"
 	"github.com/seatrial/seatrial/release"
 	"github.com/seatrial/seatrial/slo"
@@ -20,6 +21,7 @@ type Fleet struct {
 	Look  func(context.Context, release.Slot) []release.Target
 	Reach func(ctx context.Context, cluster string) (state, message string)
 	State func() []slo.State
+	Diff  func(ctx context.Context, s release.Slot, cluster string, to release.Commit) ([]live.ObjectDiff, error)
 }
 
 // Board is every service in every environment.
@@ -81,12 +83,7 @@ func (v Fleet) row(ctx context.Context, s release.Service, tree platform.Tree) (
 }
 
 func (v Fleet) cell(ctx context.Context, slot release.Slot) (web.BoardSlot, error) {
-	cell := web.BoardSlot{Env: slot.Env, Occupant: slot.Occupant, Hold: slot.Hold, Targets: []web.BoardTarget{}, Health: "Unknown"}
-	if slot.Current != nil {
-		current := *slot.Current
-		current.Trial = nil
-		cell.Current = &current
-	}
+	cell := web.BoardSlot{Env: slot.Env, Current: withoutTrial(slot.Current), Occupant: slot.Occupant, Hold: slot.Hold, Targets: []web.BoardTarget{}, Health: "Unknown"}
 	if slot.Occupant != "" {
 		r, err := v.Book.Release(ctx, slot.Occupant)
 		if err != nil {

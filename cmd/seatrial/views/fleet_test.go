@@ -1,16 +1,23 @@
 package views_test
 
 import (
+	"context"
+	"errors"
 	"path/filepath"
+	"reflect"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/seatrial/seatrial/cmd/seatrial/views"
+	"github.com/seatrial/seatrial/deployer/live"
+	"github.com/seatrial/seatrial/internal/hint"
 	"github.com/seatrial/seatrial/internal/platform"
 	"github.com/seatrial/seatrial/release"
 	"github.com/seatrial/seatrial/store"
 	"github.com/seatrial/seatrial/store/bolt"
 	"github.com/seatrial/seatrial/web"
+	"github.com/seatrial/seatrial/web/drift"
 )
 
 func TestAPullRequestIsListedAndIsNeverTheLatestOfItsService(t *testing.T) {
@@ -37,5 +44,78 @@ func TestAPullRequestIsListedAndIsNeverTheLatestOfItsService(t *testing.T) {
 	list, err := views.Releases{Book: book}.Releases(t.Context(), web.Filter{})
 	if err != nil || len(list.Items) != 3 || web.Summary(list.Items[0]).Pull.Number != 7 || web.Summary(list.Items[0]).Origin != release.FromPull {
 		t.Errorf("the list is %+v, %v", list, err)
+	}
+}
+
+// shelved is a fleet of one service on clusters a and b, with two releases to return to.
+func shelved(t *testing.T) views.Fleet {
+	t.Helper()
+	db, err := bolt.Open(filepath.Join(t.TempDir(), "db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	book := store.NewBook(db)
+	now := release.Placed{Release: "shop.web.bbbbbbbbbbbb", Desired: "2", Trial: &release.Trial{}}
+	slot := release.Slot{Service: "shop/web", Env: "prod", Targets: map[string]release.Commit{"a": "1", "b": "2"}, Current: &now,
+		Verified: []release.Placed{now, {Release: "shop.web.aaaaaaaaaaaa", Desired: "1"}}}
+	if err := book.Place(t.Context(), slot); err != nil {
+		t.Fatal(err)
+	}
+	return views.Fleet{
+		Book: book,
+		Diff: func(_ context.Context, s release.Slot, cluster string, to release.Commit) ([]live.ObjectDiff, error) {
+			if cluster == "a" {
+				return nil, hint.Add(errors.New("cluster a does not answer"), "start it")
+			}
+			return []live.ObjectDiff{{Kind: "Deployment", Name: "web", Act: live.Changes, Text: "-a\n+b\n"}}, nil
+		},
+		Look: func(_ context.Context, s release.Slot) []release.Target {
+			return []release.Target{{Cluster: "a", State: "Left", Revision: "1"}, {Cluster: "b", State: "Healthy", Revision: "2"}}
+		},
+		Tree: func() platform.Tree {
+			prod := release.Environment{Meta: release.Meta{Name: "prod"}, Spec: release.EnvironmentSpec{Waves: []release.WaveSpec{{Name: "all", Clusters: release.Selector{MatchLabels: map[string]string{"env": "prod"}}}}}}
+			clusters := map[string]release.Cluster{}
+			for name, env := range map[string]string{"a": "dev", "b": "prod", "c": "prod"} {
+				clusters[name] = release.Cluster{Meta: release.Meta{Name: name, Labels: map[string]string{"env": env}}}
+			}
+			return platform.Tree{Environments: []release.Environment{prod}, Clusters: clusters}
+		},
+	}
+}
+
+func TestATargetThatCannotBeComparedDoesNotHideTheOthers(t *testing.T) {
+	fleet := shelved(t)
+	ask := drift.Question{Service: "shop/web", Env: "prod"}
+	got, err := fleet.Drift(t.Context(), ask)
+	if err != nil || len(got) != 2 || got[0].Problem != "cluster a does not answer" || got[0].Hint != "start it" || len(got[1].Objects) != 1 || got[1].Objects[0].Act != "change" {
+		t.Errorf("%+v, %v", got, err)
+	}
+	ask.Cluster = "b"
+	if got, err = fleet.Drift(t.Context(), ask); err != nil || len(got) != 1 || got[0].Cluster != "b" || got[0].Revision != "2" {
+		t.Errorf("one cluster: %+v, %v", got, err)
+	}
+	ask.To = "shop.web.aaaaaaaaaaaa"
+	if got, err = fleet.Drift(t.Context(), ask); err != nil || len(got) != 1 || got[0].Revision != "1" {
+		t.Errorf("what a roll back would do: %+v, %v", got, err)
+	}
+	ask.To = "shop.web.cccccccccccc"
+	if _, err = fleet.Drift(t.Context(), ask); !errors.Is(err, web.ErrNotFound) || !strings.Contains(hint.Of(err), "shop.web.aaaaaaaaaaaa") {
+		t.Errorf("a release that is not kept: %v, %q", err, hint.Of(err))
+	}
+	if _, err = fleet.Drift(t.Context(), drift.Question{Service: "shop/web", Env: "staging"}); !errors.Is(err, web.ErrNotFound) {
+		t.Errorf("no target: %v", err)
+	}
+}
+
+func TestAPlaceShowsTargetsByWaveAndWhatIsKept(t *testing.T) {
+	fleet := shelved(t)
+	got, err := fleet.Place(t.Context(), "shop/web", "prod")
+	want := []drift.PlaceWave{{Name: "all", Targets: []drift.PlaceTarget{{Cluster: "b", State: "Healthy", Revision: "2"}, {Cluster: "c", State: "Pending"}}}}
+	if err != nil || !reflect.DeepEqual(got.Waves, want) || len(got.Left) != 1 || got.Left[0].Cluster != "a" || len(got.Kept) != 2 || got.Current.Trial != nil {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if _, err := fleet.Place(t.Context(), "shop/web", "none"); !errors.Is(err, web.ErrNotFound) {
+		t.Errorf("no such environment: %v", err)
 	}
 }

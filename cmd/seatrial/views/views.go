@@ -112,15 +112,10 @@ func kept(ctx context.Context, book pipeline.Book, act web.Act) error {
 	if err != nil {
 		return known(err)
 	}
-	var ids []string
-	for _, p := range slot.Verified {
-		if p.Release == act.To {
-			return nil
-		}
-		ids = append(ids, string(p.Release))
+	if _, ok := slot.ReturnTo(release.Stage{To: act.To}, act.Release); !ok {
+		return notKept(slot, act.To, web.ErrRefused)
 	}
-	err = fmt.Errorf("roll back %s in %s to %s: it is not among the verified releases kept there", act.Release, act.Env, act.To)
-	return as{hint.Add(err, "kept are "+strings.Join(ids, ", ")), web.ErrRefused}
+	return nil
 }
 
 // approve records an approval of exactly what is there now and wakes the release.

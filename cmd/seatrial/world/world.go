@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/seatrial/seatrial/chaos"
+	"github.com/seatrial/seatrial/deployer/live"
 	"github.com/seatrial/seatrial/internal/git"
 	"github.com/seatrial/seatrial/internal/hint"
 	"github.com/seatrial/seatrial/internal/platform"
@@ -209,6 +210,12 @@ func (w *World) SLOs() ([]openslo.SLO, error) {
 	return out, nil
 }
 
+// Scripts are the platform's health scripts, and the commit that has them.
+func (w *World) Scripts() (release.Commit, map[string]string) {
+	t := w.Now()
+	return t.Commit, t.Scripts
+}
+
 // Chaos is the part of the platform that experiments need.
 func (w *World) Chaos(context.Context) (chaos.Platform, error) {
 	t := w.Now()
@@ -250,5 +257,10 @@ func Check(root fs.FS) (platform.Tree, error) {
 			all = append(all, err)
 		}
 	}
-	return tree, errors.Join(all...)
+	for _, env := range tree.Environments {
+		if err := live.CheckRules(env.Spec.Sync); err != nil {
+			all = append(all, fmt.Errorf("environment %s: spec.sync.%w", env.Meta.Name, err))
+		}
+	}
+	return tree, errors.Join(append(all, live.CheckScripts(tree.Scripts))...)
 }

@@ -1,4 +1,7 @@
-package main
+// Package memory gives back memory that only the start of the server needed.
+//
+// Start at Slim. It never takes anything that would have to be written to swap.
+package memory
 
 import (
 	"bufio"
@@ -16,9 +19,9 @@ const pageOut = 21 // MADV_PAGEOUT
 // heapGrowth makes the collector run a little more often than Go's default of 100.
 const heapGrowth = 60
 
-// slim gives back what only the start needed. Hundreds of linked packages initialise
+// Slim gives back what only the start needed. Hundreds of linked packages initialise
 // themselves, which maps nearly all of the program; while serving, a third of it is used.
-func slim() {
+func Slim() {
 	debug.SetGCPercent(heapGrowth)
 	debug.FreeOSMemory()
 	self, err := os.Readlink("/proc/self/exe")

@@ -1,0 +1,126 @@
+package views
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/seatrial/seatrial/deployer/live"
+	"github.com/seatrial/seatrial/internal/hint"
+	"github.com/seatrial/seatrial/release"
+	"github.com/seatrial/seatrial/web"
+	"github.com/seatrial/seatrial/web/drift"
+)
+
+// Drift compares the targets of a service, or one of them, with the revision they are on,
+// or with that of a release to return to.
+func (v Fleet) Drift(ctx context.Context, q drift.Question) ([]drift.Comparison, error) {
+	slot, err := v.Book.Slot(ctx, q.Service, q.Env)
+	if err != nil {
+		return nil, err
+	}
+	names := slices.Sorted(maps.Keys(slot.Targets))
+	if q.Cluster != "" {
+		names = slices.DeleteFunc(names, func(n string) bool { return n != q.Cluster })
+	}
+	if len(names) == 0 {
+		return nil, hint.Add(fmt.Errorf("%s is on no such target in %s: %w", q.Service, q.Env, web.ErrNotFound), "see which there are: seatrial release list --service "+string(q.Service))
+	}
+	to := maps.Clone(slot.Targets)
+	if q.To != "" {
+		back, ok := slot.ReturnTo(release.Stage{To: q.To}, "")
+		if !ok {
+			return nil, notKept(slot, q.To, web.ErrNotFound)
+		}
+		for name := range to {
+			to[name] = back.Desired
+		}
+	}
+	out := make([]drift.Comparison, len(names))
+	var g errgroup.Group
+	g.SetLimit(8)
+	for i, name := range names {
+		g.Go(func() error {
+			objects, err := v.Diff(ctx, slot, name, to[name])
+			out[i] = drifted(name, to[name], objects, err)
+			return nil
+		})
+	}
+	_ = g.Wait() // none of them returns an error
+	return out, nil
+}
+
+func drifted(cluster string, revision release.Commit, objects []live.ObjectDiff, err error) drift.Comparison {
+	t := drift.Comparison{Cluster: cluster, Revision: revision, Objects: []drift.Difference{}}
+	if err != nil {
+		t.Problem, t.Hint = err.Error(), hint.Of(err)
+	}
+	for _, o := range objects {
+		t.Objects = append(t.Objects, drift.Difference{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, Act: string(o.Act), Text: o.Text})
+	}
+	return t
+}
+
+// notKept names what an environment keeps of a service.
+func notKept(slot release.Slot, asked release.ID, why error) error {
+	var ids []string
+	for _, p := range slot.Verified {
+		ids = append(ids, string(p.Release))
+	}
+	err := fmt.Errorf("%s is not among the verified releases of %s that %s keeps", asked, slot.Service, slot.Env)
+	return as{hint.Add(err, "kept are "+strings.Join(ids, ", ")), why}
+}
+
+// Place is where a service is in an environment: its targets by the waves as they are
+// planned now.
+func (v Fleet) Place(ctx context.Context, s release.Service, env release.Env) (drift.Place, error) {
+	tree := v.Tree()
+	e, ok := tree.Environment(env)
+	if !ok {
+		return drift.Place{}, fmt.Errorf("environment %s: %w", env, web.ErrNotFound)
+	}
+	slot, err := v.Book.Slot(ctx, s, env)
+	if err != nil {
+		return drift.Place{}, err
+	}
+	out := drift.Place{Service: s, Env: env, Current: withoutTrial(slot.Current), Occupant: slot.Occupant, Hold: slot.Hold, Kept: []release.Placed{}, Waves: []drift.PlaceWave{}}
+	for _, p := range slot.Verified {
+		out.Kept = append(out.Kept, *withoutTrial(&p))
+	}
+	now := map[string]release.Target{}
+	for _, t := range v.Look(ctx, slot) {
+		now[t.Cluster] = t
+	}
+	for _, w := range release.Plan(e, slices.Collect(maps.Values(tree.Clusters))) {
+		wave := drift.PlaceWave{Name: w.Name}
+		for _, t := range w.Targets {
+			if seen, ok := now[t.Cluster]; ok {
+				t = seen
+				delete(now, t.Cluster)
+			}
+			wave.Targets = append(wave.Targets, target(t))
+		}
+		out.Waves = append(out.Waves, wave)
+	}
+	for _, name := range slices.Sorted(maps.Keys(now)) {
+		out.Left = append(out.Left, target(now[name]))
+	}
+	return out, nil
+}
+
+func target(t release.Target) drift.PlaceTarget {
+	return drift.PlaceTarget{Cluster: t.Cluster, State: t.State, Revision: t.Revision, Message: t.Message}
+}
+
+func withoutTrial(p *release.Placed) *release.Placed {
+	if p == nil {
+		return nil
+	}
+	out := *p
+	out.Trial = nil
+	return &out
+}

@@ -1,0 +1,100 @@
+package kube
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/rest"
+)
+
+const (
+	answerFresh = 30 * time.Second
+	maxAnswer   = 4 << 20
+)
+
+// answers remembers what a cluster said about the kinds of a group and version. The engine
+// asks for each kind of each sync, which would double the requests of a small one.
+type answers struct {
+	mu    sync.Mutex // guards known
+	known map[string]answer
+}
+
+type answer struct {
+	at     time.Time
+	header http.Header
+	body   []byte
+}
+
+func (a *answers) get(path string) (answer, bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	got, ok := a.known[path]
+	return got, ok && time.Since(got.at) < answerFresh
+}
+
+func (a *answers) put(path string, got answer) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.known == nil {
+		a.known = map[string]answer{}
+	}
+	a.known[path] = got
+}
+
+func (a *answers) forget(gv schema.GroupVersion) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.known, "/api/"+gv.Version)
+	delete(a.known, "/apis/"+gv.Group+"/"+gv.Version)
+}
+
+// EngineConfig is for the engine's calls: each has a deadline, and kinds are asked for once.
+func (c *Cluster) EngineConfig() *rest.Config {
+	cfg := c.Config()
+	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper { return remembering{next, &c.kinds.answers} })
+	return cfg
+}
+
+// remembering answers questions about kinds from memory.
+type remembering struct {
+	next    http.RoundTripper
+	answers *answers
+}
+
+// RoundTrip sends everything else on.
+func (r remembering) RoundTrip(req *http.Request) (*http.Response, error) {
+	path := req.URL.Path
+	if i := strings.Index(path, "/api"); i > 0 {
+		path = path[i:] // behind a proxy
+	}
+	if req.Method != http.MethodGet || req.URL.RawQuery != "" || !aboutKinds(path) {
+		return r.next.RoundTrip(req)
+	}
+	got, ok := r.answers.get(path)
+	if !ok {
+		res, err := r.next.RoundTrip(req)
+		if err != nil || res.StatusCode != http.StatusOK {
+			return res, err
+		}
+		body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+		_ = res.Body.Close()
+		if err != nil {
+			return nil, err
+		}
+		got = answer{time.Now(), res.Header, body}
+		r.answers.put(path, got)
+	}
+	return &http.Response{Status: "200 OK", StatusCode: http.StatusOK, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: got.header.Clone(),
+		Body: io.NopCloser(bytes.NewReader(got.body)), ContentLength: int64(len(got.body)), Request: req}, nil
+}
+
+// aboutKinds knows /api/v1 and /apis/GROUP/VERSION.
+func aboutKinds(path string) bool {
+	parts := strings.Split(strings.Trim(path, "/"), "/")
+	return len(parts) == 2 && parts[0] == "api" || len(parts) == 3 && parts[0] == "apis"
+}

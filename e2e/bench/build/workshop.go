@@ -119,7 +119,7 @@ func (w *workshop) wire() (err error) {
 		return err
 	}
 	const id = "https://seatrial.example/builder"
-	ask := builds.Sources{Repos: w.repos, URL: func(string) string { return w.url }, Dir: w.dir, Builder: id,
+	ask := builds.Sources{Repos: w.repos, URL: func(string) string { return w.url }, Builder: id,
 		Verifier: func() *signing.Verifier { return verifier }, Rego: func() map[string]string { return nil }}
 	w.builder, err = builder.New(builder.Config{Addresses: []string{w.lab.BuildKit}, Registry: w.lab.Registry, ID: id, State: filepath.Join(w.dir, "builds"),
 		Mirrors: map[string]string{"docker.io": w.lab.Registry},

@@ -52,13 +52,29 @@ func parseBundle(raw []byte) (sealed, error) {
 		return sealed{}, errors.New("it holds no in-toto statement")
 	}
 	out := sealed{bundle: b}
-	if err := json.Unmarshal(env.GetPayload(), &out.statement); err != nil {
+	if out.statement, err = readStatement(env.GetPayload()); err != nil {
 		return sealed{}, fmt.Errorf("its statement is not readable: %w", err)
 	}
 	if out.statement.Type != statementType {
 		return sealed{}, fmt.Errorf("its statement is %q, want %q", out.statement.Type, statementType)
 	}
 	return out, nil
+}
+
+// readStatement reads an SBOM in one go with the statement that holds it: a long one takes
+// longer to read than all the rest of a proof.
+func readStatement(payload []byte) (statement, error) {
+	var whole struct {
+		statement
+		Predicate bom `json:"predicate"`
+	}
+	if err := json.Unmarshal(payload, &whole); err == nil && whole.PredicateType == PredicateSBOM {
+		whole.statement.bom = &whole.Predicate
+		return whole.statement, nil
+	}
+	var s statement
+	err := json.Unmarshal(payload, &s)
+	return s, err
 }
 
 // by is the key that signed the bundle; it looks at nothing else. What sigstore's own

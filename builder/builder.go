@@ -12,6 +12,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -83,9 +84,10 @@ func (c Config) keeps(r release.Release) bool {
 	return r.Pull == nil && (c.Folder == nil || c.Folder.Repository != "")
 }
 
-// Checkout gives the tree of a release's commit and when the commit was made; cleanup
-// removes the tree.
-type Checkout func(ctx context.Context, r release.Release) (dir string, committed time.Time, cleanup func(), err error)
+// Checkout gives the tree of a release's commit, which can be read by several at the same
+// time until done is called, and when the commit was made. Its folders have to be fs.SubFS,
+// so that no link leads out of one, and links fs.ReadLinkFS.
+type Checkout func(ctx context.Context, r release.Release) (tree fs.FS, committed time.Time, done func() error, err error)
 
 // Pipeline gives .seatrial.yaml as it is in a release's commit.
 type Pipeline func(ctx context.Context, r release.Release) (release.Pipeline, error)
@@ -169,6 +171,14 @@ func refuse(hint, format string, args ...any) error {
 	return &refusal{reason: fmt.Sprintf(format, args...), hint: hint}
 }
 
+// refused is an error that comes with its next step, as a refusal.
+func refused(err error) error {
+	if next := hint.Of(err); next != "" {
+		return refuse(next, "%v", err)
+	}
+	return err
+}
+
 // Build is the action of the phase Building. A key that has been built already gives
 // the same artifact again without building, as long as the registry still has it; and so
 // do the same inputs, when what was built of them is proved to be whole and signed.
@@ -239,13 +249,13 @@ func (b *Builder) build(ctx context.Context, key string, r release.Release) (rec
 }
 
 // construct builds what rec says and completes it.
-func (b *Builder) construct(ctx context.Context, rec *record, r release.Release, mask *logs.Masker) error {
-	dir, committed, cleanup, err := b.p.Checkout(ctx, r)
+func (b *Builder) construct(ctx context.Context, rec *record, r release.Release, mask *logs.Masker) (err error) {
+	tree, committed, forget, err := b.p.Checkout(ctx, r)
 	if err != nil {
 		return err
 	}
-	defer cleanup()
-	src, err := openSource(ctx, dir, rec.Plan, b.cfg)
+	defer func() { err = errors.Join(err, forget()) }()
+	src, err := openSource(ctx, tree, committed, rec.Plan, b.cfg)
 	if err != nil {
 		return err
 	}

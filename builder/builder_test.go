@@ -18,6 +18,7 @@ import (
 
 	"github.com/seatrial/seatrial/builder"
 	"github.com/seatrial/seatrial/builder/logs"
+	"github.com/seatrial/seatrial/internal/git/files"
 	"github.com/seatrial/seatrial/internal/hint"
 	"github.com/seatrial/seatrial/internal/oci/ocitest"
 	"github.com/seatrial/seatrial/internal/secret"
@@ -76,15 +77,41 @@ func (d *dock) builder(t *testing.T) *builder.Builder {
 		Verify:   func(context.Context, release.Release) ([]string, error) { return slices.Clone(d.verified), nil },
 		Log:      slog.New(slog.NewTextHandler(&d.said, nil)),
 		Pipeline: func(context.Context, release.Release) (release.Pipeline, error) { return d.pipeline, nil },
-		Checkout: func(context.Context, release.Release) (string, time.Time, func(), error) {
+		Checkout: func(context.Context, release.Release) (fs.FS, time.Time, func() error, error) {
 			d.checkouts++
-			return d.dir, time.Unix(1_700_000_000, 0), func() {}, nil
+			return d.committed(t), time.Unix(1_700_000_000, 0), func() error { return nil }, nil
 		},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return b
+}
+
+// committed is what is in the checkout, as git has it.
+func (d *dock) committed(t *testing.T) fs.FS {
+	t.Helper()
+	var entries []files.Entry
+	err := filepath.WalkDir(d.dir, func(file string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		info, err := e.Info()
+		if err != nil {
+			return err
+		}
+		name, _ := filepath.Rel(d.dir, file)
+		entry := files.Entry{Path: name, Mode: info.Mode(), Size: info.Size()}
+		if info.Mode()&fs.ModeSymlink != 0 {
+			entry.Link, err = os.Readlink(file)
+		}
+		entries = append(entries, entry)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files.New(entries, time.Time{}, func(e files.Entry) ([]byte, error) { return os.ReadFile(filepath.Join(d.dir, e.Path)) })
 }
 
 func TestRefusedBeforeAnythingIsBuilt(t *testing.T) {
@@ -165,7 +192,7 @@ func TestRefusedBeforeAnythingIsBuilt(t *testing.T) {
 		}, want: "escapes"},
 		{name: "a named context that is not there", with: func(_ *testing.T, d *dock) {
 			d.pipeline.Spec.Build.Contexts = map[string]string{"shared": "shared"}
-		}, want: `"shared": no such file`},
+		}, want: `"shared": file does not exist`},
 		{name: "a named context that is an image by tag", with: func(_ *testing.T, d *dock) {
 			d.pipeline.Spec.Build.Contexts = map[string]string{"base": "docker-image://golang:1.26"}
 		}, want: "docker-image://NAME@sha256:…"},

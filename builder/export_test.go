@@ -3,6 +3,8 @@ package builder
 import (
 	"context"
 	"errors"
+	"io/fs"
+	"time"
 
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/session/auth"
@@ -87,7 +89,21 @@ func (b *Builder) RememberPull(r release.Release, key string) error {
 // Tag is the tag of what a key builds.
 func Tag(c release.Commit, key string) string { return tag(c, key) }
 
-// Syntax is what is thought of the "# syntax=" of a Dockerfile.
-func Syntax(dockerfile []byte, allowed ...string) (builtIn string, err error) {
-	return syntax(dockerfile, "Dockerfile", allowed)
+// Sent is what BuildKit gets of a tree: the name it is sent under, and the time of its files.
+func (b *Builder) Sent(ctx context.Context, r release.Release, pipeline release.Pipeline, tree fs.FS, committed time.Time) (name string, when time.Time, err error) {
+	p, err := newPlan(r, pipeline, b.cfg)
+	if err != nil {
+		return "", when, err
+	}
+	src, err := openSource(ctx, tree, committed, p, b.cfg)
+	if err != nil {
+		return "", when, err
+	}
+	err = src.context.Walk(ctx, "/", func(_ string, e fs.DirEntry, err error) error {
+		if info, ierr := e.Info(); ierr == nil {
+			when = info.ModTime()
+		}
+		return err
+	})
+	return p.sent(), when, err
 }

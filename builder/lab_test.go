@@ -7,15 +7,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/seatrial/seatrial/builder"
 	"github.com/seatrial/seatrial/builder/logs"
+	"github.com/seatrial/seatrial/internal/git/files"
 	"github.com/seatrial/seatrial/internal/hint"
 	"github.com/seatrial/seatrial/internal/oci"
 	"github.com/seatrial/seatrial/internal/secret"
@@ -119,13 +120,13 @@ func (s *shop) builder(t *testing.T) *builder.Builder {
 		Tree:     func(context.Context, release.Release, string) (string, error) { return s.tree, nil },
 		Verify:   func(context.Context, release.Release) ([]string, error) { return s.unproved, nil },
 		Pipeline: func(context.Context, release.Release) (release.Pipeline, error) { return s.pipeline, nil },
-		Checkout: func(context.Context, release.Release) (string, time.Time, func(), error) {
-			dir, err := os.MkdirTemp("", "checkout-")
+		Checkout: func(context.Context, release.Release) (fs.FS, time.Time, func() error, error) {
+			var entries []files.Entry
 			for name, content := range s.files {
-				file := filepath.Join(dir, name)
-				err = errors.Join(err, os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(content), 0o644))
+				entries = append(entries, files.Entry{Path: name, Mode: 0o644, Size: int64(len(content))})
 			}
-			return dir, s.committed, func() { os.RemoveAll(dir) }, err
+			read := func(e files.Entry) ([]byte, error) { return []byte(s.files[e.Path]), nil }
+			return files.New(entries, s.committed, read), s.committed, func() error { return nil }, nil
 		},
 	})
 	if err != nil {

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -15,6 +15,7 @@ import (
 
 	"github.com/seatrial/seatrial/builder/logs"
 	"github.com/seatrial/seatrial/builder/secrets"
+	"github.com/seatrial/seatrial/builder/transfer"
 	"github.com/seatrial/seatrial/release"
 )
 
@@ -87,18 +88,18 @@ func (s *source) declared(p Plan) error {
 
 // openContexts opens the folders among the named contexts. Each has an ignore file of its
 // own, which BuildKit reads as well.
-func (s *source) openContexts(ctx context.Context, root *os.Root, dir string, p Plan, m *measure) error {
+func (s *source) openContexts(ctx context.Context, p Plan, m *transfer.Measure) error {
 	s.named = map[string]fsutil.FS{}
 	for _, name := range slices.Sorted(maps.Keys(p.Contexts)) {
 		from := p.Contexts[name]
 		if pinnedImage.MatchString(from) {
 			continue
 		}
-		folder, err := inside(root, dir, from)
+		folder, err := inside(s.tree, from)
 		if err != nil {
 			return err
 		}
-		ignored, err := readIgnore(root, filepath.Join(from, ".dockerignore"))
+		ignored, err := readIgnore(s.tree, path.Join(from, ".dockerignore"))
 		if err != nil {
 			return err
 		}
@@ -106,11 +107,9 @@ func (s *source) openContexts(ctx context.Context, root *os.Root, dir string, p 
 		if err != nil {
 			return refuse(inPipeline, "%s/.dockerignore: %v", from, err)
 		}
-		if s.named[name], err = fsutil.NewFS(folder); err != nil {
-			return fmt.Errorf("open context %s: %w", name, err)
-		}
-		if err := m.add(ctx, s.named[name], patterns); err != nil {
-			return err
+		s.named[name] = transfer.New(folder, s.when)
+		if err := m.Add(ctx, s.named[name], patterns); err != nil {
+			return refused(err)
 		}
 	}
 	return nil

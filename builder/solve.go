@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -17,6 +16,7 @@ import (
 	"github.com/tonistiigi/fsutil"
 
 	"github.com/seatrial/seatrial/builder/daemons"
+	"github.com/seatrial/seatrial/builder/dockerfile"
 	"github.com/seatrial/seatrial/builder/graph"
 	"github.com/seatrial/seatrial/builder/logs"
 	"github.com/seatrial/seatrial/builder/watch"
@@ -43,7 +43,7 @@ func (b *Builder) request(src *source, rec *record, g goal, push bool) request {
 		return b.planned(src, rec, g, push)
 	}
 	attrs := map[string]string{"filename": "Dockerfile", "target": g.target, "build-arg:BUILDKIT_CACHE_MOUNT_NS": p.caches()}
-	if wantsEpoch(src.text) {
+	if dockerfile.WantsEpoch(src.text) {
 		attrs["build-arg:SOURCE_DATE_EPOCH"] = epoch(rec.Committed)
 	}
 	if src.syntax != "" {
@@ -69,13 +69,6 @@ func (b *Builder) request(src *source, rec *record, g goal, push bool) request {
 	}
 	return request{opt: opt, repository: rec.Repository, command: p.command(g.target), file: src.shown}
 }
-
-var declaresEpoch = regexp.MustCompile(`(?im)^[ \t]*ARG[ \t].*\bSOURCE_DATE_EPOCH\b`)
-
-// wantsEpoch reports whether a Dockerfile's steps ask for the commit's time. Others are not
-// told: BuildKit makes it a part of every WORKDIR, and nothing behind one would come from
-// the cache for the next commit. The image's own times are set when it is exported.
-func wantsEpoch(dockerfile []byte) bool { return declaresEpoch.Match(dockerfile) }
 
 // planned describes a solve of a plan, by a frontend of our own.
 func (b *Builder) planned(src *source, rec *record, g goal, push bool) request {
@@ -107,9 +100,8 @@ func withoutUser(address string) string {
 func (b *Builder) solveOpt(rec *record, push bool) client.SolveOpt {
 	opt := client.SolveOpt{
 		CompatibilityVersion: compatibility,
-		// Files that look unchanged are not sent again, so only the same commit may share.
-		SharedKey: "seatrial/" + string(rec.Plan.Service) + "/" + string(rec.Plan.Commit),
-		Session:   []session.Attachable{b.desk.For(rec.Plan.project, rec.Plan.pull != nil && rec.Plan.pull.Fork), rec.Plan.mounts.Attach()},
+		SharedKey:            rec.Plan.sent(),
+		Session:              []session.Attachable{b.desk.For(rec.Plan.project, rec.Plan.pull != nil && rec.Plan.pull.Fork), rec.Plan.mounts.Attach()},
 	}
 	if push && rec.Plan.kept {
 		out := map[string]string{
@@ -130,6 +122,12 @@ type solved struct {
 	bases  []base
 	loose  []string // steps that read what nothing pins
 	steps  []Step   // of a solve that failed, too
+}
+
+// sent names what is sent for a plan. Files that look unchanged are not sent again, so only
+// builds of the same files may share a name.
+func (p Plan) sent() string {
+	return fmt.Sprintf("seatrial/%s/%s/%q/%q/%q", p.Service, p.Commit, p.Context, p.Dockerfile, p.Contexts)
 }
 
 // solve runs one request and writes its progress to the log. The status channel is

@@ -2,35 +2,34 @@ package builder
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"maps"
-	"os"
-	"path/filepath"
+	"path"
 	"slices"
 	"strings"
+	"time"
 
-	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/moby/buildkit/util/staticfs"
 	"github.com/moby/patternmatcher/ignorefile"
 	"github.com/tonistiigi/fsutil"
 	"github.com/tonistiigi/fsutil/types"
 
+	"github.com/seatrial/seatrial/builder/dockerfile"
 	"github.com/seatrial/seatrial/builder/plan"
+	"github.com/seatrial/seatrial/builder/transfer"
 	"github.com/seatrial/seatrial/internal/hint"
 )
 
-const (
-	maxDockerfile = 1 << 20
-	officialFront = "docker/dockerfile:1" // what buildkitd has built in
-)
+const maxDockerfile = 1 << 20
 
 // source is what BuildKit gets to see: the context, and the Dockerfile beside it.
 type source struct {
+	tree       fs.FS     // of the commit
+	when       time.Time // what is sent carries it
 	context    fsutil.FS
 	named      map[string]fsutil.FS // contexts beside it
 	dockerfile fsutil.FS
@@ -42,61 +41,58 @@ type source struct {
 }
 
 // openSource reads the Dockerfile, or plans what takes its place, and measures the
-// context. Links that lead out of the tree are not followed.
-func openSource(ctx context.Context, dir string, p Plan, cfg Config) (*source, error) {
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return nil, fmt.Errorf("open the source tree: %w", err)
-	}
-	defer root.Close()
-	folder, err := inside(root, dir, p.Context)
+// context. Files carry the commit's time, so that what a step makes of them is the same
+// each time; for steps that keep something from build to build they are as new as the build.
+func openSource(ctx context.Context, tree fs.FS, committed time.Time, p Plan, cfg Config) (*source, error) {
+	folder, err := inside(tree, p.Context)
 	if err != nil {
 		return nil, err
 	}
-	s := &source{shown: "the plan"}
+	s := &source{tree: tree, when: committed, shown: "the plan"}
 	var raw, ignore []byte
 	var name string
 	if p.override == nil {
-		if raw, name, err = readDockerfile(root, p); err != nil {
+		if raw, name, err = readDockerfile(tree, p); err != nil {
 			return nil, err
 		}
 	}
 	if name == "" {
-		s.planned, err = detect(root, p)
+		s.planned, err = detect(folder, p)
 	} else {
-		ignore, err = s.useDockerfile(root, raw, name, cfg)
+		ignore, err = s.useDockerfile(raw, name, cfg)
 	}
 	if err != nil {
 		return nil, err
 	}
 	if ignore == nil {
-		if ignore, err = readIgnore(root, filepath.Join(p.Context, ".dockerignore")); err != nil {
+		if ignore, err = readIgnore(tree, path.Join(p.Context, ".dockerignore")); err != nil {
 			return nil, err
 		}
 	}
 	if s.ignore, err = ignorefile.ReadAll(bytes.NewReader(ignore)); err != nil {
 		return nil, refuse(inPipeline, ".dockerignore: %v", err)
 	}
-	if s.context, err = fsutil.NewFS(folder); err != nil {
-		return nil, fmt.Errorf("open the build context: %w", err)
+	s.context = transfer.New(folder, s.when)
+	m := &transfer.Measure{MaxBytes: cfg.MaxContext, MaxFiles: cfg.MaxFiles}
+	if err := m.Add(ctx, s.context, s.ignore); err != nil {
+		return nil, refused(err)
 	}
-	m := &measure{cfg: cfg, below: map[string]int64{}}
-	if err := m.add(ctx, s.context, s.ignore); err != nil {
-		return nil, err
-	}
-	return s, errors.Join(s.declared(p), s.openContexts(ctx, root, dir, p, m))
+	return s, errors.Join(s.declared(p), s.openContexts(ctx, p, m))
 }
 
 // useDockerfile makes ready what the frontend reads, and gives the Dockerfile's own ignore
 // file; nil when it has none.
-func (s *source) useDockerfile(root *os.Root, raw []byte, name string, cfg Config) (ignore []byte, err error) {
+func (s *source) useDockerfile(raw []byte, name string, cfg Config) (ignore []byte, err error) {
 	s.shown, s.text = name, raw
-	if s.syntax, err = syntax(raw, name, cfg.Frontends); err != nil {
-		return nil, err
+	if s.syntax, err = dockerfile.Syntax(raw, name, cfg.Frontends); err != nil {
+		return nil, refused(err)
+	}
+	if dockerfile.Keeps(raw) {
+		s.when = time.Now()
 	}
 	files := staticfs.NewFS()
 	files.Add("Dockerfile", &types.Stat{Mode: 0o644}, raw)
-	if ignore, err = readIgnore(root, name+".dockerignore"); ignore != nil {
+	if ignore, err = readIgnore(s.tree, name+".dockerignore"); ignore != nil {
 		files.Add("Dockerfile.dockerignore", &types.Stat{Mode: 0o644}, ignore)
 	}
 	s.dockerfile = files
@@ -104,12 +100,7 @@ func (s *source) useDockerfile(root *os.Root, raw []byte, name string, cfg Confi
 }
 
 // detect plans the build of a context that has no Dockerfile.
-func detect(root *os.Root, p Plan) (*plan.Plan, error) {
-	sub, err := root.OpenRoot(p.Context)
-	if err != nil {
-		return nil, refuse(inPipeline, "build context %q: %v", p.Context, plain(err))
-	}
-	defer sub.Close()
+func detect(folder fs.FS, p Plan) (*plan.Plan, error) {
 	if len(p.Contexts) > 0 {
 		return nil, refuse("take spec.build.contexts out, or write a Dockerfile", "a planned build has one context only")
 	}
@@ -118,7 +109,7 @@ func detect(root *os.Root, p Plan) (*plan.Plan, error) {
 	if p.override != nil {
 		ask.BuildPlan, lead = *p.override, "plan the build"
 	}
-	made, err := plan.Detect(sub.FS(), ask)
+	made, err := plan.Detect(folder, ask)
 	if err != nil {
 		return nil, refuse(hint.Of(err), "%s: %v", lead, err)
 	}
@@ -136,21 +127,16 @@ func detect(root *os.Root, p Plan) (*plan.Plan, error) {
 	return &made, nil
 }
 
-// inside is the real folder of the context, proved to lie within the tree.
-func inside(root *os.Root, dir, folder string) (string, error) {
-	sub, err := root.OpenRoot(folder)
+// inside is a folder of the tree, which no link leads out of.
+func inside(tree fs.FS, name string) (fs.FS, error) {
+	folder, err := fs.Sub(tree, path.Clean(name))
 	if err != nil {
-		return "", refuse(inPipeline, "build context %q: %v", folder, plain(err))
+		return nil, refuse(inPipeline, "build context %q: %v", name, plain(err))
 	}
-	sub.Close()
-	real, err := filepath.EvalSymlinks(filepath.Join(dir, folder))
-	if err != nil {
-		return "", fmt.Errorf("build context %q: %w", folder, err)
-	}
-	return real, nil
+	return folder, nil
 }
 
-// plain is the innermost error: paths on the server are nobody's business.
+// plain is the innermost error, for who names the file in his own words.
 func plain(err error) error {
 	var pe *fs.PathError
 	if errors.As(err, &pe) {
@@ -161,10 +147,10 @@ func plain(err error) error {
 
 // readDockerfile looks in the context first, then from the top of the repository. Its name
 // is empty when there is none, and the pipeline names none either.
-func readDockerfile(root *os.Root, p Plan) ([]byte, string, error) {
-	names := slices.Compact([]string{filepath.Join(p.Context, p.Dockerfile), filepath.Clean(p.Dockerfile)})
+func readDockerfile(tree fs.FS, p Plan) ([]byte, string, error) {
+	names := slices.Compact([]string{path.Join(p.Context, p.Dockerfile), path.Clean(p.Dockerfile)})
 	for _, name := range names {
-		raw, err := readSmall(root, name, maxDockerfile)
+		raw, err := readSmall(tree, name, maxDockerfile)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -179,8 +165,8 @@ func readDockerfile(root *os.Root, p Plan) ([]byte, string, error) {
 	return nil, "", refuse("add it, or name another with spec.build.dockerfile in .seatrial.yaml", "there is no %s in the repository", strings.Join(names, " or "))
 }
 
-func readIgnore(root *os.Root, name string) ([]byte, error) {
-	raw, err := readSmall(root, name, maxDockerfile)
+func readIgnore(tree fs.FS, name string) ([]byte, error) {
+	raw, err := readSmall(tree, name, maxDockerfile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -190,8 +176,8 @@ func readIgnore(root *os.Root, name string) ([]byte, error) {
 	return raw, nil
 }
 
-func readSmall(root *os.Root, name string, limit int64) ([]byte, error) {
-	f, err := root.Open(name)
+func readSmall(tree fs.FS, name string, limit int64) ([]byte, error) {
+	f, err := tree.Open(name)
 	if err != nil {
 		return nil, err
 	}
@@ -206,28 +192,6 @@ func readSmall(root *os.Root, name string, limit int64) ([]byte, error) {
 	return raw, err
 }
 
-// syntax decides about "# syntax=": the official one is what buildkitd has built in, and
-// that is used; another program would run unseen with the build's files, so it has to be
-// allowed.
-func syntax(dockerfile []byte, name string, allowed []string) (builtIn string, err error) {
-	ref, cmdline, where, ok := parser.DetectSyntax(dockerfile)
-	if !ok {
-		return "", nil
-	}
-	short := strings.TrimPrefix(strings.TrimPrefix(ref, "docker.io/"), "index.docker.io/")
-	if tag, ok := strings.CutPrefix(short, officialFront); ok && !strings.Contains(tag, "labs") && (tag == "" || tag[0] == '.') {
-		return cmdline, nil
-	}
-	if slices.Contains(allowed, ref) {
-		return "", nil
-	}
-	line := 1
-	if len(where) > 0 {
-		line = where[0].Start.Line
-	}
-	return "", refuse("remove the line, or ask an operator to allow this frontend in the server's settings", "%s:%d: # syntax=%s is not allowed", name, line, ref)
-}
-
 // pinned marks the base images whose digest the Dockerfile or an argument names: they
 // cannot become others by themselves.
 func (s *source) pinned(bases []base, p Plan) []base {
@@ -236,54 +200,4 @@ func (s *source) pinned(bases []base, p Plan) []base {
 		bases[i].Pinned = named(string(s.text)) || slices.ContainsFunc(slices.Collect(maps.Values(p.Args)), named)
 	}
 	return bases
-}
-
-// measure is how much would be sent.
-type measure struct {
-	cfg   Config
-	size  int64
-	files int
-	below map[string]int64 // bytes, by the first part of the path
-}
-
-// largest is what has most of it so far.
-func (m *measure) largest() string {
-	name := slices.MaxFunc(slices.Sorted(maps.Keys(m.below)), func(a, b string) int { return cmp.Compare(m.below[a], m.below[b]) })
-	return fmt.Sprintf("%s has %d MiB of it", name, m.below[name]>>20)
-}
-
-// add walks one more context and refuses what is too large.
-func (m *measure) add(ctx context.Context, context fsutil.FS, ignore []string) error {
-	filtered, err := fsutil.NewFilterFS(context, &fsutil.FilterOpt{ExcludePatterns: ignore})
-	if err != nil {
-		return refuse(inPipeline, ".dockerignore: %v", err)
-	}
-	const trim = "list what the build does not need in .dockerignore"
-	err = filtered.Walk(ctx, "", func(path string, e fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		info, err := e.Info()
-		if err != nil {
-			return err
-		}
-		m.files++
-		if info.Mode().IsRegular() {
-			first, _, _ := strings.Cut(path, "/")
-			m.size += info.Size()
-			m.below[first] += info.Size()
-		}
-		if m.size > m.cfg.MaxContext {
-			return refuse(trim, "the build context is over %d MiB: %s", m.cfg.MaxContext>>20, m.largest())
-		}
-		if m.files > m.cfg.MaxFiles {
-			return refuse(trim, "the build context has over %d files", m.cfg.MaxFiles)
-		}
-		return nil
-	})
-	var no *refusal
-	if err != nil && !errors.As(err, &no) {
-		return fmt.Errorf("walk the build context: %w", err)
-	}
-	return err
 }

@@ -14,6 +14,8 @@ import (
 	"github.com/sigstore/sigstore-go/pkg/sign"
 	"github.com/sigstore/sigstore/pkg/signature"
 	"google.golang.org/protobuf/encoding/protojson"
+
+	"github.com/seatrial/seatrial/release"
 )
 
 // seal signs a statement: DSSE in a sigstore bundle v0.3, no network involved.
@@ -52,13 +54,66 @@ func parseBundle(raw []byte) (sealed, error) {
 		return sealed{}, errors.New("it holds no in-toto statement")
 	}
 	out := sealed{bundle: b}
-	if err := json.Unmarshal(env.GetPayload(), &out.statement); err != nil {
+	if out.statement, err = readStatement(env.GetPayload()); err != nil {
 		return sealed{}, fmt.Errorf("its statement is not readable: %w", err)
 	}
 	if out.statement.Type != statementType {
 		return sealed{}, fmt.Errorf("its statement is %q, want %q", out.statement.Type, statementType)
 	}
 	return out, nil
+}
+
+// readStatement reads an SBOM in one go with the statement that holds it: a long one takes
+// longer to read than all the rest of a proof.
+func readStatement(payload []byte) (statement, error) {
+	var whole struct {
+		statement
+		Predicate bom `json:"predicate"`
+	}
+	if err := json.Unmarshal(payload, &whole); err == nil && whole.PredicateType == PredicateSBOM {
+		whole.statement.bom = &whole.Predicate
+		return whole.statement, nil
+	}
+	var s statement
+	err := json.Unmarshal(payload, &s)
+	return s, err
+}
+
+// opened is a bundle that has been read.
+type opened struct {
+	statement statement
+	err       error // it is no bundle with a statement
+	key       PublicKey
+	unsigned  error // why no key of the verifier has signed it
+}
+
+// maxOpened is how many long documents a verifier knows again.
+const maxOpened = 256
+
+// open reads a bundle whose bytes have this digest. What an SBOM says and who has signed it
+// is a matter of its bytes: the next time they come from the registry it is not worked out
+// again.
+func (v *Verifier) open(content release.Digest, raw []byte) opened {
+	v.mu.Lock()
+	o, known := v.opened[content]
+	v.mu.Unlock()
+	if known {
+		return o
+	}
+	b, err := parseBundle(raw)
+	if o = (opened{statement: b.statement, err: err}); err != nil {
+		return o
+	}
+	if o.key, o.unsigned = b.by(v.keys); o.unsigned != nil || o.statement.bom == nil {
+		return o
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if len(v.opened) >= maxOpened {
+		clear(v.opened)
+	}
+	v.opened[content] = o
+	return o
 }
 
 // by is the key that signed the bundle; it looks at nothing else. What sigstore's own

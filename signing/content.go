@@ -30,7 +30,7 @@ func (e Expect) content(s statement, repository string, d release.Digest) (looke
 	case PredicateSignature:
 		return "an image signature", differs("a signature has no content, this one has %s", string(shorten(s.Predicate)), "{}")
 	case PredicateSBOM:
-		return bomContent(s.Predicate, d)
+		return bomContent(s, d)
 	case PredicateProvenance:
 		return e.provenance(s.Predicate)
 	case PredicateSummary:
@@ -48,31 +48,35 @@ func shorten(raw []byte) []byte {
 	return raw
 }
 
-func bomContent(predicate []byte, subject release.Digest) (looked, problem string) {
-	var bom struct {
-		Format   string `json:"bomFormat"`
-		Version  string `json:"specVersion"`
-		Metadata struct {
-			Component struct {
-				Version string `json:"version"`
-			} `json:"component"`
-		} `json:"metadata"`
-		Components []struct {
-			Name string `json:"name"`
-		} `json:"components"`
+// bom is the part of a CycloneDX document that the gate reads.
+type bom struct {
+	Format   string `json:"bomFormat"`
+	Version  string `json:"specVersion"`
+	Metadata struct {
+		Component struct {
+			Version string `json:"version"`
+		} `json:"component"`
+	} `json:"metadata"`
+	Components []struct{} `json:"components"` // how many
+}
+
+func bomContent(s statement, subject release.Digest) (looked, problem string) {
+	if s.bom == nil {
+		s.bom = &bom{}
+		if err := json.Unmarshal(s.Predicate, s.bom); err != nil {
+			return "", fmt.Sprintf("the SBOM is not readable: %v", err)
+		}
 	}
-	if err := json.Unmarshal(predicate, &bom); err != nil {
-		return "", fmt.Sprintf("the SBOM is not readable: %v", err)
-	}
+	b := s.bom
 	switch {
-	case bom.Format != "CycloneDX" || bom.Version != "1.6":
-		return "", fmt.Sprintf("the SBOM is %q %q, want CycloneDX 1.6", bom.Format, bom.Version)
-	case bom.Metadata.Component.Version != string(subject):
-		return "", fmt.Sprintf("the SBOM describes %q", bom.Metadata.Component.Version)
-	case len(bom.Components) == 0:
+	case b.Format != "CycloneDX" || b.Version != "1.6":
+		return "", fmt.Sprintf("the SBOM is %q %q, want CycloneDX 1.6", b.Format, b.Version)
+	case b.Metadata.Component.Version != string(subject):
+		return "", fmt.Sprintf("the SBOM describes %q", b.Metadata.Component.Version)
+	case len(b.Components) == 0:
 		return "", "the SBOM lists no components"
 	}
-	return fmt.Sprintf("CycloneDX %s of this digest, %d components", bom.Version, len(bom.Components)), ""
+	return fmt.Sprintf("CycloneDX %s of this digest, %d components", b.Version, len(b.Components)), ""
 }
 
 // slsa is the part of a SLSA v1 provenance that the gate reads.

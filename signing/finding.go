@@ -53,14 +53,13 @@ func (f finding) said() string {
 // examine asks a bundle, in an order in which no answer relies on what has not been
 // verified: is it a bundle, by which key, about this digest, in this repository, signed
 // while the key counted, of a known type, with the content such a document has to have.
-func (v *Verifier) examine(f *finding, raw []byte, repository string, d release.Digest, want Expect) {
-	b, err := parseBundle(raw)
-	f.predicate = b.statement.PredicateType
-	if !f.ask("bundle", text(err), fmt.Sprintf("a sigstore bundle of %d bytes", len(raw))) {
+func (v *Verifier) examine(f *finding, content release.Digest, raw []byte, repository string, d release.Digest, want Expect) {
+	b := v.open(content, raw)
+	f.predicate, f.key = b.statement.PredicateType, b.key
+	if !f.ask("bundle", text(b.err), fmt.Sprintf("a sigstore bundle of %d bytes", len(raw))) {
 		return
 	}
-	f.key, err = b.by(v.keys)
-	if !f.ask("key", text(err), f.key.ID) {
+	if !f.ask("key", text(b.unsigned), f.key.ID) {
 		return
 	}
 	target, problem := b.statement.subject(repository, d)

@@ -50,6 +50,8 @@ type statement struct {
 	Subject       []statementTarget `json:"subject"`
 	PredicateType string            `json:"predicateType"`
 	Predicate     json.RawMessage   `json:"predicate"`
+
+	bom *bom // an SBOM that has been read, instead of Predicate
 }
 
 type statementTarget struct {

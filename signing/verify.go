@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -27,6 +28,9 @@ type Verifier struct {
 	keys     []PublicKey
 	room     *semaphore.Weighted // bytes of documents
 	now      func() time.Time
+
+	mu     sync.Mutex // guards opened
+	opened map[release.Digest]opened
 }
 
 // NewVerifier makes a Verifier that accepts signatures by any of keys.
@@ -34,7 +38,7 @@ func NewVerifier(registry *oci.Registry, keys ...PublicKey) (*Verifier, error) {
 	if len(keys) == 0 {
 		return nil, errors.New("verifier: no public key to verify with")
 	}
-	return &Verifier{registry: registry, keys: keys, room: semaphore.NewWeighted(maxAtOnce), now: time.Now}, nil
+	return &Verifier{registry: registry, keys: keys, room: semaphore.NewWeighted(maxAtOnce), now: time.Now, opened: map[release.Digest]opened{}}, nil
 }
 
 // subject is one digest that needs signature, SBOM and provenance.
@@ -200,7 +204,7 @@ func (v *Verifier) finding(ctx context.Context, repository string, d release.Dig
 	if err != nil {
 		return finding{}, err
 	}
-	v.examine(&f, raw, repository, d, want)
+	v.examine(&f, ref.Content, raw, repository, d, want)
 	return f, nil
 }
 

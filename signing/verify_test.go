@@ -120,6 +120,9 @@ func TestVerifyRefuses(t *testing.T) {
 			for _, d := range all(a) {
 				docs[d] = y.bundles(t, d)
 			}
+			if r := y.report(t); !r.OK() { // what it knows by now excuses nothing
+				t.Fatalf("before: %q", r.Refusals())
+			}
 			y.server.Detach(t, a.Repository, all(a)...)
 			c.with(t, y, a.Digest, docs, func(d release.Digest, content []byte) { y.attach(t, a, d, content) })
 			r, err := y.verify.Verify(t.Context(), a.Reference(), signing.ExpectOf(y.release, builderID))

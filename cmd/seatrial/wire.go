@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -134,10 +133,6 @@ func (s *server) wireStore() (err error) {
 	if err := os.MkdirAll(s.settings.State, 0o700); err != nil {
 		return fmt.Errorf("make the state folder: %w", err)
 	}
-	left, _ := filepath.Glob(s.settings.Path(builds.Checkouts + "*"))
-	for _, dir := range left {
-		_ = os.RemoveAll(dir) // of a build that was killed
-	}
 	if s.db, err = bolt.Open(s.settings.Path("store.db")); err != nil {
 		return err
 	}
@@ -160,7 +155,7 @@ func (s *server) wireGit() (err error) {
 }
 
 func (s *server) wireArtifacts() (err error) {
-	s.sources = builds.Sources{Repos: s.repos, URL: s.settings.RepoURL, Dir: s.settings.State, Builder: s.builderID(),
+	s.sources = builds.Sources{Repos: s.repos, URL: s.settings.RepoURL, Builder: s.builderID(),
 		Verifier: func() *signing.Verifier { return s.verifier }, Rego: func() map[string]string { return s.world.Now().Policies },
 		Projects: func() map[string]release.Project { return s.world.Now().Projects }, Value: settings.Named}
 	if s.registry, err = oci.New(oci.Config{Hosts: []oci.Host{s.settings.RegistryHost(s.secrets.RegistryPassword)}, Logins: s.sources.Logins}); err != nil {

@@ -1,8 +1,8 @@
 // Package git is the one door to git: it asks remotes where their branches stand, reads
 // commits of applications and commits rendered content to desired-state branches.
 //
-// Start at Open, then Repos.Head and Repos.Tree for reading, Repos.Commit for writing.
-// Package folder is about folders that are in no commit.
+// Start at Open, then Repos.Head, Repos.Tree and Repos.Files for reading, Repos.Commit for
+// writing. Package folder is about folders that are in no commit.
 // It never forces a push, never follows a link out of a tree, never runs a program for
 // http(s) remotes and never puts a credential into an error.
 package git
@@ -107,13 +107,15 @@ type Info struct {
 	Subject string // its first line
 }
 
-// Limits bound what one reading may bring into memory or onto the disk. Zero fields
-// mean the defaults.
+// Limits bound what one reading may bring. Zero fields mean the defaults.
 type Limits struct {
 	Files int   // default 20000
 	Bytes int64 // of all files together; default 256 MiB
 	File  int64 // of one file; default 32 MiB
 }
+
+// MaxDepth is how many folders may lie within each other.
+const MaxDepth = 64
 
 // OrDefault fills in what is zero.
 func (l Limits) OrDefault() Limits {

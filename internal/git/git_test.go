@@ -131,12 +131,15 @@ func TestReading(t *testing.T) {
 			if got, err := r.Changed(ctx, url, "main", first, second); err != nil || !slices.Equal(got, []string{"deploy/alias.yaml", "deploy/web.yaml"}) {
 				t.Fatalf("Changed = %v, %v", got, err)
 			}
-			dir := t.TempDir()
-			if err := r.Export(ctx, url, "main", second, "", dir, git.Limits{}); err != nil {
+			all, done, err := r.Files(ctx, url, "main", second, git.Limits{})
+			if err != nil {
 				t.Fatal(err)
 			}
-			if b, err := os.ReadFile(filepath.Join(dir, "web/main.go")); err != nil || string(b) != "package main\n" {
-				t.Fatalf("exported %q, %v", b, err)
+			if b, err := fs.ReadFile(all, "web/main.go"); err != nil || string(b) != "package main\n" {
+				t.Fatalf("shown %q, %v", b, err)
+			}
+			if err := done(); err != nil {
+				t.Fatal(err)
 			}
 		})
 	}
@@ -194,7 +197,7 @@ func TestReadingRefuses(t *testing.T) {
 		{"a file over the limit", func() error { _, err := r.ReadFile(ctx, f.url, "main", good, "big.txt", 4999); return err }, git.ErrTooBig, "5000 bytes"},
 		{"a tree over the limit", func() error { _, err := r.Tree(ctx, f.url, "main", good, "", git.Limits{Bytes: 100}); return err }, git.ErrTooBig, "100 bytes"},
 		{"a link out of the tree", func() error { _, err := r.Tree(ctx, f.url, "main", bad, "", git.Limits{}); return err }, git.ErrUnfit, "link out points to ../../etc/passwd"},
-		{"a link out of an export", func() error { return r.Export(ctx, f.url, "main", bad, "", t.TempDir(), git.Limits{}) }, nil, "outside of the folder"},
+		{"a link out of all files", func() error { _, _, err := r.Files(ctx, f.url, "main", bad, git.Limits{}); return err }, nil, "outside of the folder"},
 		{"a folder that is not there", func() error { _, err := r.Tree(ctx, f.url, "main", good, "deploy", git.Limits{}); return err }, git.ErrNoFile, "folder deploy"},
 		{"a repository that is not there", func() error { _, err := r.Head(ctx, strings.Replace(f.url, "app", "other", 1), "main"); return err }, nil, "has no repository /other.git"},
 		{"a local path", func() error { _, err := r.Head(ctx, "file:///etc", "main"); return err }, nil, "not supported"},
@@ -386,6 +389,35 @@ func TestTrimming(t *testing.T) {
 			if err != nil || cerr != nil || !slices.Equal(got, []string{"a.txt"}) {
 				t.Fatalf("commit %d: %v, %v, %v", i, got, err, cerr)
 			}
+		}
+	})
+	t.Run("files that are being read stay, and go when nobody reads them", func(t *testing.T) {
+		dir := t.TempDir()
+		r := open(t, git.Config{Dir: dir, MaxPacks: 2})
+		packs := func() int {
+			found, err := filepath.Glob(filepath.Join(dir, "*.git", "objects", "pack", "*.pack"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return len(found)
+		}
+		tree, done, err := r.Files(ctx, f.url, "main", commits[0], git.Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range commits {
+			if _, err := r.Info(ctx, f.url, "main", c); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if raw, err := fs.ReadFile(tree, "a.txt"); err != nil || string(raw) != "0" || packs() != len(commits) {
+			t.Fatalf("%q, %v, of %d packs", raw, err, packs())
+		}
+		if err := errors.Join(done(), done()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.Info(ctx, f.url, "main", commits[0]); err != nil || packs() != 1 {
+			t.Fatalf("%d packs are left, %v", packs(), err)
 		}
 	})
 	t.Run("a commit is made on top of what others push", func(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 
 	"github.com/go-git/go-billy/v5/osfs"
 	"github.com/go-git/go-git/v5/plumbing"
@@ -40,6 +41,7 @@ type mirror struct {
 	client transport.Transport
 	auth   transport.AuthMethod
 
+	pins  atomic.Int32  // readers of objects that do not wait for their turn
 	turn  chan struct{} // of one: who has it may use everything below, and the files
 	store *filesystem.Storage
 	keys  map[string]*keyIndex // by branch
@@ -115,7 +117,7 @@ func (m *mirror) open() error {
 // It goes as a whole, so that a crash never leaves refs to objects that are gone.
 func (m *mirror) trimLocked(maxPacks int) error {
 	packs, _ := filepath.Glob(filepath.Join(m.dir, "objects", "pack", "*.pack"))
-	if len(packs) <= maxPacks {
+	if len(packs) <= maxPacks || m.pins.Load() > 0 {
 		return nil
 	}
 	old := m.dir + ".old"

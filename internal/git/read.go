@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"path"
 	"strings"
@@ -12,6 +11,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/object"
 
+	"github.com/seatrial/seatrial/internal/git/files"
 	"github.com/seatrial/seatrial/internal/hint"
 	"github.com/seatrial/seatrial/release"
 )
@@ -96,34 +96,33 @@ func (r *Repos) ReadFile(ctx context.Context, url, ref string, c release.Commit,
 		if f.Size > max {
 			return hint.Add(fmt.Errorf("%s has %d bytes, %w of %d", file, f.Size, ErrTooBig, max), "make it smaller")
 		}
-		data, err = blob(f.Blob, max)
+		data, err = blob(m.store, files.Entry{ID: f.Hash.String(), Size: f.Size})
 		return err
 	})
 	return data, err
 }
 
-func blob(b object.Blob, max int64) ([]byte, error) {
-	rd, err := b.Reader()
-	if err != nil {
-		return nil, err
-	}
-	defer rd.Close()
-	return io.ReadAll(io.LimitReader(rd, max))
-}
-
 // Tree reads a folder of a commit into memory; sub "" or "." is all of it. A link that
 // stays inside becomes a copy of what it points to.
 func (r *Repos) Tree(ctx context.Context, url, ref string, c release.Commit, sub string, l Limits) (fs.FS, error) {
-	var out *memFS
+	var out *files.FS
 	err := r.at(ctx, url, ref, c, func(m *mirror, got *object.Commit) error {
-		w := &walk{commit: c, limits: l.OrDefault(), files: map[string]memFile{}, links: map[string]string{}}
+		w := newWalk(m.store, c, l)
 		if err := w.run(got, sub); err != nil {
 			return err
 		}
 		if err := w.resolveLinks(); err != nil {
 			return err
 		}
-		out = newMemFS(w.files, got.Author.When)
+		held := map[string][]byte{}
+		for _, e := range w.entries {
+			data, err := blob(m.store, e)
+			if err != nil {
+				return fmt.Errorf("read %s at %s: %w", e.Path, c.Short(), err)
+			}
+			held[e.ID] = data
+		}
+		out = files.New(w.entries, got.Author.When, func(e files.Entry) ([]byte, error) { return held[e.ID], nil })
 		return nil
 	})
 	if err != nil {

@@ -2,28 +2,32 @@ package git
 
 import (
 	"fmt"
+	"io"
 	"io/fs"
-	"os"
 	"path"
 	"strings"
 
+	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/filemode"
 	"github.com/go-git/go-git/v5/plumbing/object"
+	"github.com/go-git/go-git/v5/plumbing/storer"
 
+	"github.com/seatrial/seatrial/internal/git/files"
 	"github.com/seatrial/seatrial/internal/hint"
 	"github.com/seatrial/seatrial/release"
-
-	"context"
-	"errors"
 )
 
-// walk collects a folder of a commit within limits.
+// walk lists a folder of a commit within limits. It reads no file but links.
 type walk struct {
-	commit release.Commit
-	limits Limits
-	files  map[string]memFile
-	links  map[string]string // path to target
-	bytes  int64
+	store   storer.EncodedObjectStorer
+	commit  release.Commit
+	limits  Limits
+	entries []files.Entry
+	bytes   int64
+}
+
+func newWalk(store storer.EncodedObjectStorer, c release.Commit, l Limits) *walk {
+	return &walk{store: store, commit: c, limits: l.OrDefault()}
 }
 
 func (w *walk) run(c *object.Commit, sub string) error {
@@ -40,8 +44,8 @@ func (w *walk) run(c *object.Commit, sub string) error {
 }
 
 func (w *walk) tree(t *object.Tree, prefix string, depth int) error {
-	if depth > 64 {
-		return hint.Add(fmt.Errorf("folder %s: %w of 64 levels", prefix, ErrTooBig), "flatten it")
+	if depth > MaxDepth {
+		return hint.Add(fmt.Errorf("folder %s: %w of %d levels", prefix, ErrTooBig, MaxDepth), "flatten it")
 	}
 	for _, e := range t.Entries {
 		name := path.Join(prefix, e.Name)
@@ -50,7 +54,7 @@ func (w *walk) tree(t *object.Tree, prefix string, depth int) error {
 		}
 		switch e.Mode {
 		case filemode.Dir:
-			child, err := t.Tree(e.Name)
+			child, err := object.GetTree(w.store, e.Hash)
 			if err != nil {
 				return fmt.Errorf("read %s at %s: %w", name, w.commit.Short(), err)
 			}
@@ -60,7 +64,7 @@ func (w *walk) tree(t *object.Tree, prefix string, depth int) error {
 		case filemode.Submodule:
 			return hint.Add(fmt.Errorf("%s at %s is a submodule: %w", name, w.commit.Short(), ErrUnfit), "commit its files into the repository: submodules are not read")
 		default:
-			if err := w.file(t, e, name); err != nil {
+			if err := w.file(e, name); err != nil {
 				return err
 			}
 		}
@@ -68,34 +72,49 @@ func (w *walk) tree(t *object.Tree, prefix string, depth int) error {
 	return nil
 }
 
-func (w *walk) file(t *object.Tree, e object.TreeEntry, name string) error {
-	f, err := t.TreeEntryFile(&e)
+func (w *walk) file(e object.TreeEntry, name string) error {
+	size, err := w.store.EncodedObjectSize(e.Hash)
 	if err != nil {
 		return fmt.Errorf("read %s at %s: %w", name, w.commit.Short(), err)
 	}
-	w.bytes += f.Size
+	w.bytes += size
 	switch {
-	case f.Size > w.limits.File:
-		return hint.Add(fmt.Errorf("%s has %d bytes, %w of %d", name, f.Size, ErrTooBig, w.limits.File), "make it smaller, or move it out of the folder")
+	case size > w.limits.File:
+		return hint.Add(fmt.Errorf("%s has %d bytes, %w of %d", name, size, ErrTooBig, w.limits.File), "make it smaller, or move it out of the folder")
 	case w.bytes > w.limits.Bytes:
 		return hint.Add(fmt.Errorf("commit %s: %w of %d bytes", w.commit.Short(), ErrTooBig, w.limits.Bytes), "move big files out of the folder")
-	case len(w.files)+len(w.links) >= w.limits.Files:
+	case len(w.entries) >= w.limits.Files:
 		return hint.Add(fmt.Errorf("commit %s: %w of %d files", w.commit.Short(), ErrTooBig, w.limits.Files), "move files out of the folder")
 	}
-	data, err := blob(f.Blob, w.limits.File)
-	if err != nil {
-		return fmt.Errorf("read %s at %s: %w", name, w.commit.Short(), err)
+	entry := files.Entry{Path: name, Mode: 0o644, Size: size, ID: e.Hash.String()}
+	switch e.Mode {
+	case filemode.Executable:
+		entry.Mode = 0o755
+	case filemode.Symlink:
+		target, err := blob(w.store, entry)
+		if err != nil {
+			return fmt.Errorf("read %s at %s: %w", name, w.commit.Short(), err)
+		}
+		entry.Mode, entry.Link = fs.ModeSymlink|0o777, string(target)
 	}
-	if e.Mode == filemode.Symlink {
-		w.links[name] = string(data)
-		return nil
-	}
-	mode := fs.FileMode(0o644)
-	if e.Mode == filemode.Executable {
-		mode = 0o755
-	}
-	w.files[name] = memFile{data: data, mode: mode}
+	w.entries = append(w.entries, entry)
 	return nil
+}
+
+// blob reads all that a file or a link holds.
+func blob(store storer.EncodedObjectStorer, e files.Entry) ([]byte, error) {
+	b, err := object.GetBlob(store, plumbing.NewHash(e.ID))
+	if err != nil {
+		return nil, err
+	}
+	rd, err := b.Reader()
+	if err != nil {
+		return nil, err
+	}
+	defer rd.Close()
+	data := make([]byte, e.Size)
+	_, err = io.ReadFull(rd, data)
+	return data, err
 }
 
 // inside is where a link points, if that is inside the folder.
@@ -119,72 +138,41 @@ func CheckLink(link, target string) error {
 	return nil
 }
 
-// resolveLinks replaces each link by a copy of the file it points to.
+// checkLinks refuses links that lead out of the folder.
+func (w *walk) checkLinks() error {
+	for _, e := range w.entries {
+		if e.Mode&fs.ModeSymlink == 0 {
+			continue
+		}
+		if err := CheckLink(e.Path, e.Link); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// resolveLinks replaces each link by the file it points to, and drops what points to none.
 func (w *walk) resolveLinks() error {
-	for link, target := range w.links {
-		to, ok := inside(link, target)
-		for hops := 0; ok && hops < 8 && w.links[to] != ""; hops++ {
-			to, ok = inside(to, w.links[to])
+	known := map[string]files.Entry{}
+	for _, e := range w.entries {
+		known[e.Path] = e
+	}
+	var out []files.Entry
+	for _, e := range w.entries {
+		at, found := e, true
+		for hops := 0; found && at.Mode&fs.ModeSymlink != 0; hops++ {
+			to, ok := inside(at.Path, at.Link)
+			if !ok {
+				return linkError(e.Path, e.Link)
+			}
+			at, found = known[to]
+			found = found && hops < 8
 		}
-		if !ok {
-			return linkError(link, target)
-		}
-		if f, found := w.files[to]; found {
-			w.files[link] = f
+		if at.Path = e.Path; found {
+			out = append(out, at)
 		}
 	}
-	return nil
-}
-
-// Export writes a folder of a commit below dir, which has to exist. Links that stay
-// inside are written as links.
-func (r *Repos) Export(ctx context.Context, url, ref string, c release.Commit, sub, dir string, l Limits) error {
-	return r.at(ctx, url, ref, c, func(m *mirror, got *object.Commit) error {
-		root, err := os.OpenRoot(dir)
-		if err != nil {
-			return fmt.Errorf("export %s: %w", c.Short(), err)
-		}
-		defer root.Close()
-		w := &walk{commit: c, limits: l.OrDefault(), files: map[string]memFile{}, links: map[string]string{}}
-		if err := w.run(got, sub); err != nil {
-			return err
-		}
-		return w.export(root)
-	})
-}
-
-func (w *walk) export(root *os.Root) error {
-	for name, f := range w.files {
-		if err := root.MkdirAll(path.Dir(name), 0o755); err != nil {
-			return fmt.Errorf("export %s: %w", name, err)
-		}
-		if err := writeFile(root, name, f); err != nil {
-			return fmt.Errorf("export %s: %w", name, err)
-		}
-	}
-	for link, target := range w.links {
-		if err := CheckLink(link, target); err != nil {
-			return err
-		}
-		if err := root.MkdirAll(path.Dir(link), 0o755); err != nil {
-			return fmt.Errorf("export %s: %w", link, err)
-		}
-		if err := root.Symlink(target, link); err != nil && !errors.Is(err, fs.ErrExist) {
-			return fmt.Errorf("export %s: %w", link, err)
-		}
-	}
-	return nil
-}
-
-func writeFile(root *os.Root, name string, f memFile) (err error) {
-	out, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, f.mode)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, out.Close()) }()
-	if _, err := out.Write(f.data); err != nil {
-		return err
-	}
+	w.entries = out
 	return nil
 }
 

@@ -128,17 +128,10 @@ func prune(records string) error {
 }
 
 // checkout gives the builder exactly what the folder's id stands for.
-func (w *works) checkout(context.Context, release.Release) (dir string, committed time.Time, cleanup func(), err error) {
+func (w *works) checkout(ctx context.Context, _ release.Release) (tree fs.FS, committed time.Time, done func() error, err error) {
 	w.built = true
-	if dir, err = os.MkdirTemp(w.dir, builds.Checkouts); err != nil {
-		return "", time.Time{}, nil, fmt.Errorf("export the folder: %w", err)
-	}
-	cleanup = func() { os.RemoveAll(dir) }
-	if err := w.folder.Export(dir, git.Limits{}); err != nil {
-		cleanup()
-		return "", time.Time{}, nil, err
-	}
-	return dir, folder.Time, cleanup, nil
+	tree, err = w.folder.Files(ctx, git.Limits{Files: 200_000, Bytes: 4 << 30})
+	return tree, folder.Time, func() error { return nil }, err
 }
 
 func (w *works) tree(_ context.Context, _ release.Release, path string) (string, error) {

@@ -77,7 +77,7 @@ func proving(b *testing.B, server *ocitest.Server, platforms ...string) (*builde
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { book.Close() })
-	s := builds.Sources{Repos: repos, URL: func(string) string { return url }, Dir: b.TempDir(), Builder: id,
+	s := builds.Sources{Repos: repos, URL: func(string) string { return url }, Builder: id,
 		Verifier: func() *signing.Verifier { return verifier }, Rego: func() map[string]string { return nil }}
 	state := b.TempDir()
 	remember(b, s, state, r)

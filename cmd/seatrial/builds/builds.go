@@ -11,7 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
+	"io/fs"
 	"slices"
 	"time"
 
@@ -25,9 +25,6 @@ import (
 	"github.com/seatrial/seatrial/signing"
 )
 
-// Checkouts is how the folders of builds under way begin.
-const Checkouts = "checkout-"
-
 // MaxPipeline bounds .seatrial.yaml when it is read from a commit. A larger file is
 // read this far and refused by the parser, which says so.
 const MaxPipeline = 1 << 20
@@ -36,7 +33,6 @@ const MaxPipeline = 1 << 20
 type Sources struct {
 	Repos    *git.Repos
 	URL      func(repo string) string // where a repo is cloned from
-	Dir      string                   // folders of builds under way are made here
 	Verifier func() *signing.Verifier
 	Builder  string // the builder's id
 	Rego     func() map[string]string
@@ -44,22 +40,16 @@ type Sources struct {
 	Value    func(name string) secret.Text // of the server's secrets
 }
 
-// Checkout gives the builder the tree of a commit.
-func (s Sources) Checkout(ctx context.Context, r release.Release) (dir string, committed time.Time, cleanup func(), err error) {
+// Checkout gives the builder the files of a commit, straight from git. How many of them a
+// build may be sent is for the builder to say.
+func (s Sources) Checkout(ctx context.Context, r release.Release) (tree fs.FS, committed time.Time, done func() error, err error) {
 	url := s.URL(r.Repo)
 	info, err := s.Repos.Info(ctx, url, r.Ref, r.Commit)
 	if err != nil {
-		return "", time.Time{}, nil, err
+		return nil, time.Time{}, nil, err
 	}
-	if dir, err = os.MkdirTemp(s.Dir, Checkouts); err != nil {
-		return "", time.Time{}, nil, fmt.Errorf("check out %s: %w", r.Commit.Short(), err)
-	}
-	cleanup = func() { os.RemoveAll(dir) }
-	if err := s.Repos.Export(ctx, url, r.Ref, r.Commit, "", dir, git.Limits{}); err != nil {
-		cleanup()
-		return "", time.Time{}, nil, err
-	}
-	return dir, info.Time, cleanup, nil
+	tree, done, err = s.Repos.Files(ctx, url, r.Ref, r.Commit, git.Limits{Files: 200_000, Bytes: 4 << 30})
+	return tree, info.Time, done, err
 }
 
 // Pipeline is .seatrial.yaml as it is in the release's commit; for a fork's as it was in

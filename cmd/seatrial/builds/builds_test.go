@@ -1,6 +1,7 @@
 package builds_test
 
 import (
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -57,7 +58,7 @@ func TestSources(t *testing.T) {
 		t.Fatal(err)
 	}
 	rego := map[string]string{"no-latest.rego": "package a"}
-	s := builds.Sources{Repos: repos, URL: func(string) string { return url }, Dir: t.TempDir(), Builder: "https://seatrial.example/builder",
+	s := builds.Sources{Repos: repos, URL: func(string) string { return url }, Builder: "https://seatrial.example/builder",
 		Rego: func() map[string]string { return rego }}
 	r := release.Release{Service: "shop/web", Ref: "refs/heads/main", Commit: head}
 	if p, err := s.Pipeline(t.Context(), r); err != nil || p.Spec.Build.Context != "web" {
@@ -69,13 +70,13 @@ func TestSources(t *testing.T) {
 	if tree, err := s.Tree(t.Context(), r, "none"); err != nil || tree != "" {
 		t.Errorf("a folder that is not there has no tree: %q, %v", tree, err)
 	}
-	dir, _, cleanup, err := s.Checkout(t.Context(), r)
+	tree, committed, done, err := s.Checkout(t.Context(), r)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer cleanup()
-	if _, err := os.Stat(filepath.Join(dir, "web/main.go")); err != nil || !strings.HasPrefix(filepath.Base(dir), builds.Checkouts) {
-		t.Errorf("checked out to %s, %v", dir, err)
+	defer done()
+	if raw, err := fs.ReadFile(tree, "web/main.go"); err != nil || string(raw) != "package main\n" || committed.IsZero() {
+		t.Errorf("checked out %q of %s, %v", raw, committed, err)
 	}
 	before := s.Policies()
 	rego = map[string]string{"no-latest.rego": "package b"}

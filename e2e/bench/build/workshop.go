@@ -30,6 +30,7 @@ type workshop struct {
 	dir      string
 	work     string // the files, a clone
 	service  release.Service
+	epoch    int64 // the time of the last commit
 	url      string
 	repos    *git.Repos
 	builder  *builder.Builder
@@ -119,7 +120,7 @@ func (w *workshop) wire() (err error) {
 		return err
 	}
 	const id = "https://seatrial.example/builder"
-	ask := builds.Sources{Repos: w.repos, URL: func(string) string { return w.url }, Dir: w.dir, Builder: id,
+	ask := builds.Sources{Repos: w.repos, URL: func(string) string { return w.url }, Builder: id,
 		Verifier: func() *signing.Verifier { return verifier }, Rego: func() map[string]string { return nil }}
 	w.builder, err = builder.New(builder.Config{Addresses: []string{w.lab.BuildKit}, Registry: w.lab.Registry, ID: id, State: filepath.Join(w.dir, "builds"),
 		Mirrors: map[string]string{"docker.io": w.lab.Registry},
@@ -162,9 +163,11 @@ func (w *workshop) commitFile(ctx context.Context, file, content string) (releas
 	if err != nil {
 		return release.Release{}, err
 	}
-	if _, err := w.repos.Info(ctx, w.url, "refs/heads/main", head); err != nil {
+	info, err := w.repos.Info(ctx, w.url, "refs/heads/main", head)
+	if err != nil {
 		return release.Release{}, err
 	}
+	w.epoch = info.Time.Unix()
 	return release.Release{ID: release.NewID(w.service, head), Service: w.service, Repo: w.url, Ref: "refs/heads/main", Commit: head}, nil
 }
 
@@ -191,13 +194,14 @@ func (w *workshop) sign(ctx context.Context, r release.Release) error {
 	return err
 }
 
-// buildctl is the raw tool on the same folder; push makes it do what a build of ours does.
+// buildctl is the raw tool on the same folder; push makes it do what a build of ours does:
+// an image whose files are of the commit's time.
 func (w *workshop) buildctl(ctx context.Context, push bool, platforms ...string) (time.Duration, error) {
 	args := []string{"--addr", w.lab.BuildKit, "build", "--progress=plain", "--frontend=dockerfile.v0", "--local=context=" + w.work, "--local=dockerfile=" + w.work,
-		"--opt=platform=" + strings.Join(platforms, ","), "--opt=build-arg:SOURCE_DATE_EPOCH=1700000000"}
+		"--opt=platform=" + strings.Join(platforms, ",")}
 	if push {
-		args = append(args, "--output=type=image,push=true,registry.insecure=true,oci-mediatypes=true,rewrite-timestamp=true,unpack=false,name="+
-			w.lab.Registry+"/"+string(w.service)+":buildctl")
+		args = append(args, fmt.Sprintf("--output=type=image,push=true,registry.insecure=true,oci-mediatypes=true,rewrite-timestamp=true,source-date-epoch=%d,unpack=false,name=%s/%s:buildctl",
+			w.epoch, w.lab.Registry, w.service))
 	}
 	begin := time.Now()
 	err := raw(ctx, w.c.Buildctl, args...)

@@ -2,8 +2,6 @@ package folder
 
 import (
 	"bufio"
-	"bytes"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -110,28 +108,4 @@ func (c *catFile) close() error {
 	err := c.in.Close()
 	_ = c.cmd.Wait() // what was asked for has been answered
 	return err
-}
-
-type treeEntry struct{ mode, name, id string }
-
-// entriesOf reads a tree: "<mode> <name>", a zero byte, the id in binary.
-func entriesOf(o gitObject) ([]treeEntry, error) {
-	if o.kind != "tree" {
-		return nil, fmt.Errorf("%w: it is a %s", git.ErrNoFile, o.kind)
-	}
-	if o.size > int64(len(o.content)) {
-		return nil, fmt.Errorf("a tree of %d bytes: %w", o.size, git.ErrTooBig)
-	}
-	var out []treeEntry
-	for raw := o.content; len(raw) > 0; {
-		head, rest, ok := bytes.Cut(raw, []byte{0})
-		mode, name, named := strings.Cut(string(head), " ")
-		size := len(o.id) / 2
-		if !ok || !named || len(rest) < size {
-			return nil, errors.New("it is not a tree that can be read")
-		}
-		out = append(out, treeEntry{mode, name, hex.EncodeToString(rest[:size])})
-		raw = rest[size:]
-	}
-	return out, nil
 }

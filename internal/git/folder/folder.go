@@ -1,5 +1,5 @@
 // Package folder takes a working folder, committed or not, as a commit of everything in it
-// would be: its id, single files, and an export of exactly what the id stands for.
+// would be: its id, single files, and all the files that the id stands for.
 //
 // Start at Take. It runs the git program and never writes to the folder or its repository.
 package folder
@@ -27,8 +27,6 @@ import (
 // Time is when the commit of every working folder was made, so that the same files
 // are the same commit. Archives in zip form know no earlier time.
 var Time = time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)
-
-const maxTree = 16 << 20 // bytes of one folder's list of names
 
 // Snapshot is a working folder at one moment, as a commit of everything in it would be: what
 // .gitignore leaves out is not in it, what was added in spite of that is. It runs the git
@@ -227,90 +225,4 @@ func (f *Snapshot) name(sub string) (string, error) {
 		return f.tree + ":" + sub, nil
 	}
 	return f.tree, nil
-}
-
-// Export writes the folder, as it was taken, below dir. The modes of files are those that
-// git knows, whoever exports.
-func (f *Snapshot) Export(dir string, l git.Limits) error {
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return fmt.Errorf("export %s: %w", f.dir, err)
-	}
-	defer root.Close()
-	e := &exporting{root: root, batch: f.batch, limits: l.OrDefault()}
-	return e.tree(f.tree, ".", 0)
-}
-
-type exporting struct {
-	root   *os.Root
-	batch  *catFile
-	limits git.Limits
-	files  int
-	bytes  int64
-}
-
-func (e *exporting) tree(id, at string, depth int) error {
-	if depth > 64 {
-		return hint.Add(fmt.Errorf("folder %s: %w of 64 levels", at, git.ErrTooBig), "flatten it")
-	}
-	o, err := e.batch.get(id, maxTree)
-	if err != nil {
-		return err
-	}
-	entries, err := entriesOf(o)
-	if err != nil {
-		return fmt.Errorf("export %s: %w", at, err)
-	}
-	for _, entry := range entries {
-		name := path.Join(at, entry.name)
-		if !git.SafeName(entry.name) {
-			return fmt.Errorf("%q is not a name for a file", name)
-		}
-		if entry.mode == "40000" {
-			err = errors.Join(e.root.Mkdir(name, 0o755), e.root.Chmod(name, 0o755))
-			if err == nil {
-				err = e.tree(entry.id, name, depth+1)
-			}
-		} else {
-			err = e.file(entry, name)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (e *exporting) file(entry treeEntry, name string) error {
-	if entry.mode == "160000" {
-		return hint.Add(fmt.Errorf("%s is a submodule, or a repository of its own", name), "add its files to this repository, or name it in .gitignore: submodules are not read")
-	}
-	o, err := e.batch.get(entry.id, e.limits.File)
-	if err != nil {
-		return err
-	}
-	e.files, e.bytes = e.files+1, e.bytes+o.size
-	switch {
-	case o.size > e.limits.File:
-		return hint.Add(fmt.Errorf("%s has %d bytes, %w of %d", name, o.size, git.ErrTooBig, e.limits.File), "make it smaller, or name it in .gitignore")
-	case e.bytes > e.limits.Bytes:
-		return hint.Add(fmt.Errorf("the folder: %w of %d bytes", git.ErrTooBig, e.limits.Bytes), "name big files in .gitignore")
-	case e.files > e.limits.Files:
-		return hint.Add(fmt.Errorf("the folder: %w of %d files", git.ErrTooBig, e.limits.Files), "name files that are not needed in .gitignore")
-	}
-	if entry.mode == "120000" {
-		target := string(o.content)
-		if err := git.CheckLink(name, target); err != nil {
-			return err
-		}
-		return e.root.Symlink(target, name)
-	}
-	mode := os.FileMode(0o644)
-	if entry.mode == "100755" {
-		mode = 0o755
-	}
-	if err := e.root.WriteFile(name, o.content, mode); err != nil {
-		return fmt.Errorf("export %s: %w", name, err)
-	}
-	return e.root.Chmod(name, mode)
 }

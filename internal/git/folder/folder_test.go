@@ -95,22 +95,21 @@ func treeOf(t *testing.T, dir string) string {
 	return id
 }
 
-// content is every file below dir with its mode and what is in it.
-func content(t *testing.T, dir string) map[string]string {
+// content is every file of a tree with its mode and what is in it.
+func content(t *testing.T, tree fs.FS) map[string]string {
 	t.Helper()
 	out := map[string]string{}
-	err := filepath.WalkDir(dir, func(file string, e fs.DirEntry, err error) error {
+	err := fs.WalkDir(tree, ".", func(name string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
 			return err
 		}
-		name, _ := filepath.Rel(dir, file)
 		if e.Type()&fs.ModeSymlink != 0 {
-			target, err := os.Readlink(file)
+			target, err := fs.ReadLink(tree, name)
 			out[name] = "-> " + target
 			return err
 		}
 		info, ierr := e.Info()
-		raw, err := os.ReadFile(file)
+		raw, err := fs.ReadFile(tree, name)
 		if err := errors.Join(ierr, err); err != nil {
 			return err
 		}
@@ -125,7 +124,7 @@ func content(t *testing.T, dir string) map[string]string {
 
 func TestAFolderIsWhatACommitOfItWouldBe(t *testing.T) {
 	f := workingFolder(t)
-	before := content(t, filepath.Join(f.work, ".git"))
+	before := content(t, os.DirFS(filepath.Join(f.work, ".git")))
 	taken := take(t, f.work)
 	got, err := taken.ObjectID("")
 	if err != nil {
@@ -147,7 +146,7 @@ func TestAFolderIsWhatACommitOfItWouldBe(t *testing.T) {
 			t.Errorf("%s is there: %s, %v", name, id, err)
 		}
 	}
-	after := content(t, filepath.Join(f.work, ".git"))
+	after := content(t, os.DirFS(filepath.Join(f.work, ".git")))
 	if len(before) != len(after) {
 		t.Errorf("the repository has %d files and had %d", len(after), len(before))
 	}
@@ -175,11 +174,12 @@ func TestAFolderIsWhatACommitOfItWouldBe(t *testing.T) {
 	}
 }
 
-func TestWhatIsExportedIsWhatTheIDStandsFor(t *testing.T) {
+func TestTheFilesAreThoseThatTheIDStandsFor(t *testing.T) {
 	f := workingFolder(t)
-	taken, dir := take(t, f.work), t.TempDir()
+	taken := take(t, f.work)
 	f.write("main.go", "package main // changed after it was taken\n")
-	if err := taken.Export(dir, git.Limits{}); err != nil {
+	tree, err := taken.Files(t.Context(), git.Limits{})
+	if err != nil {
 		t.Fatal(err)
 	}
 	want := map[string]string{
@@ -187,7 +187,7 @@ func TestWhatIsExportedIsWhatTheIDStandsFor(t *testing.T) {
 		"web/staged.css": "-rw-r--r-- p{color:red}\n", "web/new.js": "-rw-r--r-- ahoy()\n", "keep.log": "-rw-r--r-- added in spite of .gitignore\n",
 		"run.sh": "-rwxr-xr-x #!/bin/sh\n", "link": "-> web/index.html",
 	}
-	got := content(t, dir)
+	got := content(t, tree)
 	for name, text := range want {
 		if got[name] != text {
 			t.Errorf("%s is %q, want %q", name, got[name], text)
@@ -196,11 +196,8 @@ func TestWhatIsExportedIsWhatTheIDStandsFor(t *testing.T) {
 	if len(got) != len(want) {
 		t.Errorf("there are %d files, want %d: %v", len(got), len(want), got)
 	}
-	if id := treeOf(t, dir); id != treeOf(t, dir) {
-		t.Error("the same folder has two ids")
-	}
 	for name, limits := range map[string]git.Limits{"files": {Files: 3}, "bytes": {Bytes: 20}, "one file": {File: 10}} {
-		if err := taken.Export(t.TempDir(), limits); !errors.Is(err, git.ErrTooBig) || hint.Of(err) == "" {
+		if _, err := taken.Files(t.Context(), limits); !errors.Is(err, git.ErrTooBig) || hint.Of(err) == "" {
 			t.Errorf("over the limit of %s: %v", name, err)
 		}
 	}
@@ -276,7 +273,7 @@ func TestFoldersThatCannotBeTaken(t *testing.T) {
 			taken, err := folder.Take(t.Context(), c.make(t, f))
 			if err == nil {
 				defer taken.Close()
-				err = taken.Export(t.TempDir(), git.Limits{})
+				_, err = taken.Files(t.Context(), git.Limits{})
 			}
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%v, want %q", err, c.want)

@@ -1,4 +1,4 @@
-package builder_test
+package dockerfile_test
 
 import (
 	"strings"
@@ -6,7 +6,7 @@ import (
 
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 
-	"github.com/seatrial/seatrial/builder"
+	"github.com/seatrial/seatrial/builder/dockerfile"
 )
 
 // FuzzSyntax: however a Dockerfile words it, no program but the built-in frontend and those
@@ -20,9 +20,9 @@ func FuzzSyntax(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	const allowed = "allowed.example/front:1"
-	f.Fuzz(func(t *testing.T, dockerfile []byte) {
-		builtIn, err := builder.Syntax(dockerfile, allowed)
-		ref, _, _, named := parser.DetectSyntax(dockerfile)
+	f.Fuzz(func(t *testing.T, text []byte) {
+		builtIn, err := dockerfile.Syntax(text, "Dockerfile", []string{allowed})
+		ref, _, _, named := parser.DetectSyntax(text)
 		switch {
 		case err != nil && (!named || ref == allowed):
 			t.Errorf("%q is refused: %v", ref, err)
@@ -30,4 +30,20 @@ func FuzzSyntax(f *testing.F) {
 			t.Errorf("%q reads it", ref)
 		}
 	})
+}
+
+func TestAStepThatKeepsACacheIsSeen(t *testing.T) {
+	for text, want := range map[string]bool{
+		"RUN --mount=type=cache,target=/src/target cargo build":           true,
+		"run --network=none --mount=target=/c,TYPE=cache \\\n make":       true,
+		"RUN --mount=type=secret,id=a --mount=type=\"cache\",dst=/c make": true,
+		"ARG KIND=cache\nRUN --mount=type=${KIND},target=/c make":         true,
+		"RUN --mount=type=secret,id=npmrc npm ci":                         false,
+		"RUN --mount=type=bind,source=src,target=src make":                false,
+		"FROM scratch\nCOPY . .\n# type=cache\n":                          false,
+	} {
+		if got := dockerfile.Keeps([]byte(text)); got != want {
+			t.Errorf("%q keeps something: %v, want %v", text, got, want)
+		}
+	}
 }

@@ -32,7 +32,6 @@ type plan struct {
 	recon   enginesync.ReconciliationResult
 	diffs   *diff.DiffResultList
 	deletes []string
-	going   []enginekube.ResourceKey     // the same, by key
 	idle    int                          // deletes that are no drift
 	waiting []*unstructured.Unstructured // not wanted any more, and kept until a person approves
 	refused *Result                      // why it must not be done
@@ -226,7 +225,7 @@ func (p *plan) deletions() {
 		if p.recon.Target[i] != nil || o == nil || hook.IsHook(o) || o.GetDeletionTimestamp() != nil {
 			continue
 		}
-		p.deletes, p.going = append(p.deletes, nameOf(o)), append(p.going, enginekube.GetResourceKey(o))
+		p.deletes = append(p.deletes, nameOf(o))
 		if options.Extraneous(o) {
 			p.idle++
 		}

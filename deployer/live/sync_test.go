@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,6 +19,9 @@ import (
 	"github.com/seatrial/seatrial/release"
 )
 
+// quiet is for the whole run: watches of a test that has ended may still look.
+var quiet = sync.OnceFunc(kube.Quiet)
+
 // patience is for a machine under load.
 const patience = 10 * time.Second
 
@@ -31,7 +35,7 @@ type yard struct {
 
 func open(t *testing.T, kinds ...kubetest.Kind) *yard {
 	t.Helper()
-	kube.Quiet()
+	quiet()
 	dir := t.TempDir()
 	y := &yard{T: t, server: kubetest.New(t, kinds...)}
 	y.server.Credentials(t, dir, "prod")

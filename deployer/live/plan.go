@@ -71,13 +71,13 @@ func (v view) plan(ctx context.Context, w Want) (p plan, err error) {
 	if err != nil {
 		return p, err
 	}
-	if p.refused = foreign(lives, w.Service); p.refused != nil {
-		return p, nil
-	}
 	if p.refused = guardEmpty(p.objs, w); p.refused != nil {
 		return p, nil
 	}
 	p.sort(lives)
+	if p.refused = foreign(lives, w.Service); p.refused != nil {
+		return p, nil
+	}
 	p.recon = enginesync.Reconcile(p.objs, lives, w.Namespace, v.cache)
 	p.deletions()
 	if p.refused = guard(p.deletes, w); p.refused != nil {

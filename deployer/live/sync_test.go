@@ -269,6 +269,9 @@ func TestNothingIsStolen(t *testing.T) {
 	if got := y.changed(); len(got) != 0 {
 		t.Errorf("something was touched: %v", got)
 	}
+	if res := y.sync(y.want("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: argo, annotations: {kustomize.toolkit.fluxcd.io/reconcile: disabled}}\n")); res.State != live.Synced || len(y.changed()) != 0 {
+		t.Errorf("what is not to be touched anyway: %+v", res)
+	}
 	if res := y.sync(y.want("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: nobody}\n")); res.State != live.Synced {
 		t.Errorf("what nobody looks after: %+v", res)
 	}

@@ -50,7 +50,7 @@ func BenchmarkNothingChanged(b *testing.B) {
 }
 
 func nothingChanged(b *testing.B, services int) {
-	kube.Quiet()
+	quiet()
 	dir := b.TempDir()
 	kubetest.New(b).Credentials(b, dir, "prod")
 	clusters := live.New(kube.Open(dir), live.Config{})

@@ -32,7 +32,6 @@ type plan struct {
 	recon   enginesync.ReconciliationResult
 	diffs   *diff.DiffResultList
 	deletes []string
-	going   []enginekube.ResourceKey     // the same, by key
 	idle    int                          // deletes that are no drift
 	waiting []*unstructured.Unstructured // not wanted any more, and kept until a person approves
 	refused *Result                      // why it must not be done
@@ -72,13 +71,13 @@ func (v view) plan(ctx context.Context, w Want) (p plan, err error) {
 	if err != nil {
 		return p, err
 	}
-	if p.refused = foreign(lives, w.Service); p.refused != nil {
-		return p, nil
-	}
 	if p.refused = guardEmpty(p.objs, w); p.refused != nil {
 		return p, nil
 	}
 	p.sort(lives)
+	if p.refused = foreign(lives, w.Service); p.refused != nil {
+		return p, nil
+	}
 	p.recon = enginesync.Reconcile(p.objs, lives, w.Namespace, v.cache)
 	p.deletions()
 	if p.refused = guard(p.deletes, w); p.refused != nil {
@@ -226,7 +225,7 @@ func (p *plan) deletions() {
 		if p.recon.Target[i] != nil || o == nil || hook.IsHook(o) || o.GetDeletionTimestamp() != nil {
 			continue
 		}
-		p.deletes, p.going = append(p.deletes, nameOf(o)), append(p.going, enginekube.GetResourceKey(o))
+		p.deletes = append(p.deletes, nameOf(o))
 		if options.Extraneous(o) {
 			p.idle++
 		}

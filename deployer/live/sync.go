@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/argoproj/argo-cd/gitops-engine/pkg/cache"
@@ -125,10 +124,10 @@ func (v view) execute(ctx context.Context, w Want, p *plan) (*Result, error) {
 	if err := op.Trouble(); err != nil {
 		return v.stuck(ctx, err)
 	}
+	v.settled(ctx, op)
 	phase, message, results := sc.GetState()
 	switch phase {
 	case common.OperationSucceeded:
-		v.settled(ctx, p, op.Version)
 		return nil, nil
 	case common.OperationRunning:
 		return &Result{State: Syncing, Message: message}, nil
@@ -193,16 +192,20 @@ func (v view) yield(ctx context.Context, p *plan) error {
 	return nil
 }
 
-// settled waits, not for long, until the cache has seen what was applied and deleted, so
-// that the next look does not judge or delete by an older picture.
-func (v view) settled(ctx context.Context, p *plan, version func(*unstructured.Unstructured) string) {
+// settled waits, not for long, until the cache shows what was applied and deleted, so that
+// the next step does not judge, delete or start a hook by an older picture.
+func (v view) settled(ctx context.Context, op *kube.Operation) {
+	applied, deleted := op.Done()
+	if len(applied)+len(deleted) == 0 {
+		return
+	}
 	ctx, cancel := context.WithTimeout(ctx, settle)
 	defer cancel()
 	tick := time.NewTicker(settleStep)
 	defer tick.Stop()
 	for {
-		lives, err := v.cache.GetManagedLiveObjs(p.objs, func(r *cache.Resource) bool { return len(p.going) > 0 && slices.Contains(p.going, r.ResourceKey()) })
-		if err != nil || p.seen(lives, version) {
+		lives, err := v.cache.GetManagedLiveObjs(append(applied, deleted...), func(*cache.Resource) bool { return false })
+		if err != nil || shown(lives, applied, deleted) {
 			return
 		}
 		select {
@@ -213,22 +216,14 @@ func (v view) settled(ctx context.Context, p *plan, version func(*unstructured.U
 	}
 }
 
-// seen reports whether the cache shows what the plan has made of the cluster.
-func (p *plan) seen(lives objects, version func(*unstructured.Unstructured) string) bool {
-	for _, key := range p.going {
-		if lives[key] != nil && lives[key].GetDeletionTimestamp() == nil {
+func shown(lives objects, applied, deleted []*unstructured.Unstructured) bool {
+	for _, o := range applied {
+		if live := lives[enginekube.GetResourceKey(o)]; live == nil || !kube.Shows(live, o) {
 			return false
 		}
 	}
-	for i, o := range p.recon.Target {
-		if o == nil {
-			continue
-		}
-		live, before := lives[enginekube.GetResourceKey(o)], p.recon.Live[i]
-		if live == nil || live.GetAnnotations()[ContentAnnotation] != o.GetAnnotations()[ContentAnnotation] {
-			return false
-		}
-		if now := version(o); before != nil && now != "" && now != before.GetResourceVersion() && live.GetResourceVersion() == before.GetResourceVersion() {
+	for _, o := range deleted {
+		if live := lives[enginekube.GetResourceKey(o)]; live != nil && live.GetDeletionTimestamp() == nil {
 			return false
 		}
 	}

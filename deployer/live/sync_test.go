@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,6 +19,9 @@ import (
 	"github.com/seatrial/seatrial/release"
 )
 
+// quiet is for the whole run: watches of a test that has ended may still look.
+var quiet = sync.OnceFunc(kube.Quiet)
+
 // patience is for a machine under load.
 const patience = 10 * time.Second
 
@@ -31,7 +35,7 @@ type yard struct {
 
 func open(t *testing.T, kinds ...kubetest.Kind) *yard {
 	t.Helper()
-	kube.Quiet()
+	quiet()
 	dir := t.TempDir()
 	y := &yard{T: t, server: kubetest.New(t, kinds...)}
 	y.server.Credentials(t, dir, "prod")
@@ -264,6 +268,9 @@ func TestNothingIsStolen(t *testing.T) {
 	}
 	if got := y.changed(); len(got) != 0 {
 		t.Errorf("something was touched: %v", got)
+	}
+	if res := y.sync(y.want("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: argo, annotations: {kustomize.toolkit.fluxcd.io/reconcile: disabled}}\n")); res.State != live.Synced || len(y.changed()) != 0 {
+		t.Errorf("what is not to be touched anyway: %+v", res)
 	}
 	if res := y.sync(y.want("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: nobody}\n")); res.State != live.Synced {
 		t.Errorf("what nobody looks after: %+v", res)

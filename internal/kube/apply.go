@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -102,6 +103,11 @@ func (o *Operation) DeleteResource(ctx context.Context, _ *rest.Config, gvk sche
 	_, err := o.call(ctx, obj, func(client dynamic.ResourceInterface, _ *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 		return nil, client.Delete(ctx, name, opts)
 	})
+	if err == nil {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.deleted = append(o.deleted, obj)
+	}
 	if apierrors.IsNotFound(err) || meta.IsNoMatchError(err) {
 		return nil // it is gone, alone or with its kind
 	}
@@ -246,10 +252,13 @@ func (o *Operation) expects(gk schema.GroupKind) bool {
 func (o *Operation) learn(obj *unstructured.Unstructured) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.versions == nil {
-		o.versions = map[string]string{}
-	}
-	o.versions[named(obj)] = obj.GetResourceVersion()
+	mark := &unstructured.Unstructured{}
+	mark.SetGroupVersionKind(obj.GroupVersionKind())
+	mark.SetNamespace(obj.GetNamespace())
+	mark.SetName(obj.GetName())
+	mark.SetResourceVersion(obj.GetResourceVersion())
+	o.applied = append(o.applied, mark)
+	o.deleted = slices.DeleteFunc(o.deleted, func(d *unstructured.Unstructured) bool { return named(d) == named(mark) }) // and made again
 	if obj.GetKind() != "CustomResourceDefinition" {
 		return
 	}
@@ -261,11 +270,18 @@ func (o *Operation) learn(obj *unstructured.Unstructured) {
 	o.defined[schema.GroupKind{Group: group, Kind: kind}] = true
 }
 
-// Version is the version an object has since it was applied; empty when it was not.
-func (o *Operation) Version(obj *unstructured.Unstructured) string {
+// Done names what was applied, with the versions that the objects have since, and what was
+// deleted; nothing else is known of them.
+func (o *Operation) Done() (applied, deleted []*unstructured.Unstructured) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.versions[named(obj)]
+	return o.applied, o.deleted
+}
+
+// Shows reports whether an object is as new as it was when it was applied.
+func Shows(live, applied *unstructured.Unstructured) bool {
+	a, b := live.GetResourceVersion(), applied.GetResourceVersion()
+	return len(a) > len(b) || len(a) == len(b) && a >= b // both are numbers
 }
 
 func named(obj *unstructured.Unstructured) string {

@@ -6,6 +6,7 @@ import (
 	enginekube "github.com/argoproj/argo-cd/gitops-engine/pkg/utils/kube"
 	"github.com/argoproj/argo-cd/gitops-engine/pkg/utils/tracing"
 	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/managedfields"
 	"k8s.io/client-go/rest"
@@ -25,11 +26,12 @@ type Operation struct {
 	cluster *Cluster
 	slots   chan struct{}
 
-	mu       sync.Mutex // guards what follows
-	trouble  error
-	versions map[string]string         // of what was applied
-	defined  map[schema.GroupKind]bool // whose definitions were applied
-	missing  map[schema.GroupKind]bool // that the cluster does not serve
+	mu      sync.Mutex // guards what follows
+	trouble error
+	applied []*unstructured.Unstructured // only their names and versions
+	deleted []*unstructured.Unstructured
+	defined map[schema.GroupKind]bool // whose definitions were applied
+	missing map[schema.GroupKind]bool // that the cluster does not serve
 }
 
 // Operation makes one; at most cap(slots) of its calls run at once, together with those

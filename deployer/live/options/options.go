@@ -6,6 +6,8 @@
 package options
 
 import (
+	"strings"
+
 	"github.com/argoproj/argo-cd/gitops-engine/pkg/sync/common"
 	"github.com/argoproj/argo-cd/gitops-engine/pkg/sync/resource"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -41,11 +43,11 @@ func (m Managing) String() string {
 // be nil. A person may say it on the cluster, too.
 func Of(want, live *unstructured.Unstructured) Managing {
 	for _, o := range []*unstructured.Unstructured{want, live} {
-		if note(o, fluxReconcile) == "disabled" || note(o, fluxApply) == "Ignore" {
+		if flux(o, fluxReconcile, "disabled") || flux(o, fluxApply, "Ignore") {
 			return HandsOff
 		}
 	}
-	if note(want, fluxApply) == "IfNotPresent" || note(live, fluxApply) == "IfNotPresent" {
+	if flux(want, fluxApply, "IfNotPresent") || flux(live, fluxApply, "IfNotPresent") {
 		return Once
 	}
 	return Apply
@@ -87,7 +89,7 @@ func PruneOf(live *unstructured.Unstructured, last bool) Fate {
 			fate = Confirm
 		}
 	}
-	if note(live, fluxPrune) == "disabled" || Of(nil, live) == HandsOff {
+	if flux(live, fluxPrune, "disabled") || Of(nil, live) == HandsOff {
 		return Keep
 	}
 	return fate
@@ -109,7 +111,12 @@ func Late(want *unstructured.Unstructured) bool {
 
 // Recreated reports whether Flux's word for it asks to delete and make again what cannot
 // be changed in place.
-func Recreated(want *unstructured.Unstructured) bool { return note(want, fluxForce) == "enabled" }
+func Recreated(want *unstructured.Unstructured) bool { return flux(want, fluxForce, "enabled") }
+
+// flux reports whether an object says so, in an annotation or in a label, as Flux reads it.
+func flux(o *unstructured.Unstructured, key, word string) bool {
+	return o != nil && (strings.EqualFold(o.GetAnnotations()[key], word) || strings.EqualFold(o.GetLabels()[key], word))
+}
 
 func note(o *unstructured.Unstructured, key string) string {
 	if o == nil {

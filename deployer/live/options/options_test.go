@@ -63,6 +63,7 @@ func TestOf(t *testing.T) {
 		{"what is new as well", with(nil), nil, options.Apply},
 		{"reconcile: disabled in git", flux("reconcile", "disabled"), with(nil), options.HandsOff},
 		{"reconcile: disabled by a person on the cluster", with(nil), flux("reconcile", "disabled"), options.HandsOff},
+		{"reconcile: Disabled as a label", labelled(map[string]string{"kustomize.toolkit.fluxcd.io/reconcile": "Disabled"}), nil, options.HandsOff},
 		{"reconcile: enabled is the default", flux("reconcile", "enabled"), nil, options.Apply},
 		{"ssa: Ignore", flux("ssa", "Ignore"), nil, options.HandsOff},
 		{"ssa: IfNotPresent", flux("ssa", "IfNotPresent"), with(nil), options.Once},

@@ -343,10 +343,10 @@ func TestRefusalsOnTheLab(t *testing.T) {
 			s.pipeline.Spec.Build.Checks, s.pipeline.Spec.Build.Platforms = nil, []string{"linux/amd64", "linux/arm64"}
 		}, want: []string{"] RUN [\"/app\"]", "another platform", "needs an emulator"}},
 		{name: "a build that takes too long", with: func(s *shop) {
-			s.files["Dockerfile"] = "FROM golang:1.26\nCOPY note.txt /\nRUN sleep 60\n"
+			s.files["Dockerfile"] = "FROM golang:1.26\nCOPY note.txt /\nRUN sleep 600\n"
 			s.pipeline.Spec.Build.Checks, s.pipeline.Spec.Build.Platforms = nil, []string{"linux/amd64"}
-			s.pipeline.Spec.Build.Timeout = release.Duration(2 * time.Second)
-		}, want: []string{"longer than 2s"}},
+			s.pipeline.Spec.Build.Timeout = release.Duration(15 * time.Second)
+		}, want: []string{"longer than 15s"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newShop(t)
@@ -391,27 +391,30 @@ func TestTroubleElsewhereIsAnError(t *testing.T) {
 
 func TestACancelledBuildEndsSoon(t *testing.T) {
 	s := newShop(t)
-	s.files["Dockerfile"] = "FROM golang:1.26\nCOPY note.txt /\nRUN echo started; sleep 60\n"
+	s.files["Dockerfile"] = "FROM golang:1.26\nCOPY note.txt /\nRUN echo started; sleep 600\n"
 	s.pipeline.Spec.Build = release.BuildSpec{}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	following := make(chan error, 1)
+	var cancelled time.Time
 	go func() {
 		following <- s.book.Subscribe(ctx, s.release.ID, 0, func(ls []logs.Line) error {
 			for _, l := range ls {
 				if l.Text == "started" && l.Stream == "stdout" {
+					cancelled = time.Now()
 					cancel()
 				}
 			}
 			return nil
 		})
 	}()
-	begin := time.Now()
 	_, _, err := s.builder(t).Build(ctx, "k", s.release)
-	if !errors.Is(err, context.Canceled) || time.Since(begin) > 20*time.Second {
-		t.Errorf("after %v: %v", time.Since(begin), err)
-	}
+	ended := time.Now()
+	cancel()
 	<-following
+	if took := ended.Sub(cancelled); !errors.Is(err, context.Canceled) || took > 2*time.Minute {
+		t.Errorf("after %v: %v", took, err)
+	}
 }
 
 func TestSecretsStayOutOfTheLog(t *testing.T) {

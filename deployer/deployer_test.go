@@ -383,11 +383,11 @@ func TestFleet(t *testing.T) {
 		w := newWorld(prod())
 		old := w.branch.add("old", "old")
 		w.branch.add("newer", "newer") // the branch's head, before its wave
-		w.slot = release.Slot{Service: "shop/web", Env: "prod", Targets: map[string]release.Commit{"main": old}}
+		p := &places{slot: release.Slot{Service: "shop/web", Env: "prod", Targets: map[string]release.Commit{"main": old}}}
 		w.fleet.on["main"] = old
 		healed := make(chan deployer.Healed, 16)
-		f := &deployer.Fleet{Platform: w.Platform, Slot: w.Slot, Desired: w.branch, Live: w.fleet, Locks: w.Locks, Now: time.Now, Log: slog.New(slog.DiscardHandler),
-			Slots:  func(context.Context) ([]release.Slot, error) { return []release.Slot{w.slot}, nil },
+		f := &deployer.Fleet{Platform: w.Platform, Slot: p.read, Desired: w.branch, Live: w.fleet, Locks: w.Locks, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+			Slots:  p.all,
 			Report: func(_ context.Context, h deployer.Healed) { healed <- h }}
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
@@ -403,13 +403,13 @@ func TestFleet(t *testing.T) {
 		if h := <-healed; h.Revision != old || h.Objects[0] != "ConfigMap/conf" || h.Err != nil {
 			t.Errorf("healed to %+v, want the revision the target is on", h)
 		}
-		w.slot.Occupant = "shop.web.1"
+		p.change(func(s *release.Slot) { s.Occupant = "shop.web.1" })
 		drift()
 		time.Sleep(2 * time.Minute) // of the bubble's clock: also past a sweep
 		if len(healed) != 0 {
 			t.Error("healed while a rollout occupies the slot")
 		}
-		w.slot.Occupant = ""
+		p.change(func(s *release.Slot) { s.Occupant = "" })
 		began := time.Now()
 		for range 5 { // somebody fights us
 			drift()

@@ -28,6 +28,11 @@ func (p *places) read(context.Context, release.Service, release.Env) (release.Sl
 	return p.slot, nil
 }
 
+func (p *places) all(ctx context.Context) ([]release.Slot, error) {
+	s, err := p.read(ctx, "", "")
+	return []release.Slot{s}, err
+}
+
 func (p *places) place(_ context.Context, s release.Slot, m deployer.Moved) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -108,10 +113,7 @@ func TestFleetFollowsThePlatform(t *testing.T) {
 func runFleet(t *testing.T, w *world, p *places, d time.Duration) {
 	t.Helper()
 	f := &deployer.Fleet{Platform: w.Platform, Slot: p.read, Desired: w.branch, Live: w.fleet, Locks: w.Locks, Now: time.Now, Log: slog.New(slog.DiscardHandler),
-		Slots: func(ctx context.Context) ([]release.Slot, error) {
-			s, err := p.read(ctx, "", "")
-			return []release.Slot{s}, err
-		},
+		Slots:  p.all,
 		Report: func(context.Context, deployer.Healed) {}, Place: p.place}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)

@@ -57,8 +57,8 @@ func (h *house) follow(cluster, color string) time.Duration {
 		case <-h.t.Context().Done():
 			h.t.Fatal("cut off")
 		}
-		if time.Since(began) > time.Minute {
-			h.t.Fatalf("cluster %s shows %q after a minute, want %q", cluster, h.color(cluster), color)
+		if time.Since(began) > patience {
+			h.t.Fatalf("cluster %s shows %q after %v, want %q", cluster, h.color(cluster), patience, color)
 		}
 	}
 	return time.Since(began).Round(time.Millisecond)

@@ -131,7 +131,7 @@ func TestLabJourney(t *testing.T) {
 		h.verify(r)
 		k, _ := h.kube.Get("prod-main")
 		left := 13
-		for began := time.Now(); left != 1 && time.Since(began) < 10*time.Second; {
+		for began := time.Now(); left != 1 && time.Since(began) < patience; <-time.After(200 * time.Millisecond) {
 			list, err := k.Typed().CoreV1().ConfigMaps(h.ns).List(t.Context(), metav1.ListOptions{LabelSelector: "app.kubernetes.io/managed-by=seatrial"})
 			if err != nil {
 				t.Fatal(err)
@@ -157,7 +157,7 @@ func TestLabJourney(t *testing.T) {
 			t.Fatalf("return: %v %s", v.Outcome(), v.Reason())
 		}
 		t.Logf("back and ready in %v: %s", took.Round(time.Millisecond), v.Reason())
-		if took > 10*time.Second {
+		if took > time.Minute { // how quick it is, the bench measures
 			t.Errorf("the return took %v", took)
 		}
 		again, v, _ := h.act(back, h.rollout.Return)
@@ -236,8 +236,8 @@ func (h *house) drift(t *testing.T) {
 				if d.Err != nil || d.Cluster != "prod-main" {
 					t.Errorf("%+v", d)
 				}
-			case <-time.After(10 * time.Second):
-				t.Fatal("not healed within 10 s")
+			case <-time.After(patience):
+				t.Fatalf("not healed within %v", patience)
 			}
 		}
 	})
@@ -415,7 +415,7 @@ func TestLabOutage(t *testing.T) {
 	w.cut() // the pods come up meanwhile, and nobody sees it
 	for began := time.Now(); !strings.Contains(v.Reason(), "does not answer"); {
 		facts, next, err := h.rollout.Health(t.Context(), "k", r)
-		if err != nil || next.Outcome() != release.Waiting || time.Since(began) > 5*time.Second {
+		if err != nil || next.Outcome() != release.Waiting || time.Since(began) > patience {
 			t.Fatalf("%v %s %v", next.Outcome(), next.Reason(), err)
 		}
 		r, v = r.With(facts), next

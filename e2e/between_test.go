@@ -47,7 +47,7 @@ func TestAScheduledExperimentRunsByItselfAndReports(t *testing.T) {
 	begin(t, ctx, add(t, ctx, "lamp/oil"))
 	check(t, stage.Platform(ctx, "experiments/often.yaml", everyTwentySeconds, "platform: kill often"))
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Minute)
 		defer cancel()
 		check(t, stage.Platform(ctx, "experiments/often.yaml", "", "platform: enough"))
 	})

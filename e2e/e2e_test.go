@@ -28,7 +28,7 @@ var stage *rig.Rig
 func TestMain(m *testing.M) { os.Exit(play(m)) }
 
 func play(m *testing.M) int {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute)
 	defer cancel()
 	dir, err := os.MkdirTemp("", "seatrial-e2e-")
 	if err == nil {
@@ -60,10 +60,10 @@ func open(ctx context.Context, dir string) (*rig.Rig, error) {
 	})
 }
 
-// within bounds one scenario.
+// within bounds one scenario; a busy machine gets three times as long.
 func within(t *testing.T, d time.Duration) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), d)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*d)
 	t.Cleanup(cancel)
 	return ctx
 }

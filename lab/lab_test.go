@@ -71,7 +71,7 @@ func run(m *testing.M) int {
 // cli runs the lab's command and returns its standard output.
 func cli(t *testing.T, args ...string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, args...)
 	var stdout, stderr bytes.Buffer
@@ -172,7 +172,7 @@ func down(t *testing.T) {
 func runPod(t *testing.T, pod string) {
 	t.Helper()
 	kubectl(t, "run", pod, "--image="+layout.PauseImage)
-	kubectl(t, "wait", "pod/"+pod, "--for=condition=Ready", "--timeout=60s")
+	kubectl(t, "wait", "pod/"+pod, "--for=condition=Ready", "--timeout=300s")
 }
 
 func TestClusterBootsTakesPodsAndLeavesNothing(t *testing.T) {
@@ -217,7 +217,7 @@ func TestAPIServerStopsAndStarts(t *testing.T) {
 	start := time.Now()
 	cli(t, "start", name, "apiserver")
 	t.Logf("API server ready again after %.1f s", time.Since(start).Seconds())
-	kubectl(t, "wait", "pod/steady", "--for=condition=Ready", "--timeout=30s")
+	kubectl(t, "wait", "pod/steady", "--for=condition=Ready", "--timeout=300s")
 	if n := kubectl(t, "get", "pod", "steady", "-o", "jsonpath={.status.containerStatuses[0].restartCount}"); n != "0" {
 		t.Errorf("the pod restarted %s times", n)
 	}
@@ -243,7 +243,7 @@ func TestKilledMachineIsClearedOrBootsAgain(t *testing.T) {
 	}
 	kill()
 	up(t) // like a node after a power cut: same state, new processes
-	kubectl(t, "wait", "pod/survivor", "--for=condition=Ready", "--timeout=90s")
+	kubectl(t, "wait", "pod/survivor", "--for=condition=Ready", "--timeout=300s")
 	kill()
 	down(t)
 }
@@ -288,7 +288,7 @@ func waitCount(t *testing.T, service string, code, n int) {
 	t.Helper()
 	prefix := fmt.Sprintf("gateway_requests_total{service=%q,cluster=%q,code=\"%d\"} ", service, name, code)
 	first := -1
-	err := machine.Poll(t.Context(), 20*time.Second, func(context.Context) error {
+	err := machine.Poll(t.Context(), 3*time.Minute, func(context.Context) error {
 		_, body := tryAsk(http.MethodGet, "http://"+layout.LoadAddr+"/metrics")
 		for line := range strings.Lines(body) {
 			rest, ok := strings.CutPrefix(line, prefix)

@@ -229,7 +229,7 @@ func TestAProgramSigns(t *testing.T) {
 	}
 	t.Setenv("PATH", dir)
 	t.Setenv(heldKey, filepath.Join(dir, "held.pem"))
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	ring, err := signing.OpenRing(ctx, pass, time.Now(), signing.Source{Program: "yard://key"})
 	cancel() // the deadline of opening is not that of signing
 	if err != nil {

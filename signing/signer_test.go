@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/seatrial/seatrial/internal/oci"
@@ -48,7 +49,7 @@ func TestTwoSignersLoseNothing(t *testing.T) {
 			var wg sync.WaitGroup
 			said := make([]release.Artifact, 2)
 			for i := range said {
-				s := y.signs(t, signing.Config{Registry: y.server.Registry(t), Compat: signing.Both, SBOM: listing}, newKeyOr(t, y, i))
+				s := y.signs(t, signing.Config{Registry: y.server.Patient(t), Compat: signing.Both, SBOM: listing}, newKeyOr(t, y, i))
 				wg.Go(func() {
 					facts, v, err := s.Sign(t.Context(), "key", y.release)
 					if err != nil || v.Outcome() != release.Passed {
@@ -91,10 +92,10 @@ func newKeyOr(t *testing.T, y *yard, i int) *signing.Key {
 func TestOnlyWhatIsMissingIsMade(t *testing.T) {
 	y := newYard(t, true)
 	// The registry breaks at the sixth upload of a manifest: half is attached.
-	puts := 0
+	var puts atomic.Int64
 	y.server.Fail(func(r *http.Request) int {
 		if r.Method == http.MethodPut && strings.Contains(r.URL.Path, "/manifests/") {
-			if puts++; puts > 5 {
+			if puts.Add(1) > 5 {
 				return http.StatusForbidden
 			}
 		}

@@ -180,7 +180,7 @@ var versionOf = regexp.MustCompile(`(?m)^runc version (\S+)`)
 
 // checkRunc refuses a runc with a known way out of a build step.
 func checkRunc(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, "runc", "--version").Output()
 	if err != nil {

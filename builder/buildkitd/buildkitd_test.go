@@ -29,9 +29,9 @@ func TestItIsStartedAgainWhenItEndsAndTakenAlong(t *testing.T) {
 	script(t, dir, "runc", "echo runc version 1.2.3\n")
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
 	// The first start fails, the second stays until it is asked to end.
-	program := script(t, dir, "fake", `echo start "$@" >>`+dir+`/starts
+	program := script(t, dir, "fake", `trap 'echo end >>`+dir+`/starts; exit 0' TERM
+echo start "$@" >>`+dir+`/starts
 if [ ! -e `+dir+`/once ]; then touch `+dir+`/once; echo 'level=error msg="no worker"' >&2; exit 1; fi
-trap 'echo end >>`+dir+`/starts; exit 0' TERM
 while :; do sleep 0.05; done
 `)
 	var log bytes.Buffer
@@ -39,7 +39,7 @@ while :; do sleep 0.05; done
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	ended := make(chan error, 1)
 	go func() { ended <- child.Run(ctx) }()

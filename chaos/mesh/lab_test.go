@@ -33,7 +33,7 @@ func labCommand(t *testing.T, stdin string, args ...string) string {
 	if bin == "" {
 		bin = "../../bin/lab"
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 4*time.Minute)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 10*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, bin, args...)
 	cmd.Stdin = strings.NewReader(stdin)
@@ -98,12 +98,12 @@ func (c *labCluster) deploy(app string, replicas, startSeconds int) {
 {"apiVersion":"v1","kind":"Service","metadata":{"name":%[2]q,"namespace":%[1]q},"spec":{"selector":{"app":%[2]q},"ports":[{"port":80,"targetPort":8080}]}},
 {"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":%[2]q,"namespace":%[1]q},"spec":{"replicas":%[3]d,"selector":{"matchLabels":{"app":%[2]q}},
  "template":{"metadata":{"labels":{"app":%[2]q}},"spec":{"terminationGracePeriodSeconds":1,"containers":[{"name":"web","image":%[4]q,"command":["perl","-e",%[5]q],
- "readinessProbe":{"tcpSocket":{"port":8080},"periodSeconds":1,"failureThreshold":1}}]}}}}]}`, namespace, app, replicas, image, fmt.Sprintf(perl, startSeconds))
+ "readinessProbe":{"tcpSocket":{"port":8080},"periodSeconds":1,"failureThreshold":3}}]}}}}]}`, namespace, app, replicas, image, fmt.Sprintf(perl, startSeconds))
 	labCommand(c.t, manifest, "kubectl", c.name, "apply", "-f", "-")
 	c.t.Cleanup(func() {
 		c.kubectl("-n", namespace, "delete", "deployment,service", app, "--wait=false", "--ignore-not-found")
 	})
-	c.kubectl("-n", namespace, "rollout", "status", "deployment/"+app, "--timeout=120s")
+	c.kubectl("-n", namespace, "rollout", "status", "deployment/"+app, "--timeout=300s")
 }
 
 func (c *labCluster) engine(measure chaos.Measure) *chaos.Engine {
@@ -141,7 +141,7 @@ func containerOf(action string) string {
 func carry(t *testing.T, e *chaos.Engine, s chaos.Subject, each func(release.Trial)) (release.Trial, release.Verdict) {
 	t.Helper()
 	var trial release.Trial
-	for deadline := time.Now().Add(4 * time.Minute); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(10 * time.Minute); time.Now().Before(deadline); {
 		next, v, err := e.Step(t.Context(), s, trial)
 		if err != nil {
 			t.Fatalf("step %s: %v", trial.Step, err)
@@ -300,7 +300,7 @@ func TestLabNoTargetIsToldFromInjected(t *testing.T) {
 	if err := c.Inject(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}
-	sight := c.until(o.Fault, chaos.NoTarget, 15*time.Second)
+	sight := c.until(o.Fault, chaos.NoTarget, 2*time.Minute)
 	if !strings.Contains(sight.Message, "no target") {
 		t.Errorf("%+v", sight)
 	}
@@ -339,7 +339,7 @@ func TestLabSweepRevertsWhatAnEarlierProcessLeft(t *testing.T) {
 	if err := c.Inject(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}
-	c.until(o.Fault, chaos.Injected, 15*time.Second)
+	c.until(o.Fault, chaos.Injected, 2*time.Minute)
 
 	restarted := on(t, "staging") // knows nothing of it
 	tr := &chaos.Trial{Engine: restarted.engine(nil), Log: slog.New(slog.DiscardHandler), Platform: func(context.Context) (chaos.Platform, error) {
@@ -362,7 +362,7 @@ func TestLabSweepRevertsWhatAnEarlierProcessLeft(t *testing.T) {
 	if err := tr.RevertAll(t.Context(), o.Release); err != nil {
 		t.Errorf("reverting what is gone: %v", err)
 	}
-	c.kubectl("-n", namespace, "rollout", "status", "deployment/orphan", "--timeout=60s")
+	c.kubectl("-n", namespace, "rollout", "status", "deployment/orphan", "--timeout=300s")
 }
 
 // The lab's kernel has no netem: the fault's Apply fails for ever and, left alone, its
@@ -374,7 +374,7 @@ func TestLabAFaultThatCannotBeAppliedIsNamedAndCanBeRemoved(t *testing.T) {
 	labCommand(t, fmt.Sprintf(`{"apiVersion":"chaos-mesh.org/v1alpha1","kind":"NetworkChaos","metadata":{"name":%q,"namespace":%q,"labels":{"seatrial.dev/managed":"true","seatrial.dev/run":%[1]q}},
 "spec":{"action":"delay","mode":"all","duration":"10m","direction":"to","delay":{"latency":"100ms","jitter":"0ms","correlation":"0"},"selector":{"namespaces":[%[2]q],"labelSelectors":{"app":"delayed"}}}}`, f.Name, namespace),
 		"kubectl", c.name, "apply", "-f", "-")
-	sight := c.until(f, chaos.NotInjected, 20*time.Second)
+	sight := c.until(f, chaos.NotInjected, 2*time.Minute)
 	if !strings.Contains(sight.Message, "unable to set tcs") {
 		t.Errorf("message %q", sight.Message)
 	}
@@ -421,7 +421,7 @@ func (c *labCluster) revertsOnceTheControllerIsBack() {
 	if err := c.Inject(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}
-	c.until(o.Fault, chaos.Injected, 15*time.Second)
+	c.until(o.Fault, chaos.Injected, 2*time.Minute)
 	labCommand(t, "", "stop", c.name, "chaos-controller")
 	err = c.engine(nil).Remove(t.Context(), o.Fault)
 	if err == nil || !strings.Contains(err.Error(), "chaos-mesh/records") {
@@ -432,7 +432,7 @@ func (c *labCluster) revertsOnceTheControllerIsBack() {
 	if err := c.engine(nil).Remove(t.Context(), o.Fault); err != nil {
 		t.Errorf("once it runs again: %v", err)
 	}
-	c.kubectl("-n", namespace, "rollout", "status", "deployment/alone", "--timeout=60s")
+	c.kubectl("-n", namespace, "rollout", "status", "deployment/alone", "--timeout=300s")
 }
 
 func TestLabAClusterWithoutChaosMeshSaysSo(t *testing.T) {

@@ -205,8 +205,9 @@ func (s *Scheduler) admit(ctx context.Context, p chaos.Platform, run Run) (Place
 	s.mu.Lock()
 	for _, t := range s.active {
 		if t.run.Service == run.Service && t.run.ID != run.ID {
+			other := t.run.ID
 			s.mu.Unlock()
-			return Place{}, "run " + t.run.ID + " of the same service is active", nil
+			return Place{}, "run " + other + " of the same service is active", nil
 		}
 	}
 	s.mu.Unlock()

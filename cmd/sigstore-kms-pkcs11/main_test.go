@@ -49,7 +49,7 @@ func install(t *testing.T) *tokentest.Token {
 
 func TestAnImageIsSignedByAToken(t *testing.T) {
 	hsm := install(t)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	ring, err := signing.OpenRing(ctx, "", time.Now(), signing.Source{Program: hsm.Key("release", "01").Ref()})
 	if err != nil {

@@ -21,7 +21,7 @@ type API struct {
 
 // signIn makes a token the way a person does in the console.
 func signIn(ctx context.Context, url, user, password string) (*API, error) {
-	a := &API{url: url, http: &http.Client{Timeout: 30 * time.Second}}
+	a := &API{url: url, http: &http.Client{Timeout: 2 * time.Minute}}
 	req, err := a.request(ctx, http.MethodPost, "/api/v1/session", map[string]string{"user": user, "password": password})
 	if err != nil {
 		return nil, err

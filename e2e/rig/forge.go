@@ -26,7 +26,7 @@ func openForge(l Lab) (*Forge, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the forge's token: %w", err)
 	}
-	return &Forge{url: l.Forge.URL, user: l.Forge.User, token: strings.TrimSpace(string(token)), http: &http.Client{Timeout: 30 * time.Second}}, nil
+	return &Forge{url: l.Forge.URL, user: l.Forge.User, token: strings.TrimSpace(string(token)), http: &http.Client{Timeout: 2 * time.Minute}}, nil
 }
 
 // call speaks Gitea's API; accepted lists the answers besides 2xx that are fine.

@@ -153,12 +153,15 @@ func (r *Rig) Platform(ctx context.Context, file, text, message string) error {
 	return err
 }
 
-// quicken shortens what people want to watch and tests do not.
+// quicken shortens what people want to watch and tests do not, as far as a busy machine
+// allows: at 40 requests a second and an objective of 95 %, half a second without answers
+// is 20 of the 400 requests of a gate's window, which still pass. The trial's window stays
+// long: the pod that replaces a killed one may need some seconds of it to start.
 func (r *Rig) quicken(text string) string {
 	if !r.Quick {
 		return text
 	}
-	return strings.NewReplacer("channels: [commit-status]", r.channels(), "observe: 15s, settle: 8s, minEvents: 100", "observe: 6s, settle: 7s, minEvents: 60", "observe: 15s}", "observe: 10s}").Replace(text)
+	return strings.NewReplacer("channels: [commit-status]", r.channels(), "observe: 15s, settle: 8s, minEvents: 100", "observe: 10s, settle: 8s, minEvents: 150").Replace(text)
 }
 
 func (r *Rig) channels() string {
@@ -200,7 +203,7 @@ func (r *Rig) LabDo(ctx context.Context, args ...string) error {
 
 // run runs a program and keeps its words for the error.
 func run(ctx context.Context, dir, name string, args ...string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
 	defer cancel()
 	var out, errs bytes.Buffer
 	cmd := exec.CommandContext(ctx, name, args...)

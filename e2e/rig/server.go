@@ -69,7 +69,7 @@ func (r *Rig) PID() int { return r.server.Process.Pid }
 func (r *Rig) URL() string { return "http://" + r.Listen }
 
 func (r *Rig) ready(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	err := WaitFor(ctx, "the server", 100*time.Millisecond, func() (bool, error) {
 		select {
@@ -130,7 +130,7 @@ func (r *Rig) Stop() {
 	_ = r.server.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-r.ended:
-	case <-time.After(15 * time.Second):
+	case <-time.After(time.Minute):
 		r.Kill()
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/seatrial/seatrial/internal/git"
 	"github.com/seatrial/seatrial/internal/hint"
@@ -329,12 +330,15 @@ func TestCommitsAtOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	errs := make(chan error, 12)
 	for server := range 3 { // three servers with mirrors of their own race for the branch
-		r := open(t, git.Config{})
+		r := open(t, git.Config{Timeout: 5 * time.Minute})
 		for i := range 4 {
 			wg.Go(func() {
 				c := change(f, fmt.Sprintf("k/%d/%d", server, i), map[string]string{"manifests.yaml": "x"})
 				c.Folder = fmt.Sprintf("team%d/svc%d", server, i)
 				_, err := r.Commit(ctx, c)
+				for errors.Is(err, git.ErrMoved) { // it is tried again
+					_, err = r.Commit(ctx, c)
+				}
 				errs <- err
 			})
 		}

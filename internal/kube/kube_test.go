@@ -70,7 +70,7 @@ func TestReady(t *testing.T) {
 	if same, _ := all.Get("a"); same != first {
 		t.Error("an unchanged file makes a new cluster")
 	}
-	write(t, dir, "a", config("https://127.0.0.1:1", "{token: other}"))
+	write(t, dir, "a", config("https://127.0.0.1:1", "{token: quite-another}"))
 	second, err := all.Get("a")
 	if err != nil || second == first || second.Version == first.Version {
 		t.Fatalf("a changed file is not read again: %v", err)

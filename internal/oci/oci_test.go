@@ -133,7 +133,7 @@ func TestConcurrentAttachesLoseNone(t *testing.T) {
 		t.Run(fmt.Sprintf("referrers API %v", api), func(t *testing.T) {
 			s := ocitest.New(t, api)
 			a := s.Push(t, "shop/web", "v1", "linux/amd64")
-			clients := []*oci.Registry{s.Registry(t), s.Registry(t)}
+			clients := []*oci.Registry{s.Patient(t), s.Patient(t)}
 			m, err := clients[0].Get(t.Context(), oci.Ref{Repository: a.Repository, Digest: a.Digest})
 			if err != nil {
 				t.Fatal(err)
@@ -166,7 +166,7 @@ func TestConcurrentAttachesLoseNone(t *testing.T) {
 
 func TestConcurrentDocumentsLoseNone(t *testing.T) {
 	s := ocitest.New(t, true)
-	clients := []*oci.Registry{s.Registry(t), s.Registry(t)}
+	clients := []*oci.Registry{s.Patient(t), s.Patient(t)}
 	ref := oci.Ref{Repository: s.Host + "/shop/web", Tag: "sha256-abc.sig"}
 	var wg sync.WaitGroup
 	const n = 12

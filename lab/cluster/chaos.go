@@ -90,7 +90,7 @@ func (c *Cluster) applyCRDs(ctx context.Context, a *api) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	return machine.Poll(ctx, 30*time.Second, func(ctx context.Context) error { return checkEstablished(ctx, a, len(all)) })
+	return machine.Poll(ctx, 5*time.Minute, func(ctx context.Context) error { return checkEstablished(ctx, a, len(all)) })
 }
 
 func checkEstablished(ctx context.Context, a *api, want int) error {

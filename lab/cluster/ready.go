@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-const readyLimit = 90 * time.Second // a cold disk and busy cores included
+const readyLimit = 5 * time.Minute // a cold disk and busy cores included
 
 // ready waits until a component does its work, not only until it runs.
 func (c *Cluster) ready(ctx context.Context, name string) error {

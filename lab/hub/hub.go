@@ -136,7 +136,7 @@ func (h *Hub) Start(ctx context.Context, name string) error {
 	if err := h.Machine.Start(ctx, p); err != nil {
 		return err
 	}
-	if err := h.Machine.WaitReady(ctx, name, time.Minute, h.check(name)); err != nil {
+	if err := h.Machine.WaitReady(ctx, name, 5*time.Minute, h.check(name)); err != nil {
 		return err
 	}
 	if name == "gitea" {

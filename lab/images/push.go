@@ -172,7 +172,7 @@ func (p *pusher) put(ctx context.Context, path, contentType string, body io.Read
 
 // do sends a request and returns the answer without its body, which never matters here.
 func (p *pusher) do(ctx context.Context, method, target, contentType string, body io.Reader, size int64) (*http.Response, error) {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, target, body)
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/seatrial/seatrial/lab/layout"
 )
@@ -82,21 +83,34 @@ func Set(root layout.Root, w Wish) error {
 	if err := w.Validate(); err != nil {
 		return err
 	}
-	all, err := Read(root)
-	if err != nil {
-		return err
-	}
-	all = slices.DeleteFunc(all, func(o Wish) bool { return o.Service == w.Service })
-	return write(root, append(all, w))
+	return change(root, func(all []Wish) []Wish { return append(without(all, w.Service), w) })
 }
 
 // Remove removes the wish for a service.
 func Remove(root layout.Root, service string) error {
+	return change(root, func(all []Wish) []Wish { return without(all, service) })
+}
+
+func without(all []Wish, service string) []Wish {
+	return slices.DeleteFunc(all, func(o Wish) bool { return o.Service == service })
+}
+
+// change reads the wishes and writes them back. The lock keeps commands that run at the
+// same time from losing each other's.
+func change(root layout.Root, do func([]Wish) []Wish) error {
+	lock, err := os.OpenFile(root.LoadFile()+".lock", os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("lock load: %w", err)
+	}
+	defer lock.Close()
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+		return fmt.Errorf("lock load: %w", err)
+	}
 	all, err := Read(root)
 	if err != nil {
 		return err
 	}
-	return write(root, slices.DeleteFunc(all, func(o Wish) bool { return o.Service == service }))
+	return write(root, do(all))
 }
 
 func write(root layout.Root, all []Wish) error {

@@ -1,9 +1,11 @@
 package load_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -45,6 +47,24 @@ func TestSetReplacesTheWishForTheSameService(t *testing.T) {
 	}
 	if all, _ := load.Read(root); len(all) != 1 {
 		t.Errorf("%v left after Remove", all)
+	}
+}
+
+func TestWishesThatAreSetAtTheSameTimeAreAllKept(t *testing.T) {
+	root := testRoot(t)
+	var all sync.WaitGroup
+	for i := range 20 {
+		all.Go(func() {
+			for _, change := range []error{load.Set(root, load.Wish{Service: fmt.Sprintf("shop/w%d", i)}), load.Set(root, load.Wish{Service: "gone/soon"}), load.Remove(root, "gone/soon")} {
+				if change != nil {
+					t.Error(change)
+				}
+			}
+		})
+	}
+	all.Wait()
+	if kept, err := load.Read(root); err != nil || len(kept) != 20 {
+		t.Errorf("%d wishes are left, want 20: %v", len(kept), err)
 	}
 }
 

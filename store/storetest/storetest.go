@@ -156,7 +156,7 @@ func watch(t *testing.T, kv store.KV) {
 	}
 	put(t, kv, "a/2", "replayed")
 	put(t, kv, "b/1", "elsewhere")
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute) // a hundred writes to a slow disk
 	defer cancel()
 	go func() {
 		for i := range 100 {
@@ -187,7 +187,7 @@ func compacted(t *testing.T, kv store.KV) {
 		})
 	}
 	wg.Wait()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	err := kv.Watch(ctx, "a", 0, func(store.Change) error { return errEnough })
 	if !errors.Is(err, store.ErrCompacted) {

@@ -16,7 +16,7 @@ export default defineConfig({
     port: 5173,
     proxy: { '/api': process.env.SEATRIAL_URL ?? 'http://127.0.0.1:8481' },
   },
-  test: { environment: 'jsdom', include: ['src/**/*.test.{ts,tsx}'], restoreMocks: true },
+  test: { environment: 'jsdom', include: ['src/**/*.test.{ts,tsx}'], restoreMocks: true, testTimeout: 60_000, hookTimeout: 60_000 },
 })
 
 // keepFolder leaves dist/.keep in place: go:embed needs the folder in a fresh clone.

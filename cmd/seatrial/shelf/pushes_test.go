@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -54,7 +55,7 @@ func TestPushesWaitInTheOrderInWhichTheyCame(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	var got []string
 	_ = q.Pushes(ctx, func(_ string, p pipeline.Push) {
@@ -69,10 +70,10 @@ func TestPushesWaitInTheOrderInWhichTheyCame(t *testing.T) {
 
 func TestPushesThatWaitAndThatComeAreAllHandedOn(t *testing.T) {
 	q := shelf.PushQueue{KV: open(t)}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	add := func(i int) {
-		if _, err := q.Add(ctx, pipeline.Push{Delivery: fmt.Sprintf("d%04d", i), At: time.Now()}); err != nil {
+		if _, err := q.Add(t.Context(), pipeline.Push{Delivery: fmt.Sprintf("d%04d", i), At: time.Now()}); err != nil {
 			t.Error(err)
 		}
 	}
@@ -81,9 +82,12 @@ func TestPushesThatWaitAndThatComeAreAllHandedOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	seen := map[string]bool{}
+	var adding sync.WaitGroup // one may be handed on before who added it is told so
+	defer adding.Wait()
 	_ = q.Pushes(ctx, func(key string, _ pipeline.Push) {
 		if seen[key] = true; len(seen) < 3 {
-			go add(len(seen) + 1)
+			n := len(seen) + 1
+			adding.Go(func() { add(n) })
 			return
 		}
 		cancel()

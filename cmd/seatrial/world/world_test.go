@@ -82,7 +82,7 @@ func TestAServerThatStartsWithoutTheForgeGoesByTheLastGoodPlatform(t *testing.T)
 	if err := os.RemoveAll(bare); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	w := open(t, state, bare)
 	ended := make(chan error, 1)

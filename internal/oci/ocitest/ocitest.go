@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -33,6 +34,7 @@ import (
 type Server struct {
 	Host    string // "127.0.0.1:34567", plain HTTP
 	handler http.Handler
+	serving sync.RWMutex // read by each request while it is answered
 	broken  atomic.Pointer[Break]
 	altered atomic.Pointer[Alter]
 	busy    atomic.Pointer[string] // Retry-After beside a 429
@@ -60,6 +62,8 @@ func New(t testing.TB, referrersAPI bool) *Server {
 
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.serving.RLock()
+	defer s.serving.RUnlock()
 	if b := s.broken.Load(); b != nil {
 		if status := (*b)(r); status != 0 {
 			if after := s.busy.Load(); after != nil && status == http.StatusTooManyRequests {
@@ -96,8 +100,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // Lie makes the registry answer as a says.
 func (s *Server) Lie(a Alter) { s.altered.Store(&a) }
 
-// Fail answers requests as b says; nil mends the registry.
+// Fail answers requests as b says; nil mends the registry. Those that are being answered
+// are waited for, also when whoever asked has given them up.
 func (s *Server) Fail(b Break) {
+	s.serving.Lock()
+	defer s.serving.Unlock()
 	if b == nil {
 		s.broken.Store(nil)
 		return
@@ -108,7 +115,19 @@ func (s *Server) Fail(b Break) {
 // Registry is a client for this server.
 func (s *Server) Registry(t testing.TB) *oci.Registry {
 	t.Helper()
-	r, err := oci.New(oci.Config{Hosts: []oci.Host{{Name: s.Host, PlainHTTP: true}}, Pause: time.Millisecond})
+	return s.client(t, 0)
+}
+
+// Patient is a client beside others that write to the same list: on a busy machine one
+// that has read a list takes long to write it back.
+func (s *Server) Patient(t testing.TB) *oci.Registry {
+	t.Helper()
+	return s.client(t, time.Second)
+}
+
+func (s *Server) client(t testing.TB, settle time.Duration) *oci.Registry {
+	t.Helper()
+	r, err := oci.New(oci.Config{Hosts: []oci.Host{{Name: s.Host, PlainHTTP: true}}, Pause: time.Millisecond, Settle: settle})
 	if err != nil {
 		t.Fatal(err)
 	}

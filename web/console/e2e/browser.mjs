@@ -29,6 +29,7 @@ const { values: opt } = parseArgs({
 })
 
 const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+const patience = 120_000 // ms; a busy machine draws slowly
 const problems = []
 const note = (where, what) => { problems.push(`${where}: ${what}`); console.error(`FAIL ${where}: ${what}`) }
 
@@ -47,7 +48,7 @@ async function picture(page, name, fullPage = true) {
 }
 
 async function settle(page) {
-  await page.waitForFunction(() => !document.querySelector('.skeleton'), undefined, { timeout: 15_000 })
+  await page.waitForFunction(() => !document.querySelector('.skeleton'), undefined, { timeout: patience })
   await page.evaluate(() => document.fonts.ready.then(() => true))
   await page.waitForTimeout(250) // for the chart and plots, which draw after they are measured
 }
@@ -71,7 +72,7 @@ async function signIn(page, tag) {
   await page.fill('input[name=username]', opt.user)
   await page.fill('input[name=password]', opt.password)
   await page.click('button[type=submit]')
-  await page.waitForSelector('header.top', { timeout: 15_000 })
+  await page.waitForSelector('header.top', { timeout: patience })
 }
 
 async function newest(page) {
@@ -186,6 +187,7 @@ async function walkDialog(page, tag) {
 async function walk(browser, language, theme) {
   const tag = `${language}-${theme}`
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: language === 'zh' ? 'zh-CN' : 'en-GB', colorScheme: theme, reducedMotion: 'reduce' })
+  context.setDefaultTimeout(patience)
   const page = await context.newPage()
   let where = `sign-in ${tag}`
   const at = (s) => { where = s; console.log(`walk ${s}`) }
@@ -200,7 +202,7 @@ async function walk(browser, language, theme) {
     await settle(page)
     await audit(page, where)
     await picture(page, `${name}-${tag}`)
-    if (name === 'board') await page.waitForSelector('.live.is-live', { timeout: 10_000 }).catch(() => note(where, 'the stream did not become live'))
+    if (name === 'board') await page.waitForSelector('.live.is-live', { timeout: patience }).catch(() => note(where, 'the stream did not become live'))
   }
   const id = await newest(page)
   if (id === '') console.log(`walk: no release yet, the release page is left out (${tag})`)
@@ -217,6 +219,7 @@ if (opt.password === '') {
 }
 if (opt.out !== '') await mkdir(opt.out, { recursive: true })
 const browser = await chromium.launch({
+  timeout: patience,
   executablePath: opt.chromium,
   args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
 })

@@ -31,21 +31,25 @@ func (h *house) color(cluster string) string {
 	return conf.Data["color"]
 }
 
-// follow runs a Fleet until a cluster holds what is wanted, and says how long it took.
-func (h *house) follow(cluster, color string) time.Duration {
-	h.t.Helper()
-	f := &deployer.Fleet{Platform: h.rollout.Platform, Slot: h.rollout.Slot, Desired: h.desired, Live: h.live, Locks: h.rollout.Locks, Now: time.Now,
-		Slots: func(context.Context) ([]release.Slot, error) {
-			s, err := h.rollout.Slot(nil, "", "")
+// fleet watches the house's one service.
+func (h *house) fleet(report func(context.Context, deployer.Healed)) *deployer.Fleet {
+	return &deployer.Fleet{Platform: h.rollout.Platform, Slot: h.rollout.Slot, Desired: h.desired, Live: h.live, Locks: h.rollout.Locks, Now: time.Now, Report: report,
+		Slots: func(ctx context.Context) ([]release.Slot, error) {
+			s, err := h.rollout.Slot(ctx, "", "")
 			return []release.Slot{s}, err
 		},
-		Report: func(context.Context, deployer.Healed) {},
 		Place: func(_ context.Context, s release.Slot, _ deployer.Moved) error {
 			h.mu.Lock()
 			defer h.mu.Unlock()
 			h.slot = s
 			return nil
 		}}
+}
+
+// follow runs a Fleet until a cluster holds what is wanted, and says how long it took.
+func (h *house) follow(cluster, color string) time.Duration {
+	h.t.Helper()
+	f := h.fleet(func(context.Context, deployer.Healed) {})
 	ctx, cancel := context.WithCancel(h.t.Context())
 	done := make(chan error, 1)
 	go func() { done <- f.Run(ctx) }()

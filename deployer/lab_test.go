@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -197,13 +196,7 @@ func TestLabJourney(t *testing.T) {
 func (h *house) drift(t *testing.T) {
 	t.Run("drift is healed to the revision the target is on", func(t *testing.T) {
 		healed := make(chan deployer.Healed, 16)
-		f := &deployer.Fleet{Platform: h.rollout.Platform, Slot: h.rollout.Slot, Desired: h.desired, Live: h.live, Locks: h.rollout.Locks, Now: time.Now,
-			Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
-			Slots: func(ctx context.Context) ([]release.Slot, error) {
-				s, err := h.rollout.Slot(ctx, "", "")
-				return []release.Slot{s}, err
-			},
-			Report: func(_ context.Context, d deployer.Healed) { healed <- d }}
+		f := h.fleet(func(_ context.Context, d deployer.Healed) { healed <- d })
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- f.Run(ctx) }()

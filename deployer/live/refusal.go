@@ -40,7 +40,7 @@ func refusal(message string, results []common.ResourceSyncResult) *Result {
 	case strings.Contains(text, "no matches for kind"), strings.Contains(text, "could not find the requested resource"):
 		res.Hint = "the cluster does not serve that kind any more: install its definition again, or take the object out of the manifests"
 	case strings.Contains(text, "denied the request"), strings.Contains(text, "denied request"):
-		res.Hint = "the cluster's own admission webhook forbids it: change the manifest as it says"
+		res.Hint = "the cluster's own admission forbids it: change the manifest as it says"
 	case strings.Contains(text, "namespaces ") && strings.Contains(text, "not found"):
 		res.Hint = "make the namespace, or let the environment make it: sync.namespaces"
 	case strings.Contains(text, "a finalizer holds it"):

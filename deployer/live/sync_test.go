@@ -457,7 +457,7 @@ func TestRefusals(t *testing.T) {
 		says     string
 		nextStep string
 	}{
-		{"a webhook that denies", kubetest.Refusal{Code: 403, Reason: "Forbidden", Message: `admission webhook "policy.dev" denied the request: no`}, live.Refused, "denied the request", "admission webhook"},
+		{"a webhook that denies", kubetest.Refusal{Code: 403, Reason: "Forbidden", Message: `admission webhook "policy.dev" denied the request: no`}, live.Refused, "denied the request", "own admission"},
 		{"a webhook that does not answer", kubetest.Refusal{Code: 500, Reason: "InternalError", Message: `Internal error occurred: failed calling webhook "policy.dev": context deadline exceeded`}, live.Syncing, `an admission webhook does not answer: failed calling webhook "policy.dev"`, ""},
 		{"a quota", kubetest.Refusal{Code: 403, Reason: "Forbidden", Message: `configmaps "a" is forbidden: exceeded quota: small`}, live.Refused, "exceeded quota", "quota"},
 		{"a namespace that ends", kubetest.Refusal{Code: 403, Reason: "Forbidden", Message: `configmaps "a" is forbidden: unable to create new content in namespace shop because it is being terminated`}, live.Refused, "being terminated", "kubectl get namespace"},

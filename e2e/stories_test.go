@@ -37,7 +37,7 @@ func TestAGoodCommitIsVerifiedInStagingAndThenWaveByWaveInProd(t *testing.T) {
 
 	t.Run("the command line lists, shows and verifies it", func(t *testing.T) { commandLine(t, ctx, r) })
 	t.Run("what somebody changes on a cluster is healed", func(t *testing.T) { healed(t, ctx, shop) })
-	t.Run("the console shows it in a real browser", func(t *testing.T) { browser(t, ctx) })
+	t.Run("the console shows it in a real browser", func(t *testing.T) { browser(t, ctx, r) })
 }
 
 func TestACommitThatFailsItsSLOOnlyWhileAPodIsKilledNeverReachesProd(t *testing.T) {

@@ -32,7 +32,7 @@ func dial(ctx context.Context, address string) (*Daemon, error) {
 	if err != nil {
 		return nil, Unreachable(address, err)
 	}
-	ask, cancel := context.WithTimeout(ctx, 5*time.Second)
+	ask, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
 	info, err := c.Info(ask)
 	if err != nil {
@@ -49,7 +49,7 @@ func dial(ctx context.Context, address string) (*Daemon, error) {
 
 // platforms asks what its workers run, with or without an emulator.
 func (d *Daemon) platforms(ctx context.Context) ([]string, error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
 	workers, err := d.ListWorkers(ctx)
 	if err != nil {

@@ -161,7 +161,8 @@ func (r *Rig) quicken(text string) string {
 	if !r.Quick {
 		return text
 	}
-	return strings.NewReplacer("channels: [commit-status]", r.channels(), "observe: 15s, settle: 8s, minEvents: 100", "observe: 10s, settle: 8s, minEvents: 150").Replace(text)
+	return strings.NewReplacer("channels: [commit-status]", r.channels(), "observe: 15s, settle: 8s, minEvents: 100", "observe: 10s, settle: 8s, minEvents: 150",
+		"maxWait: 2m", "maxWait: 5m", "syncTimeout: 2m", "syncTimeout: 5m").Replace(text)
 }
 
 func (r *Rig) channels() string {

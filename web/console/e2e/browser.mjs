@@ -172,11 +172,29 @@ async function narrow(page, name) {
   await page.setViewportSize(wide)
 }
 
+/** walkPlace follows the first cell of the board to where a service is, and opens its differences. */
+async function walkPlace(page, tag, at) {
+  at(`place ${tag}`)
+  await page.goto(opt.url + '/')
+  await page.waitForSelector('h1')
+  await settle(page)
+  const link = page.locator('a[href^="/places/"]').first()
+  if (!(await link.count())) return
+  await link.click()
+  await page.waitForSelector('#fleet')
+  await settle(page)
+  await page.evaluate(() => document.querySelectorAll('details.difference').forEach((d) => { d.open = true }))
+  await audit(page, `place ${tag}`)
+  await picture(page, `place-${tag}`)
+  await narrow(page, `place-narrow-${tag}`)
+}
+
 async function walkDialog(page, tag) {
   const action = page.locator('.release-actions button:not([aria-disabled])').first()
   if (!(await action.count())) return
   await action.click()
   await page.waitForSelector('[role=dialog]')
+  await settle(page)
   await page.locator('[role=dialog] button[type=submit]').click() // without a reason: refused here, nothing is sent
   await audit(page, `confirm dialog ${tag}`)
   await picture(page, `confirm-${tag}`, false)
@@ -204,6 +222,7 @@ async function walk(browser, language, theme) {
     await picture(page, `${name}-${tag}`)
     if (name === 'board') await page.waitForSelector('.live.is-live', { timeout: patience }).catch(() => note(where, 'the stream did not become live'))
   }
+  await walkPlace(page, tag, at)
   const id = await newest(page)
   if (id === '') console.log(`walk: no release yet, the release page is left out (${tag})`)
   else {

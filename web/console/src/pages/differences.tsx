@@ -33,7 +33,8 @@ function One({ difference: d }: { difference: Difference }) {
   return (
     <details className="difference">
       <summary className="row tight"><span className="fold"><Icon name="right" size={12} /></span>{head}</summary>
-      <pre className="diff">{d.text.split('\n').map((line, i) => <span key={i} className={line.startsWith('+') ? 'is-new' : line.startsWith('-') ? 'is-old' : undefined}>{line}{'\n'}</span>)}</pre>
+      {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- a region that scrolls must be reachable by keyboard */}
+      <pre className="diff" tabIndex={0}>{d.text.split('\n').map((line, i) => <span key={i} className={line.startsWith('+') ? 'is-new' : line.startsWith('-') ? 'is-old' : undefined}>{line}{'\n'}</span>)}</pre>
     </details>
   )
 }

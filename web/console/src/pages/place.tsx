@@ -45,7 +45,8 @@ function Clusters({ place }: { place: Place }) {
     <section className="panel" aria-labelledby="fleet">
       <div className="panel-head"><h2 id="fleet">{t.slot.fleet}</h2></div>
       {waves.length + left.length === 0 ? <Empty title={t.slot.nowhere} hint={t.slot.nowhereHint} /> : (
-        <div className="grid-wrap">
+        // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- a region that scrolls must be reachable by keyboard
+        <div className="grid-wrap" tabIndex={0} role="group" aria-label={t.slot.fleet}>
           <table className="grid targets">
             <caption className="visually-hidden">{t.slot.fleet}</caption>
             <thead><tr><th scope="col">{t.release.wave}</th><th scope="col">{t.common.cluster}</th><th scope="col">{t.common.state}</th><th scope="col">{t.common.revision}</th><th scope="col">{t.common.message}</th></tr></thead>

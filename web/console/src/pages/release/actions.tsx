@@ -78,9 +78,10 @@ function Return({ r, env, to, onTo }: { r: Release; env: string; to: string; onT
           {kept.map((p, i) => <option key={p.release} value={i === 0 ? '' : p.release}>{p.commit.slice(0, 8)} {i === 0 ? `(${t.slot.last})` : ''}</option>)}
         </select>
       </div>
-      <section aria-label={t.slot.will}>
+      <section>
         <h3 className="small">{t.slot.will}</h3>
-        <div className="preview"><Differences answer={drift} same={t.slot.nothing} /></div>
+        {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- a region that scrolls must be reachable by keyboard */}
+        <div className="preview" tabIndex={0} role="group" aria-label={t.slot.will}><Differences answer={drift} same={t.slot.nothing} /></div>
       </section>
     </>
   )

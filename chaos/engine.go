@@ -400,7 +400,7 @@ func (e *Engine) recovering(ctx context.Context, s Subject, t release.Trial) (re
 	ev := release.Evidence{Claim: "every pod is ready again", Cluster: s.Cluster, Revision: s.Revision, From: t.Since, To: now, Detail: state.Reason}
 	switch {
 	case state.Whole && now.Sub(later(state.At, ended(s, t))) >= steadyFor:
-		t.Fault.Recovered = state.At
+		t.Fault.Recovered = later(state.At, t.Fault.Injected) // clusters tell whole seconds
 		took := max(0, state.At.Sub(ended(s, t)).Seconds())
 		ev.Holds, ev.Measured, ev.Fault, ev.To = true, &took, record(t.Fault), now
 		return move(note(t, name, aboutRecovered, ev), stepJudging, now), release.Wait("recovered; judging", 0), nil

@@ -112,8 +112,10 @@ var (
 const crashed = 2
 
 // noMemory is how the runtime, the C library and the race detector say it: whoever asks for
-// the last of it finds none, a thread that needs a stack among them.
-var noMemory = []string{"out of memory", "cannot allocate memory", "failed to allocate", "pthread_create failed", "failed to create new OS thread"}
+// the last of it finds none, a thread that needs a stack among them. The runtime's collector
+// does not look and is struck by a signal; code that is not the runtime's panics instead.
+var noMemory = []string{"out of memory", "cannot allocate memory", "failed to allocate", "pthread_create failed", "failed to create new OS thread",
+	"SIGSEGV: segmentation violation\nPC=", "unexpected signal during runtime execution"}
 
 func (c *Child) why(err error) error {
 	said := c.stderr.String()

@@ -61,6 +61,12 @@ func act(what string) {
 		}
 	case "fail":
 		panic("on purpose")
+	case "nil":
+		var none *exec.Cmd
+		fmt.Println(none.Path)
+	case "struck": // as the runtime's collector dies when it is refused memory, now and then
+		fmt.Fprint(os.Stderr, "SIGSEGV: segmentation violation\nPC=0xf027dd m=0 sigcode=1 addr=0x0\n\ngoroutine 0 gp=0x3a45460 m=0 mp=0x3a46880 [idle]:\n")
+		panic("and dies of it")
 	case "wait":
 		_, _ = io.ReadAll(os.Stdin)
 	}
@@ -125,6 +131,8 @@ func TestWhatAChildDiedOf(t *testing.T) {
 		{"deep", "over the limit of how deep calls may go"},
 		{"loop", "over the limit of 2s of processor time"},
 		{"fail", "the child crashed: panic: on purpose"},
+		{"nil", "the child crashed: panic: runtime error: invalid memory address"},
+		{"struck", "over the limit of 192 MiB of memory"},
 	} {
 		for _, bare := range []bool{false, true} {
 			child := start(t, bare, c.what)
@@ -133,7 +141,7 @@ func TestWhatAChildDiedOf(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%s (bare %v): %v, want %q", c.what, bare, err, c.want)
 			}
-			if over := c.what != "fail"; errors.Is(err, sandbox.ErrOver) != over {
+			if over := strings.HasPrefix(c.want, "over"); errors.Is(err, sandbox.ErrOver) != over {
 				t.Errorf("%s (bare %v): over the limit? %v", c.what, bare, err)
 			}
 		}

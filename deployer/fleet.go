@@ -225,10 +225,14 @@ func (f *Fleet) check(ctx context.Context, ch live.Change, env release.Env) {
 	f.Report(ctx, done)
 }
 
-// left reports whether no wave selects the cluster any more.
+// left reports whether no wave selects a target's cluster any more.
 func (f *Fleet) left(slot release.Slot, cluster string) bool {
 	env, ok := f.Platform.Environment(slot.Env)
-	return ok && !members(env, f.Platform.Clusters())[cluster]
+	if !ok {
+		return false // a mistake in the platform repo changes nothing
+	}
+	_, selected := slot.Within(env, f.Platform.Clusters())[cluster]
+	return !selected
 }
 
 // Want is the content of a revision that a target, not the branch, is on or is to be on.

@@ -27,7 +27,7 @@ func moves(env release.Environment, clusters []release.Cluster, s release.Slot) 
 	if s.Occupant != "" || s.Hold != nil || s.Current == nil || s.Current.Desired == "" {
 		return nil
 	}
-	selected := members(env, clusters)
+	selected := release.Selected(env, clusters)
 	var out []move
 	for _, c := range slices.Sorted(maps.Keys(selected)) {
 		if s.Targets[c] != s.Current.Desired {
@@ -41,17 +41,6 @@ func moves(env release.Environment, clusters []release.Cluster, s release.Slot) 
 		known := slices.ContainsFunc(clusters, func(k release.Cluster) bool { return k.Meta.Name == c })
 		if known && !selected[c] {
 			out = append(out, move{cluster: c})
-		}
-	}
-	return out
-}
-
-// members are the clusters that an environment selects.
-func members(env release.Environment, clusters []release.Cluster) map[string]bool {
-	out := map[string]bool{}
-	for _, w := range release.Plan(env, clusters) {
-		for _, t := range w.Targets {
-			out[t.Cluster] = true
 		}
 	}
 	return out

@@ -30,6 +30,26 @@ func Plan(env Environment, clusters []Cluster) []Wave {
 	return waves
 }
 
+// Selected are the clusters that any wave of an environment selects.
+func Selected(env Environment, clusters []Cluster) map[string]bool {
+	out := map[string]bool{}
+	for _, w := range Plan(env, clusters) {
+		for _, t := range w.Targets {
+			out[t.Cluster] = true
+		}
+	}
+	return out
+}
+
+// Within are the targets of a slot on clusters that its environment selects. A cluster that
+// left keeps what it has, and is neither healed, watched nor tried any more.
+func (s Slot) Within(env Environment, clusters []Cluster) map[string]Commit {
+	selected := Selected(env, clusters)
+	out := maps.Clone(s.Targets)
+	maps.DeleteFunc(out, func(cluster string, _ Commit) bool { return !selected[cluster] })
+	return out
+}
+
 // partition is the name of the wave that a cluster changes in: "rest", or "rest/eu" when
 // the wave is partitioned by a label. Clusters without the label come first, in "rest".
 func partition(spec WaveSpec, c Cluster) string {

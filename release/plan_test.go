@@ -56,3 +56,12 @@ func TestPlan(t *testing.T) {
 		})
 	}
 }
+
+func TestAClusterThatLeftIsNotWithinItsEnvironment(t *testing.T) {
+	env := release.Environment{Spec: release.EnvironmentSpec{Waves: []release.WaveSpec{{Name: "all", Clusters: release.Selector{MatchLabels: map[string]string{"env": "prod"}}}}}}
+	clusters := []release.Cluster{{Meta: release.Meta{Name: "in", Labels: map[string]string{"env": "prod"}}}, {Meta: release.Meta{Name: "out", Labels: map[string]string{"env": "dev"}}}}
+	slot := release.Slot{Targets: map[string]release.Commit{"in": "1", "out": "2", "unknown": "3"}}
+	if got := slot.Within(env, clusters); len(got) != 1 || got["in"] != "1" || len(slot.Targets) != 3 {
+		t.Errorf("within are %v of %v", got, slot.Targets)
+	}
+}

@@ -3,7 +3,6 @@ package web
 import (
 	"context"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -59,10 +58,6 @@ func (b Board) only(project, text string) Board {
 	keep := []BoardService{}
 	for _, row := range b.Services {
 		if (project == "" || row.Project == project) && strings.Contains(string(row.Service), text) {
-			row.Slots = slices.Clone(row.Slots)
-			for i := range row.Slots {
-				row.Slots[i].Current = slimPlaced(row.Slots[i].Current)
-			}
 			keep = append(keep, row)
 		}
 	}

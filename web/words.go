@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/seatrial/seatrial/release"
+	"github.com/seatrial/seatrial/web/drift"
 )
 
 // ReleaseSummary is a release in one line of a list.
@@ -43,13 +44,14 @@ func slim(r release.Release) release.Release {
 	for i := range r.Stages {
 		r.Stages[i].Trial = slimTrial(r.Stages[i].Trial)
 		if p := r.Stages[i].Previous; p != nil {
-			r.Stages[i].Previous = slimPlaced(p)
+			r.Stages[i].Previous = SlimPlaced(p)
 		}
 	}
 	return r
 }
 
-func slimPlaced(p *release.Placed) *release.Placed {
+// SlimPlaced is a release in an environment without the bodies of its evidence.
+func SlimPlaced(p *release.Placed) *release.Placed {
 	if p == nil {
 		return nil
 	}
@@ -69,10 +71,10 @@ func slimTrial(t *release.Trial) *release.Trial {
 
 // slimSlot is a slot without evidence, for the stream.
 func slimSlot(s release.Slot) release.Slot {
-	s.Current = slimPlaced(s.Current)
+	s.Current = SlimPlaced(s.Current)
 	verified := make([]release.Placed, len(s.Verified))
 	for i := range s.Verified {
-		verified[i] = *slimPlaced(&s.Verified[i])
+		verified[i] = *SlimPlaced(&s.Verified[i])
 	}
 	s.Verified = verified
 	return s
@@ -123,21 +125,13 @@ type BoardService struct {
 
 // BoardSlot is a service in an environment.
 type BoardSlot struct {
-	Env       release.Env     `json:"env"`
-	Current   *release.Placed `json:"current,omitempty"`
-	Occupant  release.ID      `json:"occupant,omitempty"`
-	Releasing *ReleaseSummary `json:"releasing,omitempty"`
-	Hold      *release.Hold   `json:"hold,omitempty"`
-	Health    string          `json:"health" enum:"Healthy,Progressing,Degraded,Unknown"`
-	Targets   []BoardTarget   `json:"targets"`
-}
-
-// BoardTarget is a service on a cluster.
-type BoardTarget struct {
-	Cluster  string         `json:"cluster"`
-	Revision release.Commit `json:"revision,omitempty"`
-	State    string         `json:"state"`
-	Message  string         `json:"message,omitempty"`
+	Env       release.Env         `json:"env"`
+	Current   *release.Placed     `json:"current,omitempty"`
+	Occupant  release.ID          `json:"occupant,omitempty"`
+	Releasing *ReleaseSummary     `json:"releasing,omitempty"`
+	Hold      *release.Hold       `json:"hold,omitempty"`
+	Health    string              `json:"health" enum:"Healthy,Progressing,Degraded,Unknown"`
+	Targets   []drift.PlaceTarget `json:"targets"`
 }
 
 // Experiment is an experiment with its schedule and its last runs.

@@ -167,6 +167,15 @@ func (s *server) owned(ctx context.Context, run string) bool {
 	return err != nil || active
 }
 
+// targets are those of a slot that are still looked after.
+func (s *server) targets(slot release.Slot) map[string]release.Commit {
+	env, ok := s.world.Environment(slot.Env)
+	if !ok {
+		return slot.Targets // a mistake in the platform repo changes nothing
+	}
+	return slot.Within(env, s.world.Clusters())
+}
+
 // sloPlaces is where services run outside of releases.
 func (s *server) sloPlaces(ctx context.Context) ([]slo.Place, error) {
 	slots, err := s.book.Slots(ctx)
@@ -176,7 +185,7 @@ func (s *server) sloPlaces(ctx context.Context) ([]slo.Place, error) {
 			continue
 		}
 		owner, _ := s.world.ProjectOfTeam(slot.Service.Team())
-		for cluster := range slot.Targets {
+		for cluster := range s.targets(slot) {
 			out = append(out, slo.Place{Service: slot.Service, Env: slot.Env, Cluster: cluster, Project: owner.Meta.Name,
 				Busy: slot.Occupant != "", Since: slot.Current.At})
 		}
@@ -194,7 +203,7 @@ func (s *server) experimentPlaces(ctx context.Context) ([]schedule.Place, error)
 		if slot.Occupant != "" {
 			busy = fmt.Sprintf("release %s is in %s", slot.Occupant, slot.Env)
 		}
-		for cluster, revision := range slot.Targets {
+		for cluster, revision := range s.targets(slot) {
 			out = append(out, schedule.Place{Service: slot.Service, Env: slot.Env, Cluster: cluster, Project: owner.Meta.Name, Revision: revision, Busy: busy})
 		}
 	}

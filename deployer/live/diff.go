@@ -3,7 +3,6 @@ package live
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"github.com/argoproj/argo-cd/gitops-engine/pkg/diff"
@@ -11,7 +10,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/seatrial/seatrial/deployer/live/show"
-	"github.com/seatrial/seatrial/internal/hint"
 )
 
 // ObjectDiff is how one object on a cluster differs from what is wanted.
@@ -34,16 +32,9 @@ const (
 
 // Diff says how a cluster differs from what is wanted, without a change.
 func (c *Clusters) Diff(ctx context.Context, name string, w Want) ([]ObjectDiff, error) {
-	v, err := c.reach(ctx, name, w.Objects)
+	p, err := c.compared(ctx, name, w)
 	if err != nil {
 		return nil, err
-	}
-	p, err := v.plan(ctx, w)
-	if err != nil {
-		return nil, v.blame(ctx, err)
-	}
-	if p.refused != nil {
-		return nil, hint.Add(errors.New(p.refused.Message), p.refused.Hint)
 	}
 	return p.show()
 }

@@ -2,6 +2,7 @@ package live
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/argoproj/argo-cd/gitops-engine/pkg/sync/common"
@@ -25,28 +26,32 @@ func refusal(message string, results []common.ResourceSyncResult) *Result {
 		said = []string{message}
 	}
 	text := strings.Join(said, "; ")
-	res := &Result{State: Refused, Message: text, Hint: "correct the manifest and push again"}
-	switch {
-	case strings.Contains(text, "backoff limit"):
-		res.Hint = "see why the job fails: kubectl logs job/<its name>"
-	case strings.Contains(text, "field is immutable"), strings.Contains(text, "updates to statefulset spec"):
-		res.Hint = "that field cannot be changed in place: give the object another name, or delete it first"
-	case strings.Contains(text, "unknown field"), strings.Contains(text, "field not declared in schema"):
-		res.Hint = "correct the field's name in the manifest and push again"
-	case strings.Contains(text, "exceeded quota"):
-		res.Hint = "ask for less, or have the namespace's quota raised: kubectl describe quota"
-	case strings.Contains(text, "because it is being terminated"):
-		res.Hint = "wait until the namespace is gone; what holds it stands in its status: kubectl get namespace NAME -o yaml"
-	case strings.Contains(text, "no matches for kind"), strings.Contains(text, "could not find the requested resource"):
-		res.Hint = "the cluster does not serve that kind any more: install its definition again, or take the object out of the manifests"
-	case strings.Contains(text, "denied the request"), strings.Contains(text, "denied request"):
-		res.Hint = "the cluster's own admission forbids it: change the manifest as it says"
-	case strings.Contains(text, "namespaces ") && strings.Contains(text, "not found"):
-		res.Hint = "make the namespace, or let the environment make it: sync.namespaces"
-	case strings.Contains(text, "a finalizer holds it"):
-		res.Hint = "see which controller has to take its finalizer away: kubectl get KIND NAME -o yaml"
-	case strings.Contains(text, "is forbidden"):
-		res.Hint = "the cluster's admission or our rights forbid it: see the message"
+	return &Result{State: Refused, Message: text, Hint: nextStep(text)}
+}
+
+// nextStep is what a person can do about a refusal, by the words that clusters use.
+func nextStep(text string) string {
+	for _, step := range nextSteps {
+		if step.says.MatchString(text) {
+			return step.hint
+		}
 	}
-	return res
+	return "correct the manifest and push again"
+}
+
+// nextSteps are tried in order: what names its cause comes before what only forbids.
+var nextSteps = []struct {
+	says *regexp.Regexp
+	hint string
+}{
+	{regexp.MustCompile(`backoff limit`), "see why the job fails: kubectl logs job/<its name>"},
+	{regexp.MustCompile(`field is immutable|updates to statefulset spec`), "that field cannot be changed in place: give the object another name, or delete it first"},
+	{regexp.MustCompile(`unknown field|field not declared in schema`), "correct the field's name in the manifest and push again"},
+	{regexp.MustCompile(`exceeded quota`), "ask for less, or have the namespace's quota raised: kubectl describe quota"},
+	{regexp.MustCompile(`because it is being terminated`), "wait until the namespace is gone; what holds it stands in its status: kubectl get namespace NAME -o yaml"},
+	{regexp.MustCompile(`no matches for kind|could not find the requested resource`), "the cluster does not serve that kind any more: install its definition again, or take the object out of the manifests"},
+	{regexp.MustCompile(`denied the request|denied request`), "the cluster's own admission forbids it: change the manifest as it says"},
+	{regexp.MustCompile(`namespaces .*not found`), "make the namespace, or let the environment make it: sync.namespaces"},
+	{regexp.MustCompile(`a finalizer holds it`), "see which controller has to take its finalizer away: kubectl get KIND NAME -o yaml"},
+	{regexp.MustCompile(`is forbidden`), "the cluster's admission or our rights forbid it: see the message"},
 }

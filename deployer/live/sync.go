@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/seatrial/seatrial/deployer/live/options"
+	"github.com/seatrial/seatrial/internal/hint"
 	"github.com/seatrial/seatrial/internal/kube"
 )
 
@@ -64,21 +65,30 @@ func awaitsApproval(kept []*unstructured.Unstructured) string {
 
 // Drifted lists the objects that differ from what is wanted, without a change.
 func (c *Clusters) Drifted(ctx context.Context, name string, w Want) ([]string, error) {
-	v, err := c.reach(ctx, name, w.Objects)
+	p, err := c.compared(ctx, name, w)
 	if err != nil {
 		return nil, err
-	}
-	p, err := v.plan(ctx, w)
-	if err != nil {
-		return nil, v.blame(ctx, err)
-	}
-	if p.refused != nil {
-		return nil, errors.New(p.refused.Message)
 	}
 	if all := p.changes(); len(all) > p.idle {
 		return all, nil
 	}
 	return nil, nil
+}
+
+// compared is what a sync would do. What it would not do, is an error.
+func (c *Clusters) compared(ctx context.Context, name string, w Want) (plan, error) {
+	v, err := c.reach(ctx, name, w.Objects)
+	if err != nil {
+		return plan{}, err
+	}
+	p, err := v.plan(ctx, w)
+	if err != nil {
+		return plan{}, v.blame(ctx, err)
+	}
+	if p.refused != nil {
+		return plan{}, hint.Add(errors.New(p.refused.Message), p.refused.Hint)
+	}
+	return p, nil
 }
 
 // blame tells "the cluster went away meanwhile" from other trouble.

@@ -12,6 +12,7 @@ import (
 	"github.com/seatrial/seatrial/slo"
 	"github.com/seatrial/seatrial/store"
 	"github.com/seatrial/seatrial/web"
+	"github.com/seatrial/seatrial/web/drift"
 )
 
 // Fleet reads what is where.
@@ -83,7 +84,7 @@ func (v Fleet) row(ctx context.Context, s release.Service, tree platform.Tree) (
 }
 
 func (v Fleet) cell(ctx context.Context, slot release.Slot) (web.BoardSlot, error) {
-	cell := web.BoardSlot{Env: slot.Env, Current: withoutTrial(slot.Current), Occupant: slot.Occupant, Hold: slot.Hold, Targets: []web.BoardTarget{}, Health: "Unknown"}
+	cell := web.BoardSlot{Env: slot.Env, Current: web.SlimPlaced(slot.Current), Occupant: slot.Occupant, Hold: slot.Hold, Targets: []drift.PlaceTarget{}, Health: "Unknown"}
 	if slot.Occupant != "" {
 		r, err := v.Book.Release(ctx, slot.Occupant)
 		if err != nil {
@@ -93,14 +94,14 @@ func (v Fleet) cell(ctx context.Context, slot release.Slot) (web.BoardSlot, erro
 		cell.Releasing = &summary
 	}
 	for _, t := range v.Look(ctx, slot) {
-		cell.Targets = append(cell.Targets, web.BoardTarget{Cluster: t.Cluster, Revision: t.Revision, State: t.State, Message: t.Message})
+		cell.Targets = append(cell.Targets, target(t))
 	}
 	cell.Health = worst(cell.Targets)
 	return cell, nil
 }
 
 // worst is one word for all targets.
-func worst(targets []web.BoardTarget) string {
+func worst(targets []drift.PlaceTarget) string {
 	rank := map[string]int{"Healthy": 1, "Progressing": 2, "Syncing": 2, "Synced": 2, "Pending": 2, "Unreachable": 3, "Unknown": 3, "Degraded": 4, "Refused": 4}
 	words := [...]string{"Unknown", "Healthy", "Progressing", "Unknown", "Degraded"}
 	top := 0

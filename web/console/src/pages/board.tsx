@@ -6,7 +6,7 @@ import type { Board as BoardData, BoardEnvironment, BoardService, BoardSlot, Pha
 import { waveNumber } from '../api/summary'
 import { useT } from '../i18n'
 import { Icon } from '../ui/icons'
-import { Empty, Failure, Loading, Note, Sha } from '../ui/parts'
+import { Empty, Failure, Loading, Note, Scroll, Sha } from '../ui/parts'
 import { HealthStatus, PhaseStatus, Status } from '../ui/status'
 import { Age } from '../ui/time'
 import { SearchField } from '../ui/search'
@@ -90,8 +90,7 @@ function Matrix({ board }: { board: BoardData }) {
     return <div className="panel"><Empty title={filtered ? t.board.noMatch : t.board.none} hint={filtered ? undefined : t.board.noneHint} icon={filtered ? 'search' : 'anchor'} /></div>
   }
   return (
-    // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- a region that scrolls must be reachable by keyboard
-    <div className="panel grid-wrap" tabIndex={0} role="region" aria-label={t.board.caption}>
+    <Scroll className="panel grid-wrap" role="region" label={t.board.caption}>
       <table className="grid board">
         <caption className="visually-hidden">{t.board.caption}</caption>
         <thead>
@@ -103,7 +102,7 @@ function Matrix({ board }: { board: BoardData }) {
         </thead>
         <tbody>{services.map((s) => <Row key={s.service} service={s} environments={environments} />)}</tbody>
       </table>
-    </div>
+    </Scroll>
   )
 }
 

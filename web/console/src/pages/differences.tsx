@@ -2,7 +2,7 @@
 import type { Comparison, Difference } from '../api/types'
 import { useT, word } from '../i18n'
 import { Icon } from '../ui/icons'
-import { Failure, Loading, Note } from '../ui/parts'
+import { Failure, Loading, Note, Scroll } from '../ui/parts'
 import { Status, type Tone } from '../ui/status'
 
 interface Answer { data?: { items: Comparison[] | null }; error: unknown; isPending: boolean; refetch: () => unknown }
@@ -33,8 +33,7 @@ function One({ difference: d }: { difference: Difference }) {
   return (
     <details className="difference">
       <summary className="row tight"><span className="fold"><Icon name="right" size={12} /></span>{head}</summary>
-      {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- a region that scrolls must be reachable by keyboard */}
-      <pre className="diff" tabIndex={0}>{d.text.split('\n').map((line, i) => <span key={i} className={line.startsWith('+') ? 'is-new' : line.startsWith('-') ? 'is-old' : undefined}>{line}{'\n'}</span>)}</pre>
+      <Scroll className="diff" label={`${d.kind}/${d.name}`}><pre>{d.text.split('\n').map((line, i) => <span key={i} className={line.startsWith('+') ? 'is-new' : line.startsWith('-') ? 'is-old' : undefined}>{line}{'\n'}</span>)}</pre></Scroll>
     </details>
   )
 }

@@ -4,7 +4,7 @@ import { Link, useParams } from '@tanstack/react-router'
 import { useDrift, usePlace } from '../api/hooks'
 import type { Place, PlaceTarget } from '../api/types'
 import { useT } from '../i18n'
-import { Empty, Failure, Loading, Note, Sha } from '../ui/parts'
+import { Empty, Failure, Loading, Note, Scroll, Sha } from '../ui/parts'
 import { Status, TargetStatus } from '../ui/status'
 import { Age } from '../ui/time'
 import { useTitle } from '../ui/title'
@@ -45,15 +45,14 @@ function Clusters({ place }: { place: Place }) {
     <section className="panel" aria-labelledby="fleet">
       <div className="panel-head"><h2 id="fleet">{t.slot.fleet}</h2></div>
       {waves.length + left.length === 0 ? <Empty title={t.slot.nowhere} hint={t.slot.nowhereHint} /> : (
-        // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- a region that scrolls must be reachable by keyboard
-        <div className="grid-wrap" tabIndex={0} role="group" aria-label={t.slot.fleet}>
+        <Scroll className="grid-wrap" label={t.slot.fleet}>
           <table className="grid targets">
             <caption className="visually-hidden">{t.slot.fleet}</caption>
             <thead><tr><th scope="col">{t.release.wave}</th><th scope="col">{t.common.cluster}</th><th scope="col">{t.common.state}</th><th scope="col">{t.common.revision}</th><th scope="col">{t.common.message}</th></tr></thead>
             {waves.map((w, i) => <Wave key={w.name} head={<><span className="num quiet">{i + 1}.</span> {w.name}</>} targets={w.targets ?? []} wanted={place.current?.desired} />)}
             {left.length > 0 && <Wave head={t.slot.left} targets={left} wanted={undefined} />}
           </table>
-        </div>
+        </Scroll>
       )}
     </section>
   )

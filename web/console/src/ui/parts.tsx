@@ -1,6 +1,6 @@
 // Small parts that every page uses: commits, empty and broken states, buttons.
 import * as Tooltip from '@radix-ui/react-tooltip'
-import { useId, useState, type ButtonHTMLAttributes, type ReactNode } from 'react'
+import { useId, useState, type ButtonHTMLAttributes, type HTMLAttributes, type ReactNode, type Ref } from 'react'
 import { ApiError } from '../api/client'
 import { useT } from '../i18n'
 import { Icon, type IconName } from './icons'
@@ -31,6 +31,13 @@ export function Loading({ lines = 6 }: { lines?: number }) {
       {Array.from({ length: lines }, (_, i) => <span key={i} />)}
     </div>
   )
+}
+
+interface ScrollProps extends HTMLAttributes<HTMLDivElement> { label: string; role?: 'group' | 'region'; ref?: Ref<HTMLDivElement> }
+
+/** Scroll is a region that scrolls by itself, and so has to be reachable by keyboard. */
+export function Scroll({ label, role = 'group', children, ...rest }: ScrollProps) {
+  return <div {...rest} tabIndex={0} role={role} aria-label={label}>{children}</div>
 }
 
 export function Note({ tone, icon, children }: { tone: string; icon?: IconName; children: ReactNode }) {

@@ -1,5 +1,6 @@
 // A plain table from column definitions. The server sorts and filters; this only draws.
 import { flexRender, getCoreRowModel, useReactTable, type ColumnDef } from '@tanstack/react-table'
+import { Scroll } from './parts'
 
 declare module '@tanstack/react-table' {
   // eslint-disable-next-line @typescript-eslint/no-unused-vars -- the names must match the library's
@@ -10,8 +11,7 @@ export function DataTable<T>({ caption, data, columns, rowId }: { caption: strin
   // eslint-disable-next-line react-hooks/incompatible-library -- the table is used in this component only, which is not memoised
   const table = useReactTable({ data, columns, getRowId: rowId, getCoreRowModel: getCoreRowModel() })
   return (
-    // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- a region that scrolls must be reachable by keyboard
-    <div className="panel grid-wrap" tabIndex={0} role="region" aria-label={caption}>
+    <Scroll className="panel grid-wrap" role="region" label={caption}>
       <table className="grid">
         <caption className="visually-hidden">{caption}</caption>
         <thead>
@@ -31,6 +31,6 @@ export function DataTable<T>({ caption, data, columns, rowId }: { caption: strin
           ))}
         </tbody>
       </table>
-    </div>
+    </Scroll>
   )
 }

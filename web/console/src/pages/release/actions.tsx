@@ -7,7 +7,7 @@ import { useT } from '../../i18n'
 import { actionNames, liveEnvironments, why, type ActionName } from '../../journey/actions'
 import { stageNow } from '../../journey/journey'
 import { Confirm } from '../../ui/confirm'
-import { Action, Note } from '../../ui/parts'
+import { Action, Note, Scroll } from '../../ui/parts'
 import { Differences } from '../differences'
 
 export function Actions({ r }: { r: Release }) {
@@ -80,8 +80,7 @@ function Return({ r, env, to, onTo }: { r: Release; env: string; to: string; onT
       </div>
       <section>
         <h3 className="small">{t.slot.will}</h3>
-        {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- a region that scrolls must be reachable by keyboard */}
-        <div className="preview" tabIndex={0} role="group" aria-label={t.slot.will}><Differences answer={drift} same={t.slot.nothing} /></div>
+        <Scroll className="preview" label={t.slot.will}><Differences answer={drift} same={t.slot.nothing} /></Scroll>
       </section>
     </>
   )

@@ -3,7 +3,7 @@
 import type { Artifact, Build, BuildDocument } from '../../api/types'
 import { useT } from '../../i18n'
 import { documentsOf } from '../../journey/build'
-import { Copy, shortDigest } from '../../ui/parts'
+import { Copy, Scroll, shortDigest } from '../../ui/parts'
 import { Status } from '../../ui/status'
 import { Moment, known } from '../../ui/time'
 import { kindOf } from './artifact'
@@ -15,14 +15,13 @@ export function Attached({ artifact: a, b }: { artifact: Artifact; b: Build }) {
   return (
     <section className="panel" aria-labelledby="attached">
       <div className="panel-head"><h2 id="attached">{t.build.attached}</h2></div>
-      {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- a region that scrolls must be reachable by keyboard */}
-      <div className="grid-wrap" tabIndex={0} role="group" aria-label={t.build.attached}>
+      <Scroll className="grid-wrap" label={t.build.attached}>
         <table className="grid attachments">
           <caption className="visually-hidden">{t.build.attached}</caption>
           <thead><tr><th scope="col">{t.build.platform}</th><th scope="col">{t.build.document}</th><th scope="col">{t.common.state}</th><th scope="col">{t.build.key}</th><th scope="col">{t.build.verifiedAt}</th><th scope="col">{t.build.digest}</th></tr></thead>
           {subjects.map((s) => <Subject key={s.digest} name={s.name} reference={`${a.repository}@${s.digest}`} digest={s.digest} documents={documentsOf(b, s.digest)} />)}
         </table>
-      </div>
+      </Scroll>
     </section>
   )
 }

@@ -7,7 +7,7 @@ import type { Build, BuildChange, Release } from '../../api/types'
 import { useT } from '../../i18n'
 import { cachedOf, took } from '../../journey/build'
 import { Icon } from '../../ui/icons'
-import { Copy, Empty, Failure, Loading, Note, shortDigest } from '../../ui/parts'
+import { Copy, Empty, Failure, Loading, Note, Scroll, shortDigest } from '../../ui/parts'
 import { Status } from '../../ui/status'
 import { known, Moment } from '../../ui/time'
 import { Attached } from './attached'
@@ -98,14 +98,13 @@ function Changes({ changed }: { changed: BuildChange[] }) {
   const t = useT()
   if (changed.length === 0) return null
   return (
-    // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- a region that scrolls must be reachable by keyboard
-    <div className="grid-wrap build-box" tabIndex={0} role="group" aria-label={t.build.changed}>
+    <Scroll className="grid-wrap build-box" label={t.build.changed}>
       <table className="grid">
         <caption className="visually-hidden">{t.build.changed}</caption>
         <thead><tr><th scope="col">{t.build.changed}</th><th scope="col">{t.build.before}</th><th scope="col">{t.build.now}</th></tr></thead>
         <tbody>{changed.map((c) => <tr key={c.name}><th scope="row">{c.name}</th><td className="mono break">{c.before ?? <span className="quiet">{t.common.none}</span>}</td><td className="mono break">{c.after ?? <span className="quiet">{t.common.none}</span>}</td></tr>)}</tbody>
       </table>
-    </div>
+    </Scroll>
   )
 }
 

@@ -3,6 +3,7 @@ import { Handle, Position, ReactFlow, type Edge, type Node, type NodeProps } fro
 import { useEffect, useMemo, useRef, useState } from 'react'
 import { useT, word } from '../../i18n'
 import type { Waypoint } from '../../journey/journey'
+import { Scroll } from '../../ui/parts'
 import { Clock, Since } from '../../ui/time'
 import { WaypointStatus } from './waypoint'
 import '@xyflow/react/dist/base.css'
@@ -86,8 +87,7 @@ export default function Chart({ points, lanes }: { points: Waypoint[]; lanes: st
   }, [])
   const plan = useMemo(() => layout(points, lanes, width), [points, lanes, width])
   return (
-    // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- a region that scrolls must be reachable by keyboard
-    <div ref={box} className="chart" tabIndex={0} role="region" aria-label={`${t.release.journey}: ${t.release.graph}`}>
+    <Scroll ref={box} className="chart" role="region" label={`${t.release.journey}: ${t.release.graph}`}>
       {width > 0 && (
         <div className="chart-sheet" style={{ width: plan.width, height: plan.height }}>
           <ReactFlow
@@ -97,6 +97,6 @@ export default function Chart({ points, lanes }: { points: Waypoint[]; lanes: st
           />
         </div>
       )}
-    </div>
+    </Scroll>
   )
 }

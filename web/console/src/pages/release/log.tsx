@@ -6,7 +6,7 @@ import { byStep, cut, matching, maxLines, mostOlder, withOlder, type Log } from 
 import type { LogLine, Release } from '../../api/types'
 import { useT } from '../../i18n'
 import { Icon } from '../../ui/icons'
-import { Failure, Loading } from '../../ui/parts'
+import { Failure, Loading, Scroll } from '../../ui/parts'
 import { SearchField } from '../../ui/search'
 import { Status } from '../../ui/status'
 import { Clock } from '../../ui/time'
@@ -128,8 +128,7 @@ function Lines({ rows, needle, first, shown, follow, onFollow, onFold, onShow }:
   }, [shown, needle, rows, list])
   const onWheel = (e: React.WheelEvent) => { if (follow && e.deltaY < 0) onFollow(false) }
   return (
-    // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- a region that scrolls must be reachable by keyboard
-    <div ref={box} className="log" tabIndex={0} role="region" aria-label={t.log.region} onWheel={onWheel}>
+    <Scroll ref={box} className="log" role="region" label={t.log.region} onWheel={onWheel}>
       <div className="log-sheet" style={{ height: list.getTotalSize() }}>
         {list.getVirtualItems().map((item) => {
           const row = rows[item.index]
@@ -140,7 +139,7 @@ function Lines({ rows, needle, first, shown, follow, onFollow, onFold, onShow }:
           )
         })}
       </div>
-    </div>
+    </Scroll>
   )
 }
 

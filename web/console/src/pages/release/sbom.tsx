@@ -4,7 +4,7 @@ import { useNavigate, useSearch } from '@tanstack/react-router'
 import { useComponentCounts, useComponents } from '../../api/hooks'
 import type { Component, Platform, Release } from '../../api/types'
 import { useT } from '../../i18n'
-import { Copy, Empty, Failure, Loading } from '../../ui/parts'
+import { Copy, Empty, Failure, Loading, Scroll } from '../../ui/parts'
 import { SearchField } from '../../ui/search'
 
 export function SBOM({ r, platforms }: { r: Release; platforms: Platform[] }) {
@@ -47,14 +47,13 @@ function List({ id, platform, q, onClear }: { id: string; platform: Platform; q:
   }
   return (
     <>
-      {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- a region that scrolls must be reachable by keyboard */}
-      <div className="grid-wrap sbom" tabIndex={0} role="group" aria-label={`${t.build.sbom} ${platform.name}`}>
+      <Scroll className="grid-wrap sbom" label={`${t.build.sbom} ${platform.name}`}>
         <table className="grid">
           <caption className="visually-hidden">{t.build.sbom} {platform.name}</caption>
           <thead><tr><th scope="col">{t.common.name}</th><th scope="col">{t.prefs.version}</th><th scope="col">{t.build.licence}</th><th scope="col" className="wide">{t.build.type}</th><th scope="col" className="wide">{t.build.purl}</th></tr></thead>
           <tbody>{items.map((c, i) => <Row key={`${c.purl ?? c.name} ${i}`} c={c} />)}</tbody>
         </table>
-      </div>
+      </Scroll>
       <p className="row small quiet sbom-foot">
         <span className="num" role="status">{t.build.shown(items.length, matches)}</span>
         {list.hasNextPage && <button type="button" className="button small" aria-disabled={list.isFetchingNextPage} onClick={() => { if (!list.isFetchingNextPage) void list.fetchNextPage() }}>{list.isFetchingNextPage ? t.common.loading : t.build.more}</button>}

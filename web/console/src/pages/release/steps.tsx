@@ -4,7 +4,7 @@ import { useMemo, useState } from 'react'
 import type { Build, BuildStep } from '../../api/types'
 import { useT } from '../../i18n'
 import { barsOf, bytes, msOf, stateOf, took, type Bar, type StepState } from '../../journey/build'
-import { Empty } from '../../ui/parts'
+import { Empty, Scroll } from '../../ui/parts'
 import type { IconName } from '../../ui/icons'
 import { Status, type Tone } from '../../ui/status'
 
@@ -24,14 +24,13 @@ export function Steps({ b }: { b: Build }) {
         {all.length > 0 && <label className="row tight small end"><input type="checkbox" checked={ran} onChange={(e) => setRan(e.target.checked)} />{t.build.onlyRan}</label>}
       </div>
       {all.length === 0 ? <Empty title={t.build.noSteps} hint={t.build.noStepsHint} /> : rows.length === 0 ? <Empty title={t.build.allCached} icon="bolt" /> : (
-        // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- a region that scrolls must be reachable by keyboard
-        <div className="grid-wrap" tabIndex={0} role="group" aria-label={t.build.steps}>
+        <Scroll className="grid-wrap" label={t.build.steps}>
           <table className="grid steps">
             <caption className="visually-hidden">{t.build.steps}</caption>
             <thead><tr><th scope="col">{t.release.step}</th><th scope="col" className="wide">{t.build.platform}</th><th scope="col">{t.common.state}</th><th scope="col" className="end">{t.experiments.duration}</th><th scope="col" className="wide"><span className="visually-hidden">{t.build.timeline}</span></th><th scope="col">{t.build.log}</th></tr></thead>
             <tbody>{rows.map(({ step, bar, key }) => <Row key={key} id={b.ranFor} s={step} bar={bar} />)}</tbody>
           </table>
-        </div>
+        </Scroll>
       )}
       {(b.leftOut ?? 0) > 0 && <p className="panel-body small quiet">{t.build.leftOut(b.leftOut ?? 0)}</p>}
     </section>

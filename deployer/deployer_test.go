@@ -351,6 +351,21 @@ func TestReturn(t *testing.T) {
 			t.Errorf("synced %v; the second wave never saw the release", w.fleet.synced)
 		}
 	})
+	t.Run("a cluster that an overtaken release reached is returned with it", func(t *testing.T) {
+		w := newWorld(prod())
+		good := release.Placed{Release: "shop.web.111111111111", Desired: w.branch.add("old", "old")}
+		w.slot.Verified, w.slot.Current = []release.Placed{good}, &good
+		w.slot.Targets = map[string]release.Commit{"canary": good.Desired, "main": w.branch.add("overtaken", "overtaken")}
+		r := w.deployed(t, "2")
+		w.fleet.synced = nil
+		if _, v, err := w.Return(t.Context(), "k", r); err != nil || v.Outcome() != release.Passed {
+			t.Fatalf("%v %s %v", v.Outcome(), v.Reason(), err)
+		}
+		slices.Sort(w.fleet.synced)
+		if !slices.Equal(w.fleet.synced, []string{"canary", "main"}) {
+			t.Errorf("synced %v", w.fleet.synced)
+		}
+	})
 	t.Run("what a person chose, or nothing", func(t *testing.T) {
 		for to, want := range map[release.ID]string{"shop.web.000000000000": "back-to-shop.web.000000000000", "shop.web.999999999999": ""} {
 			w := newWorld(prod())

@@ -45,7 +45,7 @@ func (o *Rollout) Return(ctx context.Context, key string, r release.Release) (re
 	if err != nil {
 		return facts, release.Verdict{}, fmt.Errorf("read the desired state of %s: %w", r.Service, err)
 	}
-	w := st.want(r.Service, content, false)
+	w := st.want(r.Service, content, false).Returning()
 	w.Prune.MaxDelete = max(w.Prune.MaxDelete, o.added(ctx, r, st, content))
 	targets, gone := o.present(touched(st, slot))
 	all := o.each(ctx, answering(targets), func(ctx context.Context, t release.Target) seen { return o.returnTarget(ctx, w, t) })

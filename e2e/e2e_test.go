@@ -177,6 +177,9 @@ func desired(t *testing.T, ctx context.Context, s *rig.Service, env release.Env,
 	if !strings.Contains(text, image) {
 		t.Errorf("the branch of %s does not have %s:\n%s", env, image, text)
 	}
+	if err := s.Signed(ctx, env); err != nil {
+		t.Errorf("git does not verify what the server committed for %s: %v", env, err)
+	}
 }
 
 // noFault demands that nothing is left injected into a service.

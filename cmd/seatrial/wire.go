@@ -63,6 +63,7 @@ type server struct {
 	intake   *pipeline.Intake
 	runner   *pipeline.Runner
 
+	keys      *signing.Ring
 	registry  *oci.Registry
 	logs      *logs.Book
 	sources   builds.Sources
@@ -141,8 +142,13 @@ func (s *server) wireStore() (err error) {
 }
 
 func (s *server) wireGit() (err error) {
-	s.repos, err = s.settings.Repos(s.secrets.ForgeToken)
-	if err != nil {
+	if s.keys, err = s.settings.OpenKeys(context.Background(), s.secrets.SigningPassphrase); err != nil {
+		return err
+	}
+	if err := s.settings.Signers(s.keys); err != nil {
+		return err
+	}
+	if s.repos, err = s.settings.Repos(s.secrets.ForgeToken, s.keys); err != nil {
 		return err
 	}
 	s.world = world.New(s.repos, s.settings.RepoURL(s.settings.Platform.Repo), s.settings.Platform.Branch, s.settings.Path("platform-commit"), s.log)
@@ -179,11 +185,7 @@ func (s *server) wireArtifacts() (err error) {
 	if err != nil {
 		return err
 	}
-	keys, err := s.settings.OpenKeys(context.Background(), s.secrets.SigningPassphrase)
-	if err != nil {
-		return err
-	}
-	if s.verifier, err = signing.NewVerifier(s.registry, keys.Public()...); err != nil {
+	if s.verifier, err = signing.NewVerifier(s.registry, s.keys.Public()...); err != nil {
 		return err
 	}
 	self, err := rendering.Self()
@@ -195,7 +197,7 @@ func (s *server) wireArtifacts() (err error) {
 		return err
 	}
 	s.signer, err = signing.NewSigner(signing.Config{
-		Keys: keys, Registry: s.registry, Builder: s.builderID(), Compat: s.settings.Signing.Compat, SBOM: s.boms.Generate, Provenance: s.builder.Provenance,
+		Keys: s.keys, Registry: s.registry, Builder: s.builderID(), Compat: s.settings.Signing.Compat, SBOM: s.boms.Generate, Provenance: s.builder.Provenance,
 	})
 	return err
 }

@@ -42,7 +42,7 @@ func foreignIn(log []git.Logged) []Push {
 	var out []Push
 	settled := map[release.Service]bool{}
 	for _, c := range log {
-		ours := c.Trailer(git.KeyTrailer) != ""
+		ours := c.Key != ""
 		for _, p := range c.Paths {
 			svc, ok := serviceOf(p)
 			if !ok || settled[svc] {

@@ -197,6 +197,17 @@ func (s *Service) Restore() error {
 	return s.repo.CopyFrom(filepath.Join(s.rig.Examples, "shop-web"), s.rename)
 }
 
+// Signed lets git verify the newest commit of the server's on an environment's branch by
+// the keys that the server gives out.
+func (s *Service) Signed(ctx context.Context, env release.Env) error {
+	commit, err := s.DesiredGit(ctx, env, "log", "-1", "--format=%H", "--grep=^Seatrial-Key: ")
+	if err != nil {
+		return err
+	}
+	_, err = s.DesiredGit(ctx, env, "-c", "gpg.ssh.allowedSignersFile="+filepath.Join(s.rig.Dir, "state", "allowed-signers"), "verify-commit", commit)
+	return err
+}
+
 // DesiredGit runs a git command in a fresh checkout of an environment's branch.
 func (s *Service) DesiredGit(ctx context.Context, env release.Env, args ...string) (string, error) {
 	repo, err := s.desired(ctx, env)

@@ -152,7 +152,7 @@ func (r *Repos) commitLocked(ctx context.Context, m *mirror, c Change) (Made, er
 		if err := m.branchLocked(ctx, r.cfg, c.Branch, head); err != nil {
 			return Made{}, err
 		}
-		if found, err := m.findKeyLocked(c.Branch, head, c.Key); found != "" || err != nil {
+		if found, err := m.findKeyLocked(c.Branch, head, c.Key, r.keyOf); found != "" || err != nil {
 			return Made{Commit: found, Found: true}, err
 		}
 		if base, err = m.commitLocked(release.Commit(head.String())); err != nil {
@@ -257,15 +257,7 @@ func (r *Repos) build(ctx context.Context, m *mirror, objects *memory.Storage, b
 }
 
 func sign(ctx context.Context, sign Sign, c *object.Commit) error {
-	plain := &plumbing.MemoryObject{}
-	if err := c.EncodeWithoutSignature(plain); err != nil {
-		return err
-	}
-	rd, err := plain.Reader()
-	if err != nil {
-		return err
-	}
-	payload, err := io.ReadAll(rd)
+	payload, err := unsigned(c)
 	if err != nil {
 		return err
 	}
@@ -275,8 +267,35 @@ func sign(ctx context.Context, sign Sign, c *object.Commit) error {
 	return nil
 }
 
+// unsigned is what a commit's signature is made of.
+func unsigned(c *object.Commit) ([]byte, error) {
+	plain := &plumbing.MemoryObject{}
+	if err := c.EncodeWithoutSignature(plain); err != nil {
+		return nil, err
+	}
+	rd, err := plain.Reader()
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(rd)
+}
+
+// keyOf is the key of the change that a commit of ours is, or "". Anybody can write the
+// trailer; nobody else can sign.
+func (r *Repos) keyOf(c *object.Commit) string {
+	key := infoOf(c).Trailer(KeyTrailer)
+	if key == "" || r.cfg.Signed == nil {
+		return key
+	}
+	payload, err := unsigned(c)
+	if err != nil || !r.cfg.Signed(payload, c.PGPSignature) {
+		return ""
+	}
+	return key
+}
+
 // findKeyLocked looks for a commit of ours by its key among the branch's newest ones.
-func (m *mirror) findKeyLocked(branch string, head plumbing.Hash, key string) (release.Commit, error) {
+func (m *mirror) findKeyLocked(branch string, head plumbing.Hash, key string, keyOf func(*object.Commit) string) (release.Commit, error) {
 	idx := m.keys[branch]
 	if idx == nil || idx.head != head {
 		next := &keyIndex{head: head, keys: map[string]release.Commit{}}
@@ -291,7 +310,7 @@ func (m *mirror) findKeyLocked(branch string, head plumbing.Hash, key string) (r
 			if err != nil {
 				return "", err
 			}
-			if k := infoOf(c).Trailer(KeyTrailer); k != "" {
+			if k := keyOf(c); k != "" {
 				next.keys[k] = release.Commit(at.String())
 			}
 			at = plumbing.ZeroHash

@@ -47,11 +47,15 @@ type Credentials func(host string) (Login, bool)
 // Sign makes the signature of a commit's bytes, as git keeps it in the commit.
 type Sign func(ctx context.Context, commit []byte) (string, error)
 
+// Signed reports whether a signature of ours is on a commit's bytes.
+type Signed func(commit []byte, signature string) bool
+
 // Config says how to reach remotes and what to allow them.
 type Config struct {
 	Dir         string // mirrors are kept below it
 	Credentials Credentials
 	Sign        Sign          // nil: commits are not signed
+	Signed      Signed        // nil: whatever has a key of ours is ours
 	Name, Email string        // of our commits; default "seatrial", "seatrial@localhost"
 	AllowFile   bool          // file:// remotes, which run the git program; for tests
 	Timeout     time.Duration // of one exchange with a remote; default 60s

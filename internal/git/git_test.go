@@ -369,6 +369,28 @@ func TestSigning(t *testing.T) {
 	}
 }
 
+func TestOnlyWhatIsSignedIsOurs(t *testing.T) {
+	f := newForge(t, "")
+	sign := func(_ context.Context, b []byte) (string, error) { return fmt.Sprintf("signed %d\n", len(b)), nil }
+	signed := func(b []byte, sig string) bool { return strings.TrimSpace(sig) == fmt.Sprintf("signed %d", len(b)) }
+	forger, r := open(t, git.Config{}), open(t, git.Config{Sign: sign, Signed: signed})
+	forged, err := forger.Commit(t.Context(), change(f, "k", map[string]string{"m": "evil"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := r.Commit(t.Context(), change(f, "k", map[string]string{"m": "good"}))
+	if err != nil || made.Found || made.Commit == forged.Commit {
+		t.Fatalf("a forged commit is taken for ours: %+v, %v", made, err)
+	}
+	if again, err := r.Commit(t.Context(), change(f, "k", map[string]string{"m": "good"})); err != nil || !again.Found || again.Commit != made.Commit {
+		t.Fatalf("the same change again: %+v, %v", again, err)
+	}
+	log, err := r.Log(t.Context(), f.url, change(f, "k", nil).Branch, made.Commit, "", 10)
+	if err != nil || log[0].Key != "k" || log[1].Commit != forged.Commit || log[1].Key != "" {
+		t.Fatalf("%+v, %v", log, err)
+	}
+}
+
 func TestTrimming(t *testing.T) {
 	f := newForge(t, "")
 	r, ctx := open(t, git.Config{MaxPacks: 2}), t.Context()

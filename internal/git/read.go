@@ -257,7 +257,7 @@ func (r *Repos) Log(ctx context.Context, url, branch string, head, until release
 		if err != nil {
 			return nil, err
 		}
-		log = append(log, Logged{Info: infoOf(c), Paths: paths})
+		log = append(log, Logged{Info: infoOf(c), Paths: paths, Key: r.keyOf(c)})
 	}
 	return log, nil
 }
@@ -266,6 +266,7 @@ func (r *Repos) Log(ctx context.Context, url, branch string, head, until release
 type Logged struct {
 	Info
 	Paths []string
+	Key   string // of the change that it is, when it is ours
 }
 
 // Trailer is the value of a trailer of the commit's message, or "".

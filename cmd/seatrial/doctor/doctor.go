@@ -207,7 +207,7 @@ func (d doctor) forge(ctx context.Context) (string, error) {
 }
 
 func (d doctor) platform(ctx context.Context) (string, error) {
-	repos, err := d.settings.Repos(settings.Env("SEATRIAL_FORGE_TOKEN"))
+	repos, err := d.settings.Repos(settings.Env("SEATRIAL_FORGE_TOKEN"), nil)
 	if err != nil {
 		return "", err
 	}

@@ -117,6 +117,7 @@ type Clusters struct {
 const (
 	maxSettings = 64 << 10 // of seatrial.yaml
 	signingKey  = "signing.key"
+	signersFile = "allowed-signers"
 )
 
 // Read reads seatrial.yaml and fills in defaults.
@@ -200,11 +201,37 @@ func HostOf(address string) string {
 	return u.Host
 }
 
-// Repos is git with the forge's token for the forge's host.
-func (s Settings) Repos(token secret.Text) (*git.Repos, error) {
+// email is who our commits are by.
+func (s Settings) email() string { return "seatrial@" + HostOf(s.ExternalURL) }
+
+// Signers writes the signing keys into the state folder, as git's
+// gpg.ssh.allowedSignersFile wants them, for whoever verifies desired-state commits.
+func (s Settings) Signers(keys *signing.Ring) error {
+	var lines []string
+	for _, k := range keys.Public() {
+		line, err := k.AllowedSigner(s.email())
+		if err != nil {
+			return err
+		}
+		lines = append(lines, line+"\n")
+	}
+	if err := os.WriteFile(s.Path(signersFile), []byte(strings.Join(lines, "")), 0o644); err != nil {
+		return fmt.Errorf("write the keys of our commits: %w", err)
+	}
+	return nil
+}
+
+// Repos is git with the forge's token for the forge's host. With keys our commits are
+// signed, and no commit without a signature by one of them is taken for ours.
+func (s Settings) Repos(token secret.Text, keys *signing.Ring) (*git.Repos, error) {
 	host := HostOf(s.Forge.URL)
+	var sign git.Sign
+	var signed git.Signed
+	if keys != nil {
+		sign, signed = keys.SignCommit, keys.SignedCommit
+	}
 	return git.Open(git.Config{
-		Dir: s.Path("git"), Name: "seatrial", Email: "seatrial@" + HostOf(s.ExternalURL),
+		Dir: s.Path("git"), Name: "seatrial", Email: s.email(), Sign: sign, Signed: signed,
 		Credentials: func(h string) (git.Login, bool) {
 			return git.Login{User: s.Forge.User, Token: token}, h == host && token != ""
 		},

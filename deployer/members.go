@@ -17,13 +17,22 @@ const withdraw = "withdraw" // of an environment's onUnmatch
 type move struct {
 	cluster string
 	to      release.Commit // empty: the service is withdrawn from it
+	back    bool           // it is on its way to something else, and is put back
 }
 
 // moves compares the targets of a service with the clusters that its environment selects
 // now. A cluster that joined, or was away, gets what is verified there; one that is not
 // selected any more is left, or withdrawn from. Nothing moves while a release is under
-// way, or held, or before one was verified.
+// way, or held, or before one was verified. What a release has left between two shifts is
+// put back first, whatever else holds.
 func moves(env release.Environment, clusters []release.Cluster, s release.Slot) []move {
+	if len(s.Undo) > 0 {
+		var out []move
+		for _, c := range s.Undo {
+			out = append(out, move{cluster: c, to: s.Targets[c], back: true})
+		}
+		return out
+	}
 	if s.Occupant != "" || s.Hold != nil || s.Current == nil || s.Current.Desired == "" {
 		return nil
 	}

@@ -270,6 +270,8 @@ type ScheduleSpec struct {
 	Cron         string `json:"cron"` // five fields, or six with seconds first, or "@every 1h"
 	TimeZone     string `json:"timeZone,omitempty"`
 	Environments []Env  `json:"environments"`
+
+	Strategy *Strategy `json:"strategy,omitempty"` // how it replaces the release before it inside a cluster; default: rolling
 }
 
 // Pipeline is .seatrial.yaml in an application's repo.

@@ -270,8 +270,6 @@ type ScheduleSpec struct {
 	Cron         string `json:"cron"` // five fields, or six with seconds first, or "@every 1h"
 	TimeZone     string `json:"timeZone,omitempty"`
 	Environments []Env  `json:"environments"`
-
-	Strategy *Strategy `json:"strategy,omitempty"` // how it replaces the release before it inside a cluster; default: rolling
 }
 
 // Pipeline is .seatrial.yaml in an application's repo.
@@ -350,4 +348,6 @@ type BuildCheck struct {
 type DeploySpec struct {
 	Manifests    string `json:"manifests"` // folder; <folder>/<env> or <folder>/overlays/<env> is preferred where it exists
 	Environments []Env  `json:"environments"`
+
+	Strategy *Strategy `json:"strategy,omitempty"` // how it replaces the release before it inside a cluster; default: rolling
 }

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/seatrial/seatrial/deployer/desired"
+	"github.com/seatrial/seatrial/deployer/progressive"
 	"github.com/seatrial/seatrial/deployer/render"
 	"github.com/seatrial/seatrial/internal/git"
 	"github.com/seatrial/seatrial/internal/hint"
@@ -67,6 +68,17 @@ func (s *server) pushedContent(ctx context.Context, r release.Release, env relea
 		return render.Rendered{}, err
 	}
 	return c.Rendered, nil
+}
+
+// strategy is how a release takes over inside of a cluster: what the application's file
+// says or, for a person's push, what the pushed record says.
+func (s *server) strategy(ctx context.Context, r release.Release, env release.Environment) (*release.Strategy, error) {
+	if r.Origin == release.FromDesiredState {
+		c, err := s.desired.Read(ctx, env.Spec.DesiredState, r.Service, r.Commit)
+		return c.Record.Strategy, err
+	}
+	p, err := s.sources.Pipeline(ctx, r)
+	return p.Spec.Deploy.Strategy, err
 }
 
 // check is the action of Checking: every environment's policies over what would be
@@ -142,6 +154,13 @@ func (s *server) checkIn(ctx context.Context, r release.Release, name release.En
 	}
 	if problems := s.unknownKinds(ctx, env, rendered.Objects); len(problems) > 0 {
 		return "", release.Refuse(strings.Join(problems, "; "), "install the kind's CustomResourceDefinition on the clusters first, or take the object out"), nil
+	}
+	strategy, err := s.strategy(ctx, r, env)
+	if err != nil {
+		return "", release.Verdict{}, err
+	}
+	if err := progressive.Check(strategy, rendered.Objects); err != nil {
+		return "", release.Refuse(fmt.Sprintf("%s: %v", name, err), hint.Of(err)), nil
 	}
 	verdict, err := s.gate.Check(ctx, policies.Input{Release: r, Environment: env, Project: project, Manifests: bodies(rendered.Objects), Policies: s.world.Now().Policies})
 	for _, note := range rendered.Notes {

@@ -73,7 +73,7 @@ func judged(r release.Release, v release.Verdict, now time.Time) release.Release
 	}
 	j := release.Judgement{Gate: gate(r), At: now, Verdict: v}
 	if r.Phase > release.Checking {
-		j.Env, j.Wave = r.Env(), waveOf(r)
+		j.Env, j.Wave, j.Shift = r.Env(), waveOf(r), shiftOf(r)
 	}
 	r.Verdicts = last(append(r.Verdicts, j), keptVerdicts)
 	return r

@@ -157,6 +157,7 @@ type Judgement struct {
 	Gate    string    `json:"gate"` // "build", "policy", "approval", "health", "slo", "trial", …
 	Env     Env       `json:"env,omitempty"`
 	Wave    string    `json:"wave,omitempty"`
+	Shift   string    `json:"shift,omitempty"`
 	At      time.Time `json:"at"`
 	Verdict Verdict   `json:"verdict"`
 }

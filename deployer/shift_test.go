@@ -132,9 +132,11 @@ func stepwise() (*deployer.Rollout, *sides, *places, release.Release) {
 	o := &deployer.Rollout{Desired: s, Live: s, Locks: &deployer.Locks{}, Now: time.Now, Slot: p.read,
 		Platform: platform{env: env, clusters: []release.Cluster{cluster("main", "env", "prod")}, project: release.Project{Meta: release.Meta{Name: "shop"}}},
 		Content: func(context.Context, release.Release, release.Environment) (render.Rendered, error) {
-			return render.Rendered{Digest: "sha256:checked"}, nil
+			return sided("green").Rendered, nil
 		}}
-	return o, s, p, newRelease("1")
+	r := newRelease("1")
+	r.Stages[0].Manifests = sided("green").Rendered.Digest
+	return o, s, p, r
 }
 
 // until repeats an action until it does not wait any more.

@@ -227,6 +227,8 @@ func TestLabCanary(t *testing.T) {
 	h.noNewSide()
 	h.verify(good)
 
+	h.held(h.release(4, h.serving(image, "violet", 200)), service)
+
 	bad, v := h.shifted(h.release(3, h.serving(image, "red", 500)), h.gate(service))
 	if shift, _ := bad.Shifting(); v.Outcome() != release.Refused || shift.Name != "10%" {
 		t.Fatalf("bad: %s in %q: %s", v.Outcome(), shift.Name, v.Reason())
@@ -244,6 +246,38 @@ func TestLabCanary(t *testing.T) {
 		t.Errorf("after the return %d requests failed, %d did not", again.bad-after.bad, again.good-after.good)
 	}
 	t.Logf("bad canary: returned in %v, %d of %d requests failed in all", took.Round(100*time.Millisecond), after.bad-to.bad, after.bad-to.bad+after.good-to.good)
+}
+
+// held stops a good canary half-way, as a person's hold does: the fleet puts the cluster
+// back, and no user sees an error.
+func (h *house) held(r release.Release, service string) {
+	h.t.Helper()
+	stop := func(_ context.Context, _ string, r release.Release) (release.Facts, release.Verdict, error) {
+		return release.Facts{}, release.Inconclusive("the phone rings", ""), nil
+	}
+	from := h.users(service)
+	if _, v := h.shifted(r, stop); v.Outcome() != release.Undetermined {
+		h.t.Fatalf("held: %s", v.Reason())
+	}
+	p := &places{slot: h.slot}
+	p.slot.Occupant, p.slot.Undo = r.ID, []string{"prod-main"}
+	f := &deployer.Fleet{Platform: h.rollout.Platform, Slots: p.all, Slot: p.read, Desired: h.desired, Live: h.live, Locks: h.rollout.Locks, Now: time.Now,
+		Place: p.place, Report: func(context.Context, deployer.Healed) {}}
+	ctx, cancel := context.WithCancel(h.t.Context())
+	done := make(chan error, 1)
+	go func() { done <- f.Run(ctx) }()
+	began := time.Now()
+	for s, _ := p.read(ctx, "", ""); len(s.Undo) > 0; s, _ = p.read(ctx, "", "") {
+		h.pause(100 * time.Millisecond)
+	}
+	h.t.Logf("held at 10%%: put back after %v", time.Since(began).Round(100*time.Millisecond))
+	cancel()
+	<-done
+	h.noNewSide()
+	h.pause(2 * time.Second)
+	if to := h.users(service); to.bad != from.bad || to.good == from.good {
+		h.t.Errorf("a hold cost %d of %d requests", to.bad-from.bad, to.good+to.bad-from.good-from.bad)
+	}
 }
 
 // TestLabBlueGreen: the service changes sides under load, and no user sees an error.

@@ -241,7 +241,7 @@ func TestCheck(t *testing.T) {
 		"one of two, named":              {release.Strategy{Type: release.BlueGreen, Deployment: "web"}, web("blue", second), ""},
 		"one of two, not named":          {canary, web("blue", second), "2 of the manifests' Deployments fit"},
 		"a name that is not there":       {release.Strategy{Type: release.BlueGreen, Deployment: "wbe"}, web("blue"), `no Deployment "wbe"`},
-		"a service of other pods":        {release.Strategy{Type: release.BlueGreen, Deployment: "worker", Service: "web"}, web("blue", second), "does not lead to the pods"},
+		"a service of other pods":        {release.Strategy{Type: release.BlueGreen, Deployment: "worker", Service: "web"}, web("blue", second), "nothing leads from Service web"},
 		"a canary without a route":       {canary, strings.Split(web("blue"), "---\napiVersion: gateway")[0], "HTTPRoute that fits"},
 		"a stateful set":                 {canary, strings.Replace(web("blue"), "kind: Deployment", "kind: StatefulSet", 1), "a StatefulSet has one set of volumes"},
 		"an autoscaler":                  {canary, web("blue", "---\napiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: web}\nspec: {scaleTargetRef: {kind: Deployment, name: web}}\n"), "nobody would scale the new side"},

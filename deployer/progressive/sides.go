@@ -55,7 +55,7 @@ func find(s release.Strategy, objects []*object) (sides, error) {
 		return sides{}, err
 	}
 	if !leads(out.service) {
-		return sides{}, fmt.Errorf("Service %s does not lead to the pods of Deployment %s", out.service.GetName(), out.deployment.GetName())
+		return sides{}, fmt.Errorf("nothing leads from Service %s to the pods of Deployment %s", out.service.GetName(), out.deployment.GetName())
 	}
 	if s.Type == release.Canary {
 		if out.route, err = only(objects, "HTTPRoute", s.Route, "route", func(o *object) bool { return len(backends(o, out.service.GetName())) > 0 }); err != nil {
@@ -92,10 +92,10 @@ func only(objects []*object, kind, name, field string, fits func(*object) bool) 
 func (s sides) fit(objects []*object) error {
 	d := s.deployment
 	if exprs, _, _ := unstructured.NestedSlice(d.Object, "spec", "selector", "matchExpressions"); len(exprs) > 0 {
-		return hint.Add(fmt.Errorf("Deployment %s selects its pods by matchExpressions", d.GetName()), "use matchLabels: the new side's pods get another value there")
+		return hint.Add(fmt.Errorf("the pods of Deployment %s are selected by matchExpressions", d.GetName()), "use matchLabels: the new side's pods get another value there")
 	}
 	if len(s.keys) == 0 {
-		return fmt.Errorf("Deployment %s selects its pods by no label", d.GetName())
+		return fmt.Errorf("the pods of Deployment %s are selected by no label", d.GetName())
 	}
 	labels := labelsOf(d, "spec", "template", "metadata", "labels")
 	for _, k := range s.keys {

@@ -152,10 +152,10 @@ func stamp(r *release.Release, from release.Release, now time.Time) {
 		s.Returned = now
 		r.Hold = &release.Hold{By: Seatrial, Reason: refusal(*r), At: now}
 		r.Reason = r.Hold.Reason
+	case release.Superseded:
+		r.Leave()
 	case release.Held:
-		if from.Phase == release.Deploying {
-			r.Leave()
-		}
+		r.Leave()
 		if from.Phase == release.RollingBack { // what it was refused for matters more than that it stays
 			r.Reason = refusal(*r) + "; " + r.Reason
 		}

@@ -62,7 +62,9 @@ func undo(s release.Slot, before, after release.Release) []string {
 }
 
 // stopped: nobody works on the release.
-func stopped(r release.Release) bool { return r.Hold != nil || r.Phase == release.Held }
+func stopped(r release.Release) bool {
+	return r.Hold != nil || r.Phase == release.Held || r.Phase == release.Superseded
+}
 
 // follow notes the revision that each target is to be on. Between two shifts that is still
 // the one before: whoever puts a target right must not bring it a release half-way proved.

@@ -41,17 +41,18 @@ func (r Release) Shifting() (Shift, bool) {
 	return s.Waves[r.Wave].Shifts[r.Shift], true
 }
 
-// Leave takes the targets of the current wave that are between two shifts for such that
-// the release has never reached, and begins the wave anew. It changes the release in place.
+// Leave takes the targets of the current stage that are between two shifts for such that
+// the release has never reached; its wave would begin anew. It changes the release in place.
 func (r *Release) Leave() {
-	s := r.Now()
-	if r.Wave >= len(s.Waves) {
-		return
-	}
-	for i, t := range s.Waves[r.Wave].Targets {
-		if t.Shift != "" {
-			s.Waves[r.Wave].Targets[i] = Target{Cluster: t.Cluster, State: "Pending"}
-			r.Shift, r.Step = 0, StepSync
+	for _, w := range r.Now().Waves {
+		for i, t := range w.Targets {
+			if t.Shift == "" {
+				continue
+			}
+			w.Targets[i] = Target{Cluster: t.Cluster, State: "Pending"}
+			if r.Phase == Deploying {
+				r.Shift, r.Step = 0, StepSync
+			}
 		}
 	}
 }

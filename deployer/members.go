@@ -26,20 +26,16 @@ type move struct {
 // way, or held, or before one was verified. What a release has left between two shifts is
 // put back first, whatever else holds.
 func moves(env release.Environment, clusters []release.Cluster, s release.Slot) []move {
-	if len(s.Undo) > 0 {
-		var out []move
-		for _, c := range s.Undo {
-			out = append(out, move{cluster: c, to: s.Targets[c], back: true})
-		}
-		return out
+	var out []move
+	for _, c := range s.Undo {
+		out = append(out, move{cluster: c, to: s.Targets[c], back: true})
 	}
 	if s.Occupant != "" || s.Hold != nil || s.Current == nil || s.Current.Desired == "" {
-		return nil
+		return out
 	}
 	selected := release.Selected(env, clusters)
-	var out []move
 	for _, c := range slices.Sorted(maps.Keys(selected)) {
-		if s.Targets[c] != s.Current.Desired {
+		if s.Targets[c] != s.Current.Desired && !slices.Contains(s.Undo, c) {
 			out = append(out, move{cluster: c, to: s.Current.Desired})
 		}
 	}

@@ -260,7 +260,7 @@ func (s *server) rules(ctx context.Context, r release.Release) (policies.Rules, 
 	return rules, err
 }
 
-// approve is the action of Approving; a pass plans the waves.
+// approve is the action of Approving; a pass plans the waves and their shifts.
 func (s *server) approve(ctx context.Context, key string, r release.Release) (release.Facts, release.Verdict, error) {
 	facts, verdict, err := s.approving.Approve(ctx, key, r)
 	if err != nil || verdict.Outcome() != release.Passed {
@@ -270,7 +270,14 @@ func (s *server) approve(ctx context.Context, key string, r release.Release) (re
 	if err != nil {
 		return facts, release.Verdict{}, err
 	}
+	strategy, err := s.strategy(ctx, r, env)
+	if err != nil {
+		return facts, release.Verdict{}, err
+	}
 	facts.Waves = release.Plan(env, s.world.Clusters())
+	for i := range facts.Waves {
+		facts.Waves[i].Shifts = progressive.Shifts(strategy)
+	}
 	if len(facts.Waves) == 0 {
 		return facts, release.Refuse(fmt.Sprintf("no cluster matches a wave of %s", r.Env()), "label a Cluster in the platform repo, or correct the waves' selectors"), nil
 	}

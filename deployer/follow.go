@@ -90,6 +90,9 @@ func (f *Fleet) move(ctx context.Context, svc release.Service, env release.Envir
 	if res.State != live.Synced {
 		return errors.New(res.Message)
 	}
+	if m.back {
+		slot.Undo = slices.DeleteFunc(slices.Clone(slot.Undo), func(c string) bool { return c == m.cluster })
+	}
 	slot.Targets = maps.Clone(slot.Targets)
 	if m.to == "" {
 		delete(slot.Targets, m.cluster)
@@ -114,6 +117,6 @@ func (f *Fleet) carryOut(ctx context.Context, slot release.Slot, m move) (live.R
 	if err != nil {
 		return live.Result{}, err
 	}
-	w.Hooks = true
+	w.Hooks = !m.back
 	return f.Live.Sync(ctx, m.cluster, w)
 }

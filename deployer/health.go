@@ -26,12 +26,18 @@ func (o *Rollout) Health(ctx context.Context, key string, r release.Release) (re
 	if err != nil {
 		return release.Facts{}, release.Verdict{}, fmt.Errorf("read the desired state of %s: %w", r.Service, err)
 	}
+	goals, err := o.goals(ctx, r, st, content)
+	if err != nil {
+		return release.Facts{}, release.Verdict{}, err
+	}
 	wave := st.waves[r.Wave]
 	all := o.each(ctx, answering(wave.Targets), func(ctx context.Context, t release.Target) seen {
-		if !on(t, st.s.Desired) { // given up by the sync, within the failure budget
+		g := goals[t.Cluster]
+		if !on(t, st.s.Desired) || t.Shift != g.shift { // given up by the sync, within the failure budget
 			return seen{target: t, result: live.Result{State: live.Degraded, Message: t.Message}}
 		}
-		return o.healthTarget(ctx, st.want(r.Service, content, false), t)
+		g.want.Hooks = false
+		return g.settled(o.healthTarget(ctx, g.want, t), o.Now())
 	})
 	quarantine(all, st.room(wave, all)-failures(all), o.Now())
 	return release.Facts{Targets: targetsOf(all)}, healthVerdict(r.Service, wave, all, st, o.Now(), askHealth), nil

@@ -50,12 +50,16 @@ type labEnv struct {
 	Registry string `json:"registry"`
 }
 
+func labProgram() string {
+	if bin := os.Getenv("SEATRIAL_LAB"); bin != "" {
+		return bin
+	}
+	return "../bin/lab"
+}
+
 func readLab(t *testing.T) labEnv {
 	t.Helper()
-	bin := os.Getenv("SEATRIAL_LAB")
-	if bin == "" {
-		bin = "../bin/lab"
-	}
+	bin := labProgram()
 	out, err := exec.Command(bin, "env").Output()
 	if err != nil {
 		t.Fatalf("%s env: %v (make lab builds it, bin/lab up starts it)", bin, err)

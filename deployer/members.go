@@ -17,20 +17,25 @@ const withdraw = "withdraw" // of an environment's onUnmatch
 type move struct {
 	cluster string
 	to      release.Commit // empty: the service is withdrawn from it
+	back    bool           // it is on its way to something else, and is put back
 }
 
 // moves compares the targets of a service with the clusters that its environment selects
 // now. A cluster that joined, or was away, gets what is verified there; one that is not
 // selected any more is left, or withdrawn from. Nothing moves while a release is under
-// way, or held, or before one was verified.
+// way, or held, or before one was verified. What a release has left between two shifts is
+// put back first, whatever else holds.
 func moves(env release.Environment, clusters []release.Cluster, s release.Slot) []move {
+	var out []move
+	for _, c := range s.Undo {
+		out = append(out, move{cluster: c, to: s.Targets[c], back: true})
+	}
 	if s.Occupant != "" || s.Hold != nil || s.Current == nil || s.Current.Desired == "" {
-		return nil
+		return out
 	}
 	selected := release.Selected(env, clusters)
-	var out []move
 	for _, c := range slices.Sorted(maps.Keys(selected)) {
-		if s.Targets[c] != s.Current.Desired {
+		if s.Targets[c] != s.Current.Desired && !slices.Contains(s.Undo, c) {
 			out = append(out, move{cluster: c, to: s.Current.Desired})
 		}
 	}

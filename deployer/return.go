@@ -149,6 +149,7 @@ func (o *Rollout) returnTarget(ctx context.Context, w live.Want, t release.Targe
 			return s
 		}
 		t = s.target
+		t.Shift = ""
 	}
 	s := o.healthTarget(ctx, w, t)
 	if s.err == nil && s.result.State == live.Healthy {

@@ -27,6 +27,7 @@ const (
 // and Return are actions: they may be repeated at any point.
 type Rollout struct {
 	Content  Content
+	Strategy Strategy // default: every release takes over at once
 	Platform Platform
 	Slot     Slot
 	Desired  Desired
@@ -134,12 +135,25 @@ func (o *Rollout) Sync(ctx context.Context, key string, r release.Release) (rele
 	if v := unlike(content, st.s.Manifests); v != nil {
 		return facts, *v, nil
 	}
+	waves, planned := st.shifted(r, content)
+	if st.waves = waves; planned {
+		facts.Waves = waves
+	}
+	goals, err := o.goals(ctx, r, st, content)
+	if err != nil {
+		return facts, release.Verdict{}, err
+	}
 	wave := st.waves[r.Wave]
+	wave.Targets = begin(wave.Targets, goals)
 	limit := unavailable(st.env, wave)
 	all := o.each(ctx, nextBatch(wave, limit, st.s.Desired), func(ctx context.Context, t release.Target) seen {
-		s := o.syncTarget(ctx, st.want(r.Service, content, true), t)
+		if givenUp(t, goals) {
+			return seen{target: t, result: live.Result{State: live.Degraded, Message: t.Message}}
+		}
+		g := goals[t.Cluster]
+		s := o.syncTarget(ctx, g.want, t)
 		if limit < len(wave.Targets) && s.err == nil && s.result.State == live.Synced {
-			return o.healthTarget(ctx, st.want(r.Service, content, true), s.target)
+			return g.settled(o.healthTarget(ctx, g.want, s.target), o.Now())
 		}
 		return s
 	})
@@ -189,6 +203,11 @@ func (o *Rollout) commit(ctx context.Context, r release.Release, st stage) (rele
 		Renderer: out.Kind, Path: out.Path, Namespace: st.namespace()}
 	if r.Artifact != nil {
 		rec.Image = r.Artifact.Reference()
+	}
+	if o.Strategy != nil {
+		if rec.Strategy, err = o.Strategy(ctx, r, st.env); err != nil {
+			return "", nil, fmt.Errorf("find the strategy of %s: %w", r.Service, err)
+		}
 	}
 	c, err := o.Desired.Write(ctx, st.env.Spec.DesiredState, rec, out.YAML, stageKey(r, "deploy"))
 	if err != nil {

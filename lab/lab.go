@@ -67,7 +67,7 @@ type Lab struct {
 func Open(root layout.Root, cache, source string, say func(string, ...any)) (*Lab, error) {
 	b := &build.Builder{Source: source, Cache: cache, Say: say}
 	bin := map[string]string{}
-	for _, f := range build.Families() {
+	for _, f := range slices.Concat(build.Families(), build.Tools()) {
 		dir, err := b.Bin(f.Name)
 		if err != nil {
 			return nil, fmt.Errorf("open lab: %w", err)
@@ -77,9 +77,10 @@ func Open(root layout.Root, cache, source string, say func(string, ...any)) (*La
 	l := &Lab{Root: root, Say: say, builder: b}
 	l.bins = cluster.Bins{
 		Kubernetes: bin["kubernetes"], Etcd: bin["etcd"], Containerd: bin["containerd"], Runc: bin["runc"],
-		CoreDNS: bin["coredns"], ChaosMesh: bin["chaosmesh"], Helpers: bin["helpers"],
-		CRDs:  filepath.Join(filepath.Dir(bin["chaosmesh"]), build.CRDFile),
-		Cache: cache,
+		CoreDNS: bin["coredns"], ChaosMesh: bin["chaosmesh"], Traefik: bin["traefik"], Helpers: bin["helpers"],
+		CRDs:        filepath.Join(filepath.Dir(bin["chaosmesh"]), build.CRDFile),
+		GatewayCRDs: filepath.Join(filepath.Dir(bin["traefik"]), build.GatewayCRDFile),
+		Cache:       cache,
 	}
 	l.hub = hub.New(root, hub.Bins{
 		Registry: bin["registry"], Buildkit: bin["buildkit"], Runc: bin["runc"], Gitea: bin["gitea"], Prometheus: bin["prometheus"],
@@ -150,6 +151,11 @@ func (l *Lab) Up(ctx context.Context, o UpOptions) error {
 	}
 	if err := l.Build(ctx, families...); err != nil {
 		return err
+	}
+	if slices.ContainsFunc(o.Clusters, func(c layout.Cluster) bool { return c.Gateway }) {
+		if _, err := l.Tool(ctx, "traefik"); err != nil {
+			return err
+		}
 	}
 	start := time.Now()
 	if err := l.hub.Up(ctx, "registry"); err != nil {

@@ -30,8 +30,9 @@ var journey = [...]arrow{
 	{release.Checking, release.Passed, nil, release.Approving, nil},
 	{release.Approving, release.Passed, nil, release.Deploying, toFirstWave},
 
-	// Each wave: sync, health, slo.
+	// Each wave, for each of its shifts: sync, health, and slo where the shift is measured.
 	{release.Deploying, release.Passed, stepLeft, release.Deploying, toNextStep},
+	{release.Deploying, release.Passed, shiftLeft, release.Deploying, toNextShift},
 	{release.Deploying, release.Passed, waveLeft, release.Deploying, toNextWave},
 	{release.Deploying, release.Passed, nil, release.Trying, offTheWaves},
 
@@ -64,21 +65,37 @@ func pull(r release.Release) bool { return r.Pull != nil }
 // live: something of this release is, or was, live in its environment.
 func live(r release.Release) bool { return r.Now().Live }
 
-func stepLeft(r release.Release) bool { return r.Step < release.StepSLO }
+func stepLeft(r release.Release) bool {
+	if shift, ok := r.Shifting(); ok && !shift.SLO {
+		return r.Step < release.StepHealth
+	}
+	return r.Step < release.StepSLO
+}
+
+func shiftLeft(r release.Release) bool {
+	waves := r.Now().Waves
+	return r.Wave < len(waves) && r.Shift+1 < len(waves[r.Wave].Shifts)
+}
 
 func waveLeft(r release.Release) bool { return r.Wave+1 < len(r.Now().Waves) }
 
 func stageLeft(r release.Release) bool { return r.Stage+1 < len(r.Stages) }
 
 func toFirstWave(r *release.Release) {
-	r.Wave, r.Step = 0, release.StepSync
+	r.Wave, r.Shift, r.Step = 0, 0, release.StepSync
 	r.Stages[r.Stage].Live = true
 }
 
 func toNextStep(r *release.Release) { r.Step++ }
 
-func toNextWave(r *release.Release) { r.Wave, r.Step = r.Wave+1, release.StepSync }
+func toNextShift(r *release.Release) { r.Shift, r.Step = r.Shift+1, release.StepSync }
 
-func toNextStage(r *release.Release) { r.Stage, r.Wave, r.Step = r.Stage+1, 0, release.NoStep }
+func toNextWave(r *release.Release) {
+	r.Wave, r.Shift, r.Step = r.Wave+1, 0, release.StepSync
+}
 
-func offTheWaves(r *release.Release) { r.Wave, r.Step = 0, release.NoStep }
+func toNextStage(r *release.Release) {
+	r.Stage, r.Wave, r.Shift, r.Step = r.Stage+1, 0, 0, release.NoStep
+}
+
+func offTheWaves(r *release.Release) { r.Wave, r.Shift, r.Step = 0, 0, release.NoStep }

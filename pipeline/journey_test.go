@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -63,7 +64,8 @@ type story struct {
 	db   *bolt.DB
 	book *store.Book
 	wave map[release.Env][]string
-	now  release.ID // the release that the lines speak of
+	side map[release.Env][]release.Shift // of every wave
+	now  release.ID                      // the release that the lines speak of
 
 	runner *pipeline.Runner
 	pulls  *pulls // the forge, as far as pull requests go
@@ -84,7 +86,7 @@ func newStory(t *testing.T) *story {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &story{t: t, db: db, book: store.NewBook(db), wave: map[release.Env][]string{}, answers: map[string][]answer{}, done: map[string]int{}, pulls: newPulls()}
+	s := &story{t: t, db: db, book: store.NewBook(db), wave: map[release.Env][]string{}, side: map[release.Env][]release.Shift{}, answers: map[string][]answer{}, done: map[string]int{}, pulls: newPulls()}
 	s.start()
 	return s
 }
@@ -130,11 +132,14 @@ func (s *story) facts(gate string, r release.Release) release.Facts {
 		f.Artifact = &release.Artifact{Repository: "registry.example/" + string(r.Service), Digest: "sha256:" + release.Digest(strings.Repeat("a", 64))}
 	case "approval":
 		for _, w := range s.wave[r.Env()] {
-			f.Waves = append(f.Waves, release.Wave{Name: w, Targets: []release.Target{{Cluster: string(r.Env()) + "-" + w, State: "Pending"}}})
+			f.Waves = append(f.Waves, release.Wave{Name: w, Shifts: s.side[r.Env()], Targets: []release.Target{{Cluster: string(r.Env()) + "-" + w, State: "Pending"}}})
 		}
 	case "sync":
 		f.Desired = r.Commit
 		f.Targets = []release.Target{{Cluster: string(r.Env()) + "-" + r.WaveName(), State: "Syncing", Revision: r.Commit}}
+		if shift, ok := r.Shifting(); ok {
+			f.Targets[0].Shift = shift.Name
+		}
 	case "rollback":
 		f.Return = release.Commit(strings.Repeat("f", 40))
 	}
@@ -144,8 +149,10 @@ func (s *story) facts(gate string, r release.Release) release.Facts {
 var (
 	push   = regexp.MustCompile(`^push (\S+)@([0-9a-f]{4}) to (.+)$`)
 	waves  = regexp.MustCompile(`^waves of (\S+): (.+)$`)
+	shifts = regexp.MustCompile(`^shifts of (\S+): (.+)$`)
+	target = regexp.MustCompile(`^expect (\S+) of (\S+) to be on ([0-9a-f]{4}|nothing)( and put back)?$`)
 	gate   = regexp.MustCompile(`^(build|signing|policy|approval|sync|health|slo|trial|rollback) (passes|refuses|waits|is inconclusive|cannot be asked)(?: "(.*)")?$`)
-	expect = regexp.MustCompile(`^expect (\w+)(?: in (\S+))?(?: wave (\S+))?(?: step (\S+))?$`)
+	expect = regexp.MustCompile(`^expect (\w+)(?: in (\S+))?(?: wave (\S+))?(?: step (\S+))?(?: shift (\S+))?$`)
 	person = regexp.MustCompile(`^(\w+) (holds|frees|retries|rolls back|cannot roll back|cannot retry)(?: (\S+))?(?: to (\S+))? "(.*)"$`)
 	byHand = regexp.MustCompile(`^somebody pushes ([0-9a-f]{4}) to the branch of (\S+)$`)
 	slot   = regexp.MustCompile(`^expect (\S+) (?:to have|to be) (.+)$`)
@@ -172,6 +179,16 @@ func (s *story) do(line string) error {
 	if m := waves.FindStringSubmatch(line); m != nil {
 		s.wave[release.Env(m[1])] = strings.Fields(m[2])
 		return nil
+	}
+	if m := shifts.FindStringSubmatch(line); m != nil {
+		for _, name := range strings.Fields(m[2]) {
+			s.side[release.Env(m[1])] = append(s.side[release.Env(m[1])], release.Shift{Name: name, SLO: strings.HasSuffix(name, "%")})
+		}
+		s.side[release.Env(m[1])] = append(s.side[release.Env(m[1])], release.Shift{SLO: true})
+		return nil
+	}
+	if m := target.FindStringSubmatch(line); m != nil {
+		return s.target(m[1], release.Env(m[2]), m[3], m[4] != "")
 	}
 	if m := byHand.FindStringSubmatch(line); m != nil {
 		return s.pushByHand(m[1], release.Env(m[2]))
@@ -303,11 +320,28 @@ func (s *story) reason(want string) error {
 
 func (s *story) expect(m []string) error {
 	r := s.release()
-	got := []string{r.Phase.String(), string(r.Env()), r.WaveName(), r.Step.String()}
+	shift, _ := r.Shifting()
+	got := []string{r.Phase.String(), string(r.Env()), r.WaveName(), r.Step.String(), shift.Name}
 	for i, want := range m[1:] {
 		if want != "" && want != got[i] {
-			return fmt.Errorf("it is %s in %q, wave %q, step %q (%s)", got[0], got[1], got[2], got[3], r.Reason)
+			return fmt.Errorf("it is %s in %q, wave %q, step %q, shift %q (%s)", got[0], got[1], got[2], got[3], got[4], r.Reason)
 		}
+	}
+	return nil
+}
+
+// target is what the slot says a cluster is to be on.
+func (s *story) target(cluster string, env release.Env, want string, back bool) error {
+	slot, err := s.book.Slot(s.t.Context(), "shop/web", env)
+	if err != nil {
+		return err
+	}
+	on := "nothing"
+	if c := slot.Targets[cluster]; c != "" {
+		on = string(c[:4])
+	}
+	if on != want || slices.Contains(slot.Undo, cluster) != back {
+		return fmt.Errorf("it is to be on %s, to be put back: %v", on, slot.Undo)
 	}
 	return nil
 }

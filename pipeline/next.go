@@ -51,7 +51,11 @@ func Later(r release.Release, err error, hint string, now time.Time) release.Rel
 // Key names one action. A repeated key is the same action, to be done once.
 func Key(r release.Release) string {
 	if r.Phase == release.Deploying {
-		return fmt.Sprintf("%s/%s/%s/%s/%s/%d", r.ID, r.Phase, r.Env(), r.WaveName(), r.Step, r.Attempt)
+		place := r.WaveName()
+		if name := shiftOf(r); name != "" {
+			place += "/" + name
+		}
+		return fmt.Sprintf("%s/%s/%s/%s/%s/%d", r.ID, r.Phase, r.Env(), place, r.Step, r.Attempt)
 	}
 	if r.Phase > release.Checking {
 		return fmt.Sprintf("%s/%s/%s/%d", r.ID, r.Phase, r.Env(), r.Attempt)
@@ -69,7 +73,7 @@ func judged(r release.Release, v release.Verdict, now time.Time) release.Release
 	}
 	j := release.Judgement{Gate: gate(r), At: now, Verdict: v}
 	if r.Phase > release.Checking {
-		j.Env, j.Wave = r.Env(), waveOf(r)
+		j.Env, j.Wave, j.Shift = r.Env(), waveOf(r), shiftOf(r)
 	}
 	r.Verdicts = last(append(r.Verdicts, j), keptVerdicts)
 	return r
@@ -81,7 +85,7 @@ func arrive(from, r release.Release, to release.Phase, by string, now time.Time)
 	r.Updated = now
 	t := release.Transition{From: from.Phase, To: to, At: now, By: by, Reason: r.Reason, Step: r.Step}
 	if to > release.Checking {
-		t.Env, t.Wave = r.Env(), waveOf(r)
+		t.Env, t.Wave, t.Shift = r.Env(), waveOf(r), shiftOf(r)
 	}
 	t.Attempt = 1 + arrivals(r.History, t)
 	r.History = trim(append(r.History, t))
@@ -148,7 +152,10 @@ func stamp(r *release.Release, from release.Release, now time.Time) {
 		s.Returned = now
 		r.Hold = &release.Hold{By: Seatrial, Reason: refusal(*r), At: now}
 		r.Reason = r.Hold.Reason
+	case release.Superseded:
+		r.Leave()
 	case release.Held:
+		r.Leave()
 		if from.Phase == release.RollingBack { // what it was refused for matters more than that it stays
 			r.Reason = refusal(*r) + "; " + r.Reason
 		}
@@ -186,6 +193,14 @@ func refusal(r release.Release) string {
 func waveOf(r release.Release) string {
 	if r.Phase == release.Deploying {
 		return r.WaveName()
+	}
+	return ""
+}
+
+func shiftOf(r release.Release) string {
+	if r.Phase == release.Deploying {
+		shift, _ := r.Shifting()
+		return shift.Name
 	}
 	return ""
 }

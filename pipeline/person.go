@@ -9,13 +9,17 @@ import (
 	"github.com/seatrial/seatrial/release"
 )
 
-// Hold stops the release where it is until somebody frees it.
+// Hold stops the release where it is until somebody frees it. Between two shifts of a
+// strategy it does not stop: the wave's targets are put back, and it begins anew when freed.
 func Hold(r release.Release, by, reason string, now time.Time) (release.Release, error) {
 	if r.Hold != nil {
 		return r, fmt.Errorf("hold %s: %s holds it already (%s)", r.ID, r.Hold.By, r.Hold.Reason)
 	}
 	r = r.Clone()
 	r.Hold, r.Updated = &release.Hold{By: by, Reason: reason, At: now}, now
+	if r.Phase == release.Deploying {
+		r.Leave()
+	}
 	return r, nil
 }
 
@@ -52,7 +56,7 @@ func Retry(r release.Release, by, reason string, now time.Time) (release.Release
 	} else {
 		next.Hold = nil
 	}
-	next.Wave, next.Step = 0, release.NoStep
+	next.Wave, next.Shift, next.Step = 0, 0, release.NoStep
 	if to == release.Approving && next.Stage < len(next.Stages) {
 		next.Stages[next.Stage] = anew(r, next.Stages[next.Stage])
 	}
@@ -118,7 +122,7 @@ func RollBack(r release.Release, env release.Env, to release.ID, by, reason stri
 			return r, fmt.Errorf("roll back %s in %s: it never went live there", r.ID, env)
 		}
 		next := r.Clone()
-		next.Stage, next.Wave, next.Step, next.Hold, next.Hint = i, 0, release.NoStep, nil, ""
+		next.Stage, next.Wave, next.Shift, next.Step, next.Hold, next.Hint = i, 0, 0, release.NoStep, nil, ""
 		next.Stages[i].To = to
 		next.Reason = "rolled back by " + by + ": " + reason
 		return arrive(r, next, release.RollingBack, by, now), nil

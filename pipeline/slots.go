@@ -22,6 +22,7 @@ func place(s release.Slot, before, after release.Release, now time.Time) (releas
 	case after.Phase.Final() && s.Occupant == after.ID:
 		s.Occupant = ""
 	}
+	s.Undo = undo(s, before, after)
 	if after.Phase == before.Phase || after.Phase == release.Deploying {
 		return follow(s, after), changed(was, follow(s, after))
 	}
@@ -37,11 +38,40 @@ func place(s release.Slot, before, after release.Release, now time.Time) (releas
 	return s, changed(was, s)
 }
 
-// follow notes the revision that each target is to be on.
+// undo are the clusters that a release has left between two shifts, until it or another
+// comes there again.
+func undo(s release.Slot, before, after release.Release) []string {
+	list := s.Undo
+	left := map[string]bool{}
+	for _, w := range before.Now().Waves {
+		for _, t := range w.Targets {
+			left[t.Cluster] = t.Shift != ""
+		}
+	}
+	for _, w := range after.Now().Waves {
+		for _, t := range w.Targets {
+			switch has := slices.Contains(list, t.Cluster); {
+			case !has && left[t.Cluster] && t.Revision == "" && stopped(after) && s.Targets[t.Cluster] != "":
+				list = append(list[:len(list):len(list)], t.Cluster)
+			case has && t.Revision != "":
+				list = slices.DeleteFunc(slices.Clone(list), func(c string) bool { return c == t.Cluster })
+			}
+		}
+	}
+	return list
+}
+
+// stopped: nobody works on the release.
+func stopped(r release.Release) bool {
+	return r.Hold != nil || r.Phase == release.Held || r.Phase == release.Superseded
+}
+
+// follow notes the revision that each target is to be on. Between two shifts that is still
+// the one before: whoever puts a target right must not bring it a release half-way proved.
 func follow(s release.Slot, r release.Release) release.Slot {
 	for _, w := range r.Now().Waves {
 		for _, t := range w.Targets {
-			if t.Revision == "" || s.Targets[t.Cluster] == t.Revision {
+			if t.Revision == "" || t.Shift != "" || s.Targets[t.Cluster] == t.Revision {
 				continue
 			}
 			if s.Targets == nil {
@@ -89,5 +119,5 @@ func without(list []release.Placed, id release.ID) []release.Placed {
 
 func changed(a, b release.Slot) bool {
 	return a.Occupant != b.Occupant || a.Current != b.Current || len(a.Verified) != len(b.Verified) ||
-		(len(a.Verified) > 0 && a.Verified[0].Release != b.Verified[0].Release) || !maps.Equal(a.Targets, b.Targets)
+		(len(a.Verified) > 0 && a.Verified[0].Release != b.Verified[0].Release) || !maps.Equal(a.Targets, b.Targets) || !slices.Equal(a.Undo, b.Undo)
 }

@@ -349,4 +349,6 @@ type BuildCheck struct {
 type DeploySpec struct {
 	Manifests    string `json:"manifests"` // folder; <folder>/<env> or <folder>/overlays/<env> is preferred where it exists
 	Environments []Env  `json:"environments"`
+
+	Strategy *Strategy `json:"strategy,omitempty"` // how it replaces the release before it inside a cluster; default: rolling
 }

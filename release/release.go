@@ -17,7 +17,7 @@ const (
 )
 
 // Release is one commit's artifact and manifests on its way through the environments.
-// Its content never changes; Phase, Stage, Wave and Step say where it stands.
+// Its content never changes; Phase, Stage, Wave, Shift and Step say where it stands.
 type Release struct {
 	ID      ID        `json:"id"`
 	Service Service   `json:"service"`
@@ -35,8 +35,9 @@ type Release struct {
 	Version Revision  `json:"version"` // of the stored document; the store sets it
 
 	Phase   Phase     `json:"phase"`
-	Stage   int       `json:"stage"` // index into Stages
-	Wave    int       `json:"wave"`  // index into the stage's Waves
+	Stage   int       `json:"stage"`           // index into Stages
+	Wave    int       `json:"wave"`            // index into the stage's Waves
+	Shift   int       `json:"shift,omitempty"` // index into the wave's Shifts
 	Step    Step      `json:"step,omitempty"`
 	Attempt int       `json:"attempt"` // of this phase; raised by every retry
 	Tries   int       `json:"tries"`   // errors in a row ("could not ask"); the back-off follows it
@@ -115,7 +116,8 @@ type Stage struct {
 type Wave struct {
 	Name    string    `json:"name"`
 	Targets []Target  `json:"targets"`
-	Pause   Duration  `json:"pause,omitempty"` // after it has passed, before the next wave
+	Shifts  []Shift   `json:"shifts,omitempty"` // how its targets change from one side to the other; none: at once
+	Pause   Duration  `json:"pause,omitempty"`  // after it has passed, before the next wave
 	Started time.Time `json:"started,omitzero"`
 	Passed  time.Time `json:"passed,omitzero"`
 }
@@ -125,6 +127,7 @@ type Target struct {
 	Cluster  string    `json:"cluster"`
 	State    string    `json:"state"`              // "Pending", "Syncing", "Progressing", "Healthy", "Degraded", "Unreachable", "Quarantined", "RolledBack"
 	Revision Commit    `json:"revision,omitempty"` // the desired revision it is on
+	Shift    string    `json:"shift,omitempty"`    // Shift.Name: it is on its way to Revision, and still has the one before
 	Message  string    `json:"message,omitempty"`
 	Synced   time.Time `json:"synced,omitzero"`  // when its sync ended, or began while State is Syncing
 	Healthy  time.Time `json:"healthy,omitzero"` // since when, at Revision
@@ -154,6 +157,7 @@ type Judgement struct {
 	Gate    string    `json:"gate"` // "build", "policy", "approval", "health", "slo", "trial", …
 	Env     Env       `json:"env,omitempty"`
 	Wave    string    `json:"wave,omitempty"`
+	Shift   string    `json:"shift,omitempty"`
 	At      time.Time `json:"at"`
 	Verdict Verdict   `json:"verdict"`
 }
@@ -164,6 +168,7 @@ type Transition struct {
 	To      Phase     `json:"to"`
 	Env     Env       `json:"env,omitempty"`
 	Wave    string    `json:"wave,omitempty"`
+	Shift   string    `json:"shift,omitempty"`
 	Step    Step      `json:"step,omitempty"`
 	Attempt int       `json:"attempt"` // how often the release has come to this place, 1 the first time
 	At      time.Time `json:"at"`
@@ -171,9 +176,9 @@ type Transition struct {
 	Reason  string    `json:"reason,omitempty"`
 }
 
-// SamePlace reports whether both arrived at the same phase, environment, wave and step.
+// SamePlace reports whether both arrived at the same phase, environment, wave, shift and step.
 func (t Transition) SamePlace(o Transition) bool {
-	return t.To == o.To && t.Env == o.Env && t.Wave == o.Wave && t.Step == o.Step
+	return t.To == o.To && t.Env == o.Env && t.Wave == o.Wave && t.Shift == o.Shift && t.Step == o.Step
 }
 
 // Now is the stage the release is in; the zero Stage when it has none.

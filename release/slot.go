@@ -13,6 +13,7 @@ type Slot struct {
 	Verified []Placed          `json:"verified,omitempty"` // newest first
 	Targets  map[string]Commit `json:"targets,omitempty"`  // cluster to the desired revision it is to be on
 	Hold     *Hold             `json:"hold,omitempty"`
+	Undo     []string          `json:"undo,omitempty"` // clusters that a release left between two shifts: to be put back to Targets
 }
 
 // Placed is a release in an environment.

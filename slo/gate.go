@@ -29,10 +29,16 @@ func (g *Gate) Check(ctx context.Context, _ string, r release.Release) (release.
 	if err != nil {
 		return none, release.Verdict{}, err
 	}
+	targets, left := healthy(r)
+	shift, _ := r.Shifting()
+	settings.Observe = max(settings.Observe, shift.Observe.Std())
+	settings.MaxWait = max(settings.MaxWait, settings.Observe)
 	if len(slos) == 0 {
+		if rest := latest(targets).Add(shift.Observe.Std()).Sub(g.Now()); rest > 0 && len(targets) > 0 {
+			return none, release.Wait(fmt.Sprintf("%s: another %s, as its strategy says", shift.Name, rest.Round(time.Second)), rest), nil
+		}
 		return none, noSLO(r), nil
 	}
-	targets, left := healthy(r)
 	if len(targets) == 0 {
 		return none, release.Inconclusive(
 			fmt.Sprintf("no target of wave %s is healthy at %s: %s", r.WaveName(), r.Now().Desired.Short(), strings.Join(left, "; ")),

@@ -312,3 +312,28 @@ func TestGateDoesNotHoldAReleaseBecausePrometheusWasAway(t *testing.T) {
 		t.Errorf("six minutes after: %v %q", v.Outcome(), v.Reason())
 	}
 }
+
+func TestAShiftIsMeasuredForAsLongAsItAsks(t *testing.T) {
+	fine := newPrometheus(t, map[string]string{"good": "1000", "total": "1000"})
+	for _, c := range []struct {
+		name  string
+		ask   time.Duration // of the shift
+		after time.Duration // since the target is healthy
+		slos  []openslo.SLO
+		want  release.Outcome
+	}{
+		{"the environment's time is enough", 10 * time.Second, 36 * time.Second, []openslo.SLO{availability()}, release.Passed},
+		{"a shift may ask for more", 10 * time.Minute, 36 * time.Second, []openslo.SLO{availability()}, release.Waiting},
+		{"and gets it", 10 * time.Minute, 10*time.Minute + 6*time.Second, []openslo.SLO{availability()}, release.Passed},
+		{"but never less", time.Second, 20 * time.Second, []openslo.SLO{availability()}, release.Waiting},
+		{"without an SLO it lasts as long, too", time.Minute, 50 * time.Second, nil, release.Waiting},
+		{"and no longer", time.Minute, 61 * time.Second, nil, release.Passed},
+	} {
+		r := deployed("main")
+		r.Stages[0].Waves[0].Shifts = []release.Shift{{Name: "10%", Weight: 10, Observe: release.Duration(c.ask), SLO: true}}
+		_, v, err := gate(t, fine.URL, begin.Add(c.after), c.slos...).Check(t.Context(), "k", r)
+		if err != nil || v.Outcome() != c.want {
+			t.Errorf("%s: %v %s %v", c.name, v.Outcome(), v.Reason(), err)
+		}
+	}
+}

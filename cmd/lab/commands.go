@@ -21,7 +21,7 @@ import (
 func (a *app) upCommand() *cobra.Command {
 	var index int
 	var labels map[string]string
-	var chaos, only bool
+	var chaos, gateway, only bool
 	cmd := &cobra.Command{
 		Use:   "up [CLUSTER...]",
 		Short: "Boot the lab, or what is missing of it",
@@ -38,6 +38,9 @@ clusters and the registry.`,
 			if err != nil {
 				return err
 			}
+			for i := range clusters {
+				clusters[i].Gateway = clusters[i].Gateway || gateway
+			}
 			if only && len(names) == 0 {
 				return errors.New("--only needs the name of a cluster")
 			}
@@ -48,6 +51,7 @@ clusters and the registry.`,
 	f.IntVar(&index, "index", 0, "address index of a new cluster, 1 to 60 (0: the next free one)")
 	f.StringToStringVar(&labels, "label", nil, "label of a new cluster, key=value")
 	f.BoolVar(&chaos, "chaos", false, "run Chaos Mesh in the named clusters (staging has it anyway)")
+	f.BoolVar(&gateway, "gateway", false, "run Traefik as the gateway of the named clusters")
 	f.BoolVar(&only, "only", false, "leave the shared services alone, except the registry")
 	return cmd
 }

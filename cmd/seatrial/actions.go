@@ -12,6 +12,7 @@ import (
 
 	"github.com/seatrial/seatrial/cmd/seatrial/registries"
 	"github.com/seatrial/seatrial/deployer/desired"
+	"github.com/seatrial/seatrial/deployer/progressive"
 	"github.com/seatrial/seatrial/deployer/render"
 	"github.com/seatrial/seatrial/internal/git"
 	"github.com/seatrial/seatrial/internal/hint"
@@ -69,6 +70,17 @@ func (s *server) pushedContent(ctx context.Context, r release.Release, env relea
 		return render.Rendered{}, err
 	}
 	return c.Rendered, nil
+}
+
+// strategy is how a release takes over inside of a cluster: what the application's file
+// says or, for a person's push, what the pushed record says.
+func (s *server) strategy(ctx context.Context, r release.Release, env release.Environment) (*release.Strategy, error) {
+	if r.Origin == release.FromDesiredState {
+		c, err := s.desired.Read(ctx, env.Spec.DesiredState, r.Service, r.Commit)
+		return c.Record.Strategy, err
+	}
+	p, err := s.sources.Pipeline(ctx, r)
+	return p.Spec.Deploy.Strategy, err
 }
 
 // check is the action of Checking: every environment's policies over what would be
@@ -144,6 +156,13 @@ func (s *server) checkIn(ctx context.Context, r release.Release, name release.En
 	}
 	if problems := s.unknownKinds(ctx, env, rendered.Objects); len(problems) > 0 {
 		return "", release.Refuse(strings.Join(problems, "; "), "install the kind's CustomResourceDefinition on the clusters first, or take the object out"), nil
+	}
+	strategy, err := s.strategy(ctx, r, env)
+	if err != nil {
+		return "", release.Verdict{}, err
+	}
+	if err := progressive.Check(strategy, rendered.Objects); err != nil {
+		return "", release.Refuse(fmt.Sprintf("%s: %v", name, err), hint.Of(err)), nil
 	}
 	verdict, err := s.gate.Check(ctx, policies.Input{Release: r, Environment: env, Project: project, Manifests: bodies(rendered.Objects), Policies: s.world.Now().Policies})
 	for _, note := range rendered.Notes {
@@ -241,7 +260,7 @@ func (s *server) rules(ctx context.Context, r release.Release) (policies.Rules, 
 	return rules, err
 }
 
-// approve is the action of Approving; a pass plans the waves.
+// approve is the action of Approving; a pass plans the waves and their shifts.
 func (s *server) approve(ctx context.Context, key string, r release.Release) (release.Facts, release.Verdict, error) {
 	facts, verdict, err := s.approving.Approve(ctx, key, r)
 	if err != nil || verdict.Outcome() != release.Passed {
@@ -251,7 +270,14 @@ func (s *server) approve(ctx context.Context, key string, r release.Release) (re
 	if err != nil {
 		return facts, release.Verdict{}, err
 	}
+	strategy, err := s.strategy(ctx, r, env)
+	if err != nil {
+		return facts, release.Verdict{}, err
+	}
 	facts.Waves = release.Plan(env, s.world.Clusters())
+	for i := range facts.Waves {
+		facts.Waves[i].Shifts = progressive.Shifts(strategy)
+	}
 	if len(facts.Waves) == 0 {
 		return facts, release.Refuse(fmt.Sprintf("no cluster matches a wave of %s", r.Env()), "label a Cluster in the platform repo, or correct the waves' selectors"), nil
 	}

@@ -61,13 +61,13 @@ func releaseDetails(w io.Writer, r release.Release, wide bool) {
 		fmt.Fprintf(w, "\n%s\t%s\n", s.Env, stageLine(s))
 		for _, wave := range s.Waves {
 			for _, t := range wave.Targets {
-				fmt.Fprintf(w, "  %s/%s\t%s %s\n", wave.Name, t.Cluster, t.State, t.Message)
+				fmt.Fprintf(w, "  %s/%s\t%s %s\n", wave.Name, t.Cluster, strings.TrimSpace(t.Shift+" "+t.State), t.Message)
 			}
 		}
 	}
 	fmt.Fprintln(w)
 	for _, j := range r.Verdicts {
-		fmt.Fprintf(w, "%s\t%s\t%s\n", strings.Trim(string(j.Env)+" "+j.Wave+" "+j.Gate, " "), j.Verdict.Outcome(), j.Verdict.Reason())
+		fmt.Fprintf(w, "%s\t%s\t%s\n", strings.Join(strings.Fields(string(j.Env)+" "+j.Wave+" "+j.Shift+" "+j.Gate), " "), j.Verdict.Outcome(), j.Verdict.Reason())
 		if !wide {
 			continue
 		}

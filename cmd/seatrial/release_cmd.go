@@ -179,7 +179,8 @@ func standing(r release.Release) string {
 		text += " in " + string(r.Env())
 	}
 	if r.Phase == release.Deploying {
-		text += fmt.Sprintf(" (wave %s, %s)", r.WaveName(), r.Step)
+		shift, _ := r.Shifting()
+		text += fmt.Sprintf(" (wave %s, %s)", r.WaveName(), strings.TrimSpace(shift.Name+" "+r.Step.String()))
 	}
 	if r.Hold != nil {
 		text += ", held by " + r.Hold.By

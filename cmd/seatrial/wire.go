@@ -224,7 +224,7 @@ func (s *server) wireDeployer() error {
 	s.live = live.New(kube.Open(s.settings.Clusters.Credentials), live.Config{Scripts: s.world.Scripts})
 	s.desired = desired.New(s.repos, s.settings.RepoURL)
 	locks := &deployer.Locks{}
-	s.rollout = &deployer.Rollout{Content: s.content, Platform: s.world, Slot: s.book.Slot, Desired: s.desired, Live: s.live, Locks: locks, Now: time.Now}
+	s.rollout = &deployer.Rollout{Content: s.content, Strategy: s.strategy, Platform: s.world, Slot: s.book.Slot, Desired: s.desired, Live: s.live, Locks: locks, Now: time.Now}
 	s.fleet = &deployer.Fleet{Platform: s.world, Slots: s.book.Slots, Slot: s.book.Slot, Desired: s.desired, Live: s.live, Locks: locks, Report: s.healed, Place: s.moved, Now: time.Now}
 	return nil
 }

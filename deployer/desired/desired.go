@@ -74,6 +74,8 @@ type Record struct {
 	Path       string          `json:"path,omitempty"`
 	Namespace  string          `json:"namespace,omitempty"` // of objects that name none
 	Returned   release.ID      `json:"returned,omitempty"`  // the release that was refused, when this is a return
+
+	Strategy *release.Strategy `json:"strategy,omitempty"` // how it takes over inside of a cluster
 }
 
 // Content is one service's folder at one commit. It is shared: do not change it.

@@ -12,6 +12,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -23,6 +24,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"sigs.k8s.io/yaml"
 )
 
 // Builder builds families from Source into Cache.
@@ -254,6 +257,36 @@ func renderCRDs(w Work) error {
 		return err
 	}
 	return os.WriteFile(filepath.Join(w.Out, CRDFile), out.Bytes(), 0o644)
+}
+
+// renderGatewayCRDs writes the standard definitions of the Gateway API that the gateway was
+// compiled with, as one list in JSON.
+func renderGatewayCRDs(w Work) error {
+	dir, err := moduleDir(w, "sigs.k8s.io/gateway-api")
+	if err != nil {
+		return err
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "config", "crd", "standard", "gateway.networking.k8s.io_*.yaml"))
+	if err != nil || len(files) == 0 {
+		return errors.Join(err, fmt.Errorf("no definitions of the Gateway API below %s", dir))
+	}
+	var all []any
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			return err
+		}
+		var crd any
+		if err := yaml.Unmarshal(b, &crd); err != nil {
+			return fmt.Errorf("read %s: %w", filepath.Base(f), err)
+		}
+		all = append(all, crd)
+	}
+	b, err := json.Marshal(all)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(w.Out, GatewayCRDFile), b, 0o644)
 }
 
 // copyGiteaFiles brings the templates and texts that a build from the module

@@ -63,13 +63,14 @@ func Families() []Family {
 	}
 }
 
-// Tools returns what tests and benches compare the product with. Each is built when it is
-// first asked for, because compiling one takes minutes and the lab runs without.
+// Tools returns what tests and benches compare the product with, and the gateway. Each is built
+// when it is first asked for, because compiling one takes minutes and the lab runs without.
 func Tools() []Family {
 	return []Family{
 		{Name: "cosign", Programs: []Program{{"cosign", "github.com/sigstore/cosign/v3/cmd/cosign"}}},
 		{Name: "ko", Programs: []Program{{"ko", "github.com/google/ko"}}},
 		{Name: "syft", Programs: []Program{{"syft", "github.com/anchore/syft/cmd/syft"}}},
+		{Name: "traefik", Extras: renderGatewayCRDs, Programs: []Program{{"traefik", "github.com/traefik/traefik/v3/cmd/traefik"}}},
 	}
 }
 
@@ -78,6 +79,9 @@ func known() []Family { return slices.Concat(Families(), Tools()) }
 
 // CRDFile is the file of the chaosmesh family with its custom resource definitions.
 const CRDFile = "chaos-crds.json"
+
+// GatewayCRDFile is the file of the traefik family with the definitions of the Gateway API.
+const GatewayCRDFile = "gateway-crds.json"
 
 // GiteaShare is the folder of the gitea family with templates and texts.
 const GiteaShare = "share"

@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -37,7 +36,7 @@ func (c *Cluster) startChaos(ctx context.Context) error {
 		return err
 	}
 	defer a.close()
-	if err := c.applyCRDs(ctx, a); err != nil {
+	if err := c.applyCRDs(ctx, a, c.bins.CRDs, "chaos-mesh.org"); err != nil {
 		return fmt.Errorf("install Chaos Mesh: %w", err)
 	}
 	if err := c.applyChaosObjects(ctx, a); err != nil {
@@ -61,16 +60,13 @@ func (c *Cluster) startChaos(ctx context.Context) error {
 
 const crdPath = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
-func (c *Cluster) applyCRDs(ctx context.Context, a *api) error {
-	b, err := os.ReadFile(c.bins.CRDs)
+// applyCRDs makes the definitions of a file, all of one group, and waits until they count.
+func (c *Cluster) applyCRDs(ctx context.Context, a *api, file, group string) error {
+	all, err := definitions(file)
 	if err != nil {
 		return err
 	}
-	var all []object
-	if err := json.Unmarshal(b, &all); err != nil {
-		return fmt.Errorf("read definitions: %w", err)
-	}
-	if checkEstablished(ctx, a, len(all)) == nil {
+	if checkEstablished(ctx, a, group, len(all)) == nil {
 		return nil
 	}
 	g, gctx := errgroup.WithContext(ctx)
@@ -90,10 +86,10 @@ func (c *Cluster) applyCRDs(ctx context.Context, a *api) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	return machine.Poll(ctx, 5*time.Minute, func(ctx context.Context) error { return checkEstablished(ctx, a, len(all)) })
+	return machine.Poll(ctx, 5*time.Minute, func(ctx context.Context) error { return checkEstablished(ctx, a, group, len(all)) })
 }
 
-func checkEstablished(ctx context.Context, a *api, want int) error {
+func checkEstablished(ctx context.Context, a *api, group string, want int) error {
 	var list struct {
 		Items []struct {
 			Spec   struct{ Group string }
@@ -108,7 +104,7 @@ func checkEstablished(ctx context.Context, a *api, want int) error {
 	n := 0
 	for _, item := range list.Items {
 		for _, cond := range item.Status.Conditions {
-			if item.Spec.Group == "chaos-mesh.org" && cond.Type == "Established" && cond.Status == "True" {
+			if item.Spec.Group == group && cond.Type == "Established" && cond.Status == "True" {
 				n++
 			}
 		}

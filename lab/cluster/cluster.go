@@ -1,6 +1,6 @@
 // Package cluster boots a real Kubernetes cluster of one node inside a machine:
 // etcd, control plane, containerd, kubelet, kube-proxy and DNS, and Chaos Mesh
-// where it is wanted.
+// and a gateway where they are wanted.
 //
 // Start at Cluster.Up. The package never changes anything outside its machine
 // and its folder.
@@ -88,6 +88,9 @@ func (c *Cluster) Up(ctx context.Context) (Times, error) {
 	if c.Chaos {
 		g.Go(func() error { return c.startChaos(gctx) })
 	}
+	if c.Gateway {
+		g.Go(func() error { return c.startGateway(gctx) })
+	}
 	if err := g.Wait(); err != nil {
 		return t, fmt.Errorf("boot cluster %s: %w", c.Name, err)
 	}
@@ -173,7 +176,7 @@ var ErrNoComponent = errors.New("no such component")
 
 // Start starts one component and waits until it is of use again.
 func (c *Cluster) Start(ctx context.Context, name string) error {
-	if !slices.Contains(Components(c.Chaos), name) {
+	if !slices.Contains(Components(c.Cluster), name) {
 		return fmt.Errorf("%w: %q in cluster %s", ErrNoComponent, name, c.Name)
 	}
 	if name == "kubelet" {
@@ -189,7 +192,7 @@ func (c *Cluster) Start(ctx context.Context, name string) error {
 
 // Stop stops one component; with grace zero it is killed.
 func (c *Cluster) Stop(ctx context.Context, name string, grace time.Duration) error {
-	if !slices.Contains(Components(c.Chaos), name) {
+	if !slices.Contains(Components(c.Cluster), name) {
 		return fmt.Errorf("%w: %q in cluster %s", ErrNoComponent, name, c.Name)
 	}
 	return c.Machine.Stop(ctx, name, grace)

@@ -12,16 +12,19 @@ const containerdSocket = "/run/containerd/containerd.sock"
 
 // Bins says where the programs of each family lie.
 type Bins struct {
-	Kubernetes, Etcd, Containerd, Runc, CoreDNS, ChaosMesh, Helpers string
-	CRDs                                                            string // file with Chaos Mesh's definitions
-	Cache                                                           string // all of them are below it
+	Kubernetes, Etcd, Containerd, Runc, CoreDNS, ChaosMesh, Traefik, Helpers string
+	CRDs, GatewayCRDs                                                        string // files with the definitions of Chaos Mesh and of the Gateway API
+	Cache                                                                    string // all of them are below it
 }
 
 // Components are the programs of a cluster in the order in which they start.
-func Components(chaos bool) []string {
+func Components(c layout.Cluster) []string {
 	all := []string{"etcd", "containerd", "apiserver", "kcm", "scheduler", "kubelet", "proxy", "coredns"}
-	if chaos {
+	if c.Chaos {
 		all = append(all, "chaos-daemon", "chaos-controller")
+	}
+	if c.Gateway {
+		all = append(all, "gateway")
 	}
 	return all
 }
@@ -57,6 +60,7 @@ func Programs(c layout.Cluster, dir string, b Bins) map[string]machine.Program {
 		}, Env: env},
 		"chaos-controller": {Argv: []string{filepath.Join(b.ChaosMesh, "chaos-controller-manager")}, Env: append(chaosEnv(dir), env...)},
 	}
+	p["gateway"] = gatewayProgram(c, dir, b)
 	for name, prog := range p {
 		prog.Name, prog.Dir = name, dir
 		p[name] = prog

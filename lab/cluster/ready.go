@@ -26,11 +26,14 @@ func (c *Cluster) ready(ctx context.Context, name string) error {
 		"kcm": func(ctx context.Context) error {
 			return a.get(ctx, "/api/v1/namespaces/default/serviceaccounts/default", nil)
 		},
-		"kubelet":          func(ctx context.Context) error { return c.checkNode(ctx, a) },
-		"proxy":            func(ctx context.Context) error { return checkHTTP(ctx, "http://"+c.NodeIP()+":10256/livez") },
-		"scheduler":        func(ctx context.Context) error { return c.checkInside(ctx, 10259) },
-		"coredns":          func(ctx context.Context) error { return checkHTTP(ctx, "http://"+c.NodeIP()+":8181/ready") },
-		"chaos-daemon":     func(ctx context.Context) error { return checkTCP(ctx, c.NodeIP()+":31767") },
+		"kubelet":      func(ctx context.Context) error { return c.checkNode(ctx, a) },
+		"proxy":        func(ctx context.Context) error { return checkHTTP(ctx, "http://"+c.NodeIP()+":10256/livez") },
+		"scheduler":    func(ctx context.Context) error { return c.checkInside(ctx, 10259) },
+		"coredns":      func(ctx context.Context) error { return checkHTTP(ctx, "http://"+c.NodeIP()+":8181/ready") },
+		"chaos-daemon": func(ctx context.Context) error { return checkTCP(ctx, c.NodeIP()+":31767") },
+		"gateway": func(ctx context.Context) error {
+			return checkHTTP(ctx, fmt.Sprintf("http://%s:%d/ping", c.NodeIP(), gatewayOps))
+		},
 		"chaos-controller": func(ctx context.Context) error { return c.checkInside(ctx, 9443) },
 	}
 	check, ok := checks[name]

@@ -39,6 +39,8 @@ type Cluster struct {
 	Index  int               `json:"index"` // 1..MaxIndex, decides every address
 	Labels map[string]string `json:"labels"`
 	Chaos  bool              `json:"chaos"` // Chaos Mesh runs in it
+
+	Gateway bool `json:"gateway,omitempty"` // a gateway that takes HTTPRoutes runs in it
 }
 
 // Defaults returns the clusters that "lab up" boots when none is named.

@@ -157,6 +157,9 @@ func (c *checker) deploy(d release.DeploySpec) {
 		names[i] = string(e)
 	}
 	c.Once(names, "spec", "deploy", "environments")
+	if d.Strategy != nil {
+		c.strategy(*d.Strategy)
+	}
 }
 
 // path refuses what could lead out of the repo. Symbolic links are the reader's matter.

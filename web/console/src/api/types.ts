@@ -34,7 +34,7 @@ export interface Evidence {
   detail?: string; measured?: number; threshold?: number; facts?: Record<string, string>; queries?: Query[]; fault?: FaultRecord
 }
 export interface Verdict { outcome: Outcome; reason?: string; hint?: string; after?: string; evidence?: Evidence[] }
-export interface Judgement { gate: string; env?: string; wave?: string; at: string; verdict: Verdict }
+export interface Judgement { gate: string; env?: string; wave?: string; shift?: string; at: string; verdict: Verdict }
 
 export interface Ratio { good: number; total: number }
 export interface Trial {
@@ -42,9 +42,11 @@ export interface Trial {
   cells?: Record<string, Ratio>; evidence?: Evidence[]
 }
 export interface Target {
-  cluster: string; state: string; revision?: string; message?: string; synced?: string; healthy?: string; away?: string
+  cluster: string; state: string; revision?: string; shift?: string; message?: string; synced?: string; healthy?: string; away?: string
 }
-export interface Wave { name: string; targets: Target[] | null; started?: string; passed?: string }
+/** Shift is one step from the old side to the new one inside the clusters of a wave; the last has no name. */
+export interface Shift { name?: string; weight?: number }
+export interface Wave { name: string; targets: Target[] | null; shifts?: Shift[]; started?: string; passed?: string }
 export interface Placed {
   release: string; commit: string; desired: string; image: string; manifests: string; at: string; trial?: Trial
 }
@@ -53,7 +55,7 @@ export interface Stage {
   started?: string; verified?: string; refused?: string; returned?: string; return?: string
 }
 export interface Transition {
-  from: Phase; to: Phase; env?: string; wave?: string; step?: Step; at: string; by: string; reason?: string
+  from: Phase; to: Phase; env?: string; wave?: string; shift?: string; step?: Step; at: string; by: string; reason?: string
 }
 
 /** Pull is the pull request that a release builds: nothing of it is signed, kept or deployed. */
@@ -62,7 +64,7 @@ export interface Pull { number: number; author: string; base: string; fork?: boo
 export interface Release {
   id: string; service: string; project: string; repo: string; ref: string; commit: string; message: string
   author: string; pusher?: string; origin: Origin; pull?: Pull; created: string; updated: string; version: number
-  phase: Phase; stage: number; wave: number; step?: Step; attempt: number; tries: number
+  phase: Phase; stage: number; wave: number; shift?: number; step?: Step; attempt: number; tries: number
   reason?: string; hint?: string; due?: string; hold?: Hold
   artifact?: Artifact; stages: Stage[] | null; verdicts?: Judgement[]; history?: Transition[]
 }

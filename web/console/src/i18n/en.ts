@@ -40,6 +40,7 @@ export const en = {
     Unknown: 'Unknown', Building: 'Building', Signing: 'Signing', Checking: 'Checking', Approving: 'Approving', Deploying: 'Deploying', Trial: 'Sea trial',
     Verified: 'Verified', Done: 'Done', RollingBack: 'Rolling back', RolledBack: 'Rolled back', Failed: 'Failed', Held: 'Held', Superseded: 'Superseded',
   },
+  shift: { warm: 'warm up', replace: 'replace the old', drain: 'drain' },
   step: { '': '', sync: 'sync', health: 'health', slo: 'SLO' },
   health: { Healthy: 'Healthy', Progressing: 'Progressing', Degraded: 'Degraded', Unknown: 'Unknown' },
   target: { Pending: 'Pending', Syncing: 'Syncing', Progressing: 'Progressing', Healthy: 'Healthy', Degraded: 'Degraded', Unreachable: 'Unreachable', Quarantined: 'Quarantined', Left: 'Left', RolledBack: 'Rolled back', Synced: 'Synced', Refused: 'Refused', Unknown: 'Unknown' },

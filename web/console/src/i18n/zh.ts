@@ -40,6 +40,7 @@ export const zh: Messages = {
     Unknown: '未知', Building: '构建', Signing: '签名', Checking: '检查', Approving: '审批', Deploying: '部署', Trial: '海试',
     Verified: '验证', Done: '完成', RollingBack: '回滚', RolledBack: '回滚', Failed: '失败', Held: '挂起', Superseded: '被取代',
   },
+  shift: { warm: '预热', replace: '替换旧版', drain: '排空' },
   step: { '': '', sync: '同步', health: '健康检查', slo: 'SLO' },
   health: { Healthy: '健康', Progressing: '变更中', Degraded: '降级', Unknown: '未知' },
   target: { Pending: '等待', Syncing: '同步中', Progressing: '变更中', Healthy: '健康', Degraded: '降级', Unreachable: '不可达', Quarantined: '已隔离', Left: '已脱离', RolledBack: '已回滚', Synced: '已同步', Refused: '被拒绝', Unknown: '未知' },

@@ -1,5 +1,5 @@
-import type { Release, Stage, Target } from '../../api/types'
-import { useT } from '../../i18n'
+import type { Release, Stage, Target, Wave } from '../../api/types'
+import { useT, word } from '../../i18n'
 import { Sha } from '../../ui/parts'
 import { Status, TargetStatus } from '../../ui/status'
 import { Clock, Since } from '../../ui/time'
@@ -39,6 +39,7 @@ function StageTargets({ stage, reached }: { stage: Stage; reached: boolean }) {
                     {j === 0 && (
                       <th scope="rowgroup" rowSpan={(w.targets ?? []).length}>
                         <span className="num quiet">{i + 1}.</span> {w.name}
+                        <Shifts wave={w} />
                         {w.started && <div className="small quiet"><Since from={w.started} to={w.passed ?? stage.refused} /></div>}
                       </th>
                     )}
@@ -49,6 +50,20 @@ function StageTargets({ stage, reached }: { stage: Stage; reached: boolean }) {
           </table>
         </div>
       )}
+    </div>
+  )
+}
+
+/** Shifts are the steps of a wave from the old side to the new one; the one that a target is in stands out. */
+function Shifts({ wave }: { wave: Wave }) {
+  const t = useT()
+  const now = (wave.targets ?? []).map((x) => x.shift).find(Boolean)
+  const names = (wave.shifts ?? []).flatMap((x) => x.name ?? [])
+  return (
+    <div className="small quiet">
+      {names.map((name, i) => (
+        <span key={name}>{i > 0 && ' → '}{name === now ? <strong aria-current="step">{word(t.shift, name)}</strong> : word(t.shift, name)}</span>
+      ))}
     </div>
   )
 }

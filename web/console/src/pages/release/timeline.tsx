@@ -21,7 +21,7 @@ export function Timeline({ r }: { r: Release }) {
 
 function Entry({ entry: h, next, last, over }: { entry: Transition; next: string | undefined; last: boolean; over: boolean }) {
   const t = useT()
-  const place = [h.env, h.wave, h.step ? t.step[h.step] : ''].filter(Boolean).join(' · ')
+  const place = [h.env, h.wave, h.shift && word(t.shift, h.shift), h.step ? t.step[h.step] : ''].filter(Boolean).join(' · ')
   return (
     <li>
       <Clock at={h.at} />

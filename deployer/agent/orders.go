@@ -17,9 +17,9 @@ import (
 
 // entry is the last order for one service.
 type entry struct {
-	Signed  wire.Signed `json:"signed"`
-	Held    wire.Held   `json:"held"`
-	Settled bool        `json:"settled,omitempty"` // it was carried out to its end
+	Signed  *wire.Signed `json:"signed"` // only on disk: want is as large
+	Held    wire.Held    `json:"held"`
+	Settled bool         `json:"settled,omitempty"` // it was carried out to its end
 
 	act     wire.Act
 	want    live.Want
@@ -68,7 +68,10 @@ func (o *orders) read(file string) (*entry, error) {
 	if err := json.Unmarshal(data, e); err != nil {
 		return nil, err
 	}
-	order, held, err := o.holder.Take(e.Signed, func(release.Service) wire.Held { return wire.Held{} })
+	if e.Signed == nil {
+		return nil, wire.ErrForged
+	}
+	order, held, err := o.holder.Take(*e.Signed, func(release.Service) wire.Held { return wire.Held{} })
 	if err != nil {
 		return nil, err
 	}
@@ -76,6 +79,7 @@ func (o *orders) read(file string) (*entry, error) {
 		return nil, fmt.Errorf("it is of %s", order.Want.Service)
 	}
 	e.Held.Service, e.Held.Seq, e.Held.Digest, e.Held.Hooks, e.Held.Revision = held.Service, held.Seq, held.Digest, held.Hooks, held.Revision
+	e.Signed = nil
 	return e, e.open(order)
 }
 
@@ -103,13 +107,14 @@ func (o *orders) take(s wire.Signed, now time.Time) (release.Service, error) {
 	if o.all[held.Service] == nil && len(o.all) >= wire.MaxHeld {
 		return "", fmt.Errorf("the agent holds %d services already", len(o.all))
 	}
-	e := &entry{Signed: s, Held: held, touched: now}
+	e := &entry{Signed: &s, Held: held, touched: now}
 	if err := e.open(order); err != nil {
 		return "", err
 	}
 	if err := o.keep(e); err != nil {
 		return "", err
 	}
+	e.Signed = nil
 	o.all[held.Service] = e
 	return held.Service, nil
 }
@@ -160,7 +165,21 @@ func (o *orders) stepped(was entry, res live.Result, err error, now time.Time) e
 		return nil
 	}
 	e.Settled = true
-	return o.keep(e)
+	return o.settle(e)
+}
+
+// settle notes on disk that an order was carried out to its end.
+func (o *orders) settle(e *entry) error {
+	data, err := os.ReadFile(filepath.Join(o.dir, fileOf(e.Held.Service)))
+	kept := &entry{}
+	if err == nil {
+		err = json.Unmarshal(data, kept)
+	}
+	if err != nil {
+		return fmt.Errorf("read what is wanted of %s: %w", e.Held.Service, err)
+	}
+	kept.Settled = true
+	return o.keep(kept)
 }
 
 // step does one step of the order that is held of a service. The caller has its lock.

@@ -46,7 +46,8 @@ type Config struct {
 }
 
 const (
-	perService = 500
+	perService = 4
+	atOnce     = 16 // services that are synced
 	namespace  = "bench-agent"
 	cluster    = "far"
 	patience   = 5 * time.Minute
@@ -104,8 +105,8 @@ func Run(ctx context.Context, c Config, errs io.Writer) (figure.Report, error) {
 	slices.Sort(took)
 	ms := func(share float64) float64 { return took[int(share*float64(len(took)-1))].Seconds() * 1000 }
 	return figure.Report{Name: "agent", Notes: []string{
-		fmt.Sprintf("a lab cluster with etcd and a real API server, %d ConfigMaps of %d services, brought there through the agent; the agent is a process of its own", c.Objects, c.Objects/perService),
-		fmt.Sprintf("%d changes of single objects by a client, one each %s; each counts from just before the request is sent until the server's callback has the object at the version of the answer", c.Changes, c.Every),
+		fmt.Sprintf("a lab cluster with etcd and a real API server, %d objects of %d services (ConfigMap, ServiceAccount, headless Service, Ingress), brought there through the agent, which is a process of its own", c.Objects, c.Objects/perService),
+		fmt.Sprintf("%d changes of single ConfigMaps by a client, of other services in turn, one each %s; each counts from just before the request is sent until the server's callback has the object at the version of the answer", c.Changes, c.Every),
 		"healing is on; memory is the highest resident size of the agent's process (VmHWM), the first sync included",
 	}, Figures: []figure.Figure{
 		figure.Of("change to seen, median", ms(0.5), "ms"),
@@ -179,34 +180,49 @@ func (b *bench) until(ctx context.Context, what string, so func() bool) error {
 	return nil
 }
 
-func name(i int) string { return fmt.Sprintf("conf-%05d", i) }
+func name(i int) string { return fmt.Sprintf("web-%04d", i) }
 
-// want is one of the services.
+// want is one of the services, in the shape of the other benches of the deployer; a
+// ConfigMap stands for the Deployment, so that no controller's changes are measured.
 func (b *bench) want(service int) live.Want {
-	w := live.Want{Service: release.Service(fmt.Sprintf("bench/web-%d", service)), Revision: "r1", Namespace: namespace, Prune: release.Prune{MaxDelete: perService, AllowEmpty: true},
-		Rules: release.SyncRules{Namespaces: release.NamespacesCreate}}
-	for i := service * perService; i < min(b.Objects, (service+1)*perService); i++ {
-		w.Objects = append(w.Objects, &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "ConfigMap",
-			"metadata": map[string]any{"name": name(i), "labels": map[string]any{"app": "bench"}},
-			"data":     map[string]any{"settings.yaml": "listen: 127.0.0.1:8080\nlevel: info\nupstream: http://web.shop.svc\nretries: 3\ntimeout: 5s\n"}}})
+	n := name(service)
+	object := func(apiVersion, kind string, rest map[string]any) *unstructured.Unstructured {
+		rest["apiVersion"], rest["kind"] = apiVersion, kind
+		rest["metadata"] = map[string]any{"name": n, "labels": map[string]any{"app": n}}
+		return &unstructured.Unstructured{Object: rest}
 	}
-	return w
+	port := map[string]any{"name": "http", "port": int64(80), "targetPort": "http"}
+	backend := map[string]any{"service": map[string]any{"name": n, "port": map[string]any{"name": "http"}}}
+	rule := map[string]any{"host": n + ".example.dev", "http": map[string]any{"paths": []any{map[string]any{"path": "/", "pathType": "Prefix", "backend": backend}}}}
+	return live.Want{Service: release.Service("bench/" + n), Revision: "r1", Namespace: namespace, Prune: release.Prune{MaxDelete: perService},
+		Rules: release.SyncRules{Namespaces: release.NamespacesCreate}, Objects: []*unstructured.Unstructured{
+			object("v1", "ConfigMap", map[string]any{"data": map[string]any{"settings.yaml": "listen: 127.0.0.1:8080\nlevel: info\nupstream: http://web.shop.svc\nretries: 3\ntimeout: 5s\n"}}),
+			object("v1", "ServiceAccount", map[string]any{}),
+			object("v1", "Service", map[string]any{"spec": map[string]any{"clusterIP": "None", "selector": map[string]any{"app": n}, "ports": []any{port}}}),
+			object("networking.k8s.io/v1", "Ingress", map[string]any{"spec": map[string]any{"rules": []any{rule}}}),
+		}}
 }
+
+func (b *bench) services() int { return b.Objects / perService }
 
 // fill brings the objects to the cluster, through the agent.
 func (b *bench) fill(ctx context.Context) error {
 	began := time.Now()
-	for s := range (b.Objects + perService - 1) / perService {
-		err := b.until(ctx, "a service is synced", func() bool {
-			res, err := b.hub.Sync(ctx, cluster, b.want(s))
-			if err != nil || res.State != live.Synced {
-				b.Say("service %d: %s %v", s, res.Message, err)
-			}
-			return err == nil && res.State == live.Synced
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(atOnce)
+	for s := range b.services() {
+		g.Go(func() error {
+			return b.until(ctx, "a service is synced", func() bool {
+				res, err := b.hub.Sync(ctx, cluster, b.want(s))
+				if err != nil || res.State == live.Refused {
+					b.Say("service %d: %s %v", s, res.Message, err)
+				}
+				return err == nil && res.State == live.Synced
+			})
 		})
-		if err != nil {
-			return err
-		}
+	}
+	if err := g.Wait(); err != nil {
+		return err
 	}
 	b.Say("%d objects are there after %s", b.Objects, time.Since(began).Round(time.Second))
 	return b.until(ctx, "the server has seen all", func() bool { return b.hub.Connection(cluster).Objects >= b.Objects })
@@ -230,7 +246,7 @@ func (b *bench) change(ctx context.Context) ([]time.Duration, error) {
 		<-tick.C
 		patch := fmt.Appendf(nil, `{"metadata":{"labels":{"bench/change":"%d"}}}`, i)
 		at := time.Now()
-		o, err := client.Patch(ctx, name(i*7919%b.Objects), types.MergePatchType, patch, metav1.PatchOptions{FieldManager: "bench"})
+		o, err := client.Patch(ctx, name(i*7919%b.services()), types.MergePatchType, patch, metav1.PatchOptions{FieldManager: "bench"})
 		if err != nil {
 			return nil, fmt.Errorf("change an object: %w", err)
 		}

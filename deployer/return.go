@@ -45,7 +45,14 @@ func (o *Rollout) Return(ctx context.Context, key string, r release.Release) (re
 	if err != nil {
 		return facts, release.Verdict{}, fmt.Errorf("read the desired state of %s: %w", r.Service, err)
 	}
-	w := st.want(r.Service, content, false)
+	verified, err := o.Desired.Read(ctx, st.env.Spec.DesiredState, r.Service, back.Desired)
+	if err != nil {
+		return facts, release.Verdict{}, fmt.Errorf("read what was verified of %s: %w", r.Service, err)
+	}
+	if v := unlike(content, verified.Rendered.Digest); v != nil {
+		return facts, *v, nil
+	}
+	w := st.want(r.Service, content, false).Returning()
 	w.Prune.MaxDelete = max(w.Prune.MaxDelete, o.added(ctx, r, st, content))
 	targets, gone := o.present(touched(st, slot))
 	all := o.each(ctx, answering(targets), func(ctx context.Context, t release.Target) seen { return o.returnTarget(ctx, w, t) })
@@ -113,19 +120,26 @@ func (o *Rollout) added(ctx context.Context, r release.Release, st stage, back d
 
 // touched lists the targets that the release has, or may have, reached: all of a wave that
 // has begun, because what a cancelled sync came to was never saved, and all there are when
-// no plan is known. The slot is asked as well, because waves may have been planned anew
-// since.
+// no plan is known. The slot is asked as well: waves may have been planned anew since, and
+// a release that this one overtook may have come further.
 func touched(st stage, slot release.Slot) []release.Target {
 	var out []release.Target
 	s := st.s
 	for _, w := range st.waves {
 		for _, t := range w.Targets {
-			if st.planned || !w.Started.IsZero() || !t.Synced.IsZero() || (t.State != "" && t.State != string(live.Pending)) || (s.Desired != "" && slot.Targets[t.Cluster] == s.Desired) {
+			if st.planned || !w.Started.IsZero() || !t.Synced.IsZero() || (t.State != "" && t.State != string(live.Pending)) || elsewhere(slot, t.Cluster, s.Desired) {
 				out = append(out, t)
 			}
 		}
 	}
 	return out
+}
+
+// elsewhere: the slot says that the cluster is on the refused revision, or on another than
+// what is current.
+func elsewhere(slot release.Slot, cluster string, refused release.Commit) bool {
+	at := slot.Targets[cluster]
+	return at != "" && (at == refused || slot.Current != nil && at != slot.Current.Desired)
 }
 
 func (o *Rollout) returnTarget(ctx context.Context, w live.Want, t release.Target) seen {

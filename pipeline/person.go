@@ -133,7 +133,7 @@ func Supersede(r, newer release.Release, now time.Time) (release.Release, bool) 
 	if r.Phase.Final() || r.Phase >= release.Deploying || r.Now().Live {
 		return r, false
 	}
-	if r.ID == newer.ID || r.Pull != nil || r.Service != newer.Service || r.Origin != newer.Origin || r.Stage > newer.Stage || !r.Created.Before(newer.Created) {
+	if r.Pull != nil || r.Stage > newer.Stage || !follows(newer, r) {
 		return r, false
 	}
 	next := r.Clone()

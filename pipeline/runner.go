@@ -190,6 +190,11 @@ func (r *Runner) step(ctx context.Context, id release.ID) (due time.Time, err er
 	if ctx.Err() != nil {
 		return r.Now(), nil // interrupted: what happened shows when it is asked again
 	}
+	if rel.Phase == release.Approving && verdict.Outcome() == release.Passed {
+		if err := r.overtake(ctx, rel); err != nil {
+			r.Log.Warn("overtake an older release", "release", id, "error", err)
+		}
+	}
 	next, err := r.change(ctx, id, func(now release.Release) (release.Release, error) {
 		if Key(now) != Key(rel) || now.Phase != rel.Phase {
 			return now, errUnchanged // a person moved it meanwhile

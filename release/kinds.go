@@ -191,6 +191,7 @@ type ProjectSpec struct {
 	Channels      []string `json:"channels,omitempty"`
 	Secrets       []string `json:"secrets,omitempty"` // that its builds may mount; the server reads them from SEATRIAL_SECRET_<NAME>
 
+	Charts       []string        `json:"charts,omitempty"`     // where its charts may take charts from, beside its own and the server's registry: "registry.example/charts"
 	Registries   []RegistryLogin `json:"registries,omitempty"` // default: the login of the server's settings
 	PullRequests PullRules       `json:"pullRequests,omitzero"`
 }

@@ -44,14 +44,14 @@ func slim(r release.Release) release.Release {
 	for i := range r.Stages {
 		r.Stages[i].Trial = slimTrial(r.Stages[i].Trial)
 		if p := r.Stages[i].Previous; p != nil {
-			r.Stages[i].Previous = SlimPlaced(p)
+			r.Stages[i].Previous = slimPlaced(p)
 		}
 	}
 	return r
 }
 
-// SlimPlaced is a release in an environment without the bodies of its evidence.
-func SlimPlaced(p *release.Placed) *release.Placed {
+// slimPlaced is a release in an environment without the bodies of its evidence.
+func slimPlaced(p *release.Placed) *release.Placed {
 	if p == nil {
 		return nil
 	}
@@ -71,10 +71,10 @@ func slimTrial(t *release.Trial) *release.Trial {
 
 // slimSlot is a slot without evidence, for the stream.
 func slimSlot(s release.Slot) release.Slot {
-	s.Current = SlimPlaced(s.Current)
+	s.Current = slimPlaced(s.Current)
 	verified := make([]release.Placed, len(s.Verified))
 	for i := range s.Verified {
-		verified[i] = *SlimPlaced(&s.Verified[i])
+		verified[i] = *slimPlaced(&s.Verified[i])
 	}
 	s.Verified = verified
 	return s

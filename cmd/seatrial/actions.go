@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/seatrial/seatrial/cmd/seatrial/registries"
 	"github.com/seatrial/seatrial/deployer/desired"
 	"github.com/seatrial/seatrial/deployer/render"
 	"github.com/seatrial/seatrial/internal/git"
@@ -44,7 +45,8 @@ func (s *server) content(ctx context.Context, r release.Release, env release.Env
 	if err != nil {
 		return render.Rendered{}, err
 	}
-	o := render.Options{Path: p.Spec.Deploy.Manifests, Env: release.Env(env.Meta.Name), Service: r.Service, Params: env.Spec.Params}
+	o := render.Options{Path: p.Spec.Deploy.Manifests, Env: release.Env(env.Meta.Name), Service: r.Service, Params: env.Spec.Params,
+		Charts: registries.Charts(s.registry, registries.Of(project, s.settings.Registry.Host))}
 	if len(project.Spec.Namespaces) > 0 {
 		o.Namespace = project.Spec.Namespaces[0]
 	}

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/seatrial/seatrial/deployer"
@@ -55,13 +56,9 @@ func (h held) slot(e entry) release.Slot {
 
 // Environment has the rules of the service that it is named after.
 func (h held) Environment(name release.Env) (release.Environment, bool) {
-	for _, e := range h.orders.list() {
-		if envOf(e.Held.Service) == name {
-			wave := release.WaveSpec{Name: "all", Clusters: release.Selector{MatchLabels: map[string]string{label: h.cluster}}}
-			return release.Environment{Spec: release.EnvironmentSpec{Prune: e.want.Prune, Sync: e.want.Rules, Waves: []release.WaveSpec{wave}}}, true
-		}
-	}
-	return release.Environment{}, false
+	e, ok := h.orders.of(release.Service(strings.Replace(string(name), ".", "/", 1)))
+	wave := release.WaveSpec{Name: "all", Clusters: release.Selector{MatchLabels: map[string]string{label: h.cluster}}}
+	return release.Environment{Spec: release.EnvironmentSpec{Prune: e.want.Prune, Sync: e.want.Rules, Waves: []release.WaveSpec{wave}}}, ok
 }
 
 // Project has none: what it would say is in the order.

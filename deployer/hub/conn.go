@@ -19,6 +19,7 @@ import (
 
 const (
 	waiting   = 64 // messages that may wait to be sent to one agent
+	atOnce    = 48 // asks that one agent works on; it refuses more than 64
 	statusGap = 10 * time.Second
 )
 
@@ -28,6 +29,7 @@ type conn struct {
 	out     chan *wire.Message
 	done    chan struct{} // closed when the stream has ended
 	replace chan struct{} // closed when another stream takes its place
+	turns   chan struct{} // one per ask that is not answered
 
 	mu      sync.Mutex // guards what follows
 	last    uint64     // number of the last ask
@@ -43,7 +45,7 @@ func (h *Hub) Stream(stream grpc.ServerStream) error {
 	if err != nil {
 		return err
 	}
-	c := &conn{caller: who, out: make(chan *wire.Message, waiting), done: make(chan struct{}), replace: make(chan struct{}), asked: map[uint64]chan *wire.Answer{}}
+	c := &conn{caller: who, out: make(chan *wire.Message, waiting), done: make(chan struct{}), replace: make(chan struct{}), turns: make(chan struct{}, atOnce), asked: map[uint64]chan *wire.Answer{}}
 	defer close(c.done)
 	heard, joined := make(chan error, 1), make(chan struct{})
 	go func() { heard <- h.hear(c, stream, joined) }() // it ends with the stream, which ends when we return
@@ -209,7 +211,25 @@ func (c *conn) answer(a *wire.Answer) {
 
 // ask sends and waits. The error means that the agent could not be asked.
 func (c *conn) ask(gone <-chan struct{}, within time.Duration, a wire.Ask) (*wire.Answer, error) {
-	came := make(chan *wire.Answer, 1)
+	late := time.NewTimer(within + time.Second) // the agent says so itself when its time is over
+	defer late.Stop()
+	began := time.Now()
+	select {
+	case c.turns <- struct{}{}:
+		defer func() { <-c.turns }()
+	case <-c.done:
+		return nil, away(c.cluster, "its agent was cut off", began)
+	case <-late.C:
+		return nil, away(c.cluster, "its agent has too much to do", began)
+	case <-gone:
+		return nil, context.Canceled
+	}
+	return c.await(gone, late.C, within, a)
+}
+
+// await sends an ask whose turn it is, and waits for the answer.
+func (c *conn) await(gone <-chan struct{}, late <-chan time.Time, within time.Duration, a wire.Ask) (*wire.Answer, error) {
+	came, began := make(chan *wire.Answer, 1), time.Now()
 	c.mu.Lock()
 	c.last++
 	a.ID, a.Within = c.last, within
@@ -220,14 +240,11 @@ func (c *conn) ask(gone <-chan struct{}, within time.Duration, a wire.Ask) (*wir
 		delete(c.asked, a.ID)
 		c.mu.Unlock()
 	}()
-	late := time.NewTimer(within + time.Second) // the agent says so itself when its time is over
-	defer late.Stop()
-	began := time.Now()
 	select {
 	case c.out <- &wire.Message{Ask: &a}:
 	case <-c.done:
 		return nil, away(c.cluster, "its agent was cut off", began)
-	case <-late.C:
+	case <-late:
 		return nil, away(c.cluster, "its agent takes no messages", began)
 	case <-gone:
 		return nil, context.Canceled
@@ -240,7 +257,7 @@ func (c *conn) ask(gone <-chan struct{}, within time.Duration, a wire.Ask) (*wir
 		return got, nil
 	case <-c.done:
 		return nil, away(c.cluster, "its agent was cut off", began)
-	case <-late.C:
+	case <-late:
 		return nil, away(c.cluster, fmt.Sprintf("its agent gave no answer within %s", within), began)
 	case <-gone:
 		return nil, context.Canceled

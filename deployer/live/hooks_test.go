@@ -95,6 +95,21 @@ func TestHooksAndWavesInOrder(t *testing.T) {
 	}
 }
 
+func TestOnARollBackOnlyHooksRunThatAskForIt(t *testing.T) {
+	y := open(t)
+	migrate := job("migrate", "PreSync", "BeforeHookCreation")
+	if w := y.want(twoMaps + migrate).Returning(); w.Hooks || len(w.Objects) != 2 {
+		t.Errorf("hooks %t, %d objects", w.Hooks, len(w.Objects))
+	}
+	flush := strings.Replace(job("flush", "PostSync", "BeforeHookCreation"), "annotations: {", `annotations: {seatrial.dev/hook-on-rollback: "true", `, 1)
+	w := y.want(twoMaps + migrate + flush).Returning()
+	y.steps(w, "Job", "flush")
+	y.ended("flush", "Complete")
+	if res := y.last(w); res.State != live.Synced || y.server.Get("Job", "shop", "migrate") != nil {
+		t.Errorf("%+v, migrate %v", res, y.server.Get("Job", "shop", "migrate"))
+	}
+}
+
 func TestAHookThatFailsStopsTheSyncAndRunsOnce(t *testing.T) {
 	y := open(t)
 	w := y.want(twoMaps + job("pre", "PreSync", "HookFailed") + job("mail", "SyncFail", "BeforeHookCreation"))

@@ -4,13 +4,17 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/seatrial/seatrial/deployer/render"
+	"github.com/seatrial/seatrial/deployer/render/charts"
 	"github.com/seatrial/seatrial/internal/hint"
+	"github.com/seatrial/seatrial/release"
 )
 
 const chartYAML = "apiVersion: v2\nname: web\nversion: 1.0.0\n"
@@ -199,6 +203,43 @@ func TestHelmsHooksBecomePhasesOfTheSync(t *testing.T) {
 	for _, note := range []string{"Job never is a hook for post-delete, which never runs here", "Job tried is a hook for test-success", "Job back is a hook for pre-rollback", "Job both is a hook for pre-delete"} {
 		if !strings.Contains(notes, "deploy/templates/hooks.yaml: "+note) {
 			t.Errorf("%s\nlacks %q", notes, note)
+		}
+	}
+}
+
+func TestChartsOfARegistryComeFromThere(t *testing.T) {
+	r := renderer(t, render.Config{})
+	files := tree(chart(map[string]string{
+		"deploy/Chart.yaml": chartYAML + "dependencies:\n- {name: store, version: 1.x.x, repository: 'oci://registry.example/charts'}\n",
+		"deploy/Chart.lock": "dependencies:\n- {name: store, version: 1.2.3}\ngenerated: \"2026-01-01T00:00:00Z\"\n"}))
+	o, size := options(), "1"
+	o.Charts = func(_ context.Context, d charts.Dependency) (charts.Archive, error) {
+		content := packed(t, map[string]string{"store/Chart.yaml": "apiVersion: v2\nname: store\nversion: 1.2.3\n",
+			"store/templates/x.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: store}\ndata: {size: '" + size + "'}\n"})
+		return charts.Archive{Content: []byte(content), Digest: release.Digest("sha256:" + size)}, nil
+	}
+	for _, want := range []struct {
+		size   string
+		cached bool
+	}{{"1", false}, {"1", true}, {"2", false}} {
+		size = want.size
+		out, err := r.Render(t.Context(), files, o)
+		if err != nil || !strings.Contains(string(out.YAML), "size: '"+want.size+"'") && !strings.Contains(string(out.YAML), `size: "`+want.size+`"`) || out.Cached != want.cached {
+			t.Fatalf("want %+v: cached %t, %v in\n%s", want, out.Cached, err, out.YAML)
+		}
+		if !slices.ContainsFunc(out.Notes, func(n string) bool {
+			return strings.Contains(n, "registry.example/charts/store:1.2.3 was fetched: sha256:"+want.size)
+		}) {
+			t.Errorf("notes %q", out.Notes)
+		}
+	}
+	for _, c := range []struct {
+		err   error
+		later bool
+	}{{errors.New("connection refused"), true}, {charts.ErrUnfit, false}} {
+		o.Charts = func(context.Context, charts.Dependency) (charts.Archive, error) { return charts.Archive{}, c.err }
+		if _, err := r.Render(t.Context(), files, o); err == nil || errors.Is(err, render.ErrUnable) != c.later {
+			t.Errorf("%v: tried again later: %v", c.err, err)
 		}
 	}
 }

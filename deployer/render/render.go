@@ -19,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/seatrial/seatrial/deployer/render/charts"
 	"github.com/seatrial/seatrial/deployer/render/helm"
 	"github.com/seatrial/seatrial/deployer/render/jsonnet"
 	"github.com/seatrial/seatrial/deployer/render/kustomize"
@@ -63,6 +64,7 @@ type Options struct {
 	Namespace string            // for objects that name none
 	Params    map[string]string // of the environment, by name
 	Limits    Limits
+	Charts    charts.Fetch `json:"-"` // nil: every chart that a chart depends on has to be committed
 
 	KubeVersion string   // for Helm, "v1.36.4"; default: the library's
 	APIVersions []string // for Helm, beyond the built-in ones

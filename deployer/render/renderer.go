@@ -8,8 +8,10 @@ import (
 	"io"
 	"io/fs"
 	"runtime"
+	"slices"
 	"time"
 
+	"github.com/seatrial/seatrial/deployer/render/charts"
 	"github.com/seatrial/seatrial/deployer/render/manifest"
 	"github.com/seatrial/seatrial/deployer/render/source"
 	"github.com/seatrial/seatrial/deployer/render/wire"
@@ -71,6 +73,10 @@ func (r *Renderer) Isolation(ctx context.Context) (string, error) {
 // Render is Render with a memory, in a child unless the work is small and safe.
 func (r *Renderer) Render(ctx context.Context, root fs.FS, o Options) (Rendered, error) {
 	o.Limits = o.Limits.orDefault()
+	root, fetched, err := complete(ctx, root, o)
+	if err != nil {
+		return Rendered{}, err
+	}
 	k, known := r.cache.find(ctx, root, o)
 	if !known {
 		tree := source.New(root, o.Limits.source())
@@ -87,9 +93,26 @@ func (r *Renderer) Render(ctx context.Context, root fs.FS, o Options) (Rendered,
 	if err != nil {
 		return Rendered{}, gaveUp(k.Place, err)
 	}
-	out, err := finish(k.Place, made{docs, k.Notes}, o)
+	out, err := finish(k.Place, made{docs, slices.Concat(fetched, k.Notes)}, o)
 	out.Cached = known
 	return out, err
+}
+
+// complete adds to a chart what it depends on and is in no repository. It does not count as
+// asked for: the answers are kept with the charts in their place.
+func complete(ctx context.Context, root fs.FS, o Options) (fs.FS, []string, error) {
+	if o.Charts == nil {
+		return root, nil, nil
+	}
+	at, err := locate(source.New(root, o.Limits.source()), o)
+	if err != nil || at.Kind != Helm {
+		return root, nil, nil // whoever renders says what is wrong
+	}
+	root, notes, err := charts.Complete(ctx, root, at.Path, o.Charts)
+	if err != nil && !errors.Is(err, charts.ErrUnfit) {
+		err = fmt.Errorf("%w: %w", ErrUnable, err)
+	}
+	return root, notes, err
 }
 
 func (r *Renderer) make(ctx context.Context, root fs.FS, tree *source.Tree, at place, o Options) (kept, error) {

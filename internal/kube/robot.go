@@ -152,7 +152,7 @@ func (c *Cluster) awaitToken(ctx context.Context) (secret.Text, error) {
 	}
 	for {
 		got, err := client.Get(ctx, o.GetName(), metav1.GetOptions{})
-		if err != nil && !apierrors.IsNotFound(err) {
+		if err != nil && !apierrors.IsNotFound(err) && ctx.Err() == nil {
 			return "", errors.New("read the token: " + Why(err))
 		}
 		if err == nil {

@@ -26,6 +26,7 @@ var (
 	repoURL      = regexp.MustCompile(`^(https?|ssh|file)://[^\s]+$`)
 	account      = regexp.MustCompile(`^[A-Za-z0-9_][-A-Za-z0-9_.]{0,99}$`)
 	registryHost = regexp.MustCompile(`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?(:[0-9]{1,5})?$`)
+	chartFolder  = regexp.MustCompile(`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$`)
 	registryUser = regexp.MustCompile(`^[^\s:]{1,255}$`)
 	fileName     = regexp.MustCompile(`^[A-Za-z0-9][-A-Za-z0-9_.]*$`)
 	kindName     = regexp.MustCompile(`^[A-Z][A-Za-z0-9]*$`)
@@ -124,6 +125,10 @@ func (c *checker) project(v *release.Project) {
 	c.Once(v.Spec.Secrets, "spec", "secrets")
 	c.Once(v.Spec.Repos, "spec", "repos")
 	c.Once(v.Spec.Namespaces, "spec", "namespaces")
+	for i, f := range v.Spec.Charts {
+		c.pattern(chartFolder, "HOST or HOST/FOLDER, without oci:// and without a tag", f, "spec", "charts", i)
+	}
+	c.Once(v.Spec.Charts, "spec", "charts")
 	c.logins(v.Spec.Registries)
 	c.pullRules(&v.Spec.PullRequests)
 }

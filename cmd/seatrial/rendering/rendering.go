@@ -1,7 +1,8 @@
 // Package rendering holds the command that prints what would be committed to a
 // desired-state branch, and the hidden one that renders for it and for the server.
 //
-// Start at New. It needs no server, asks no cluster and never fetches anything.
+// Start at New. It needs no server, asks no cluster and never fetches anything but charts
+// that a chart depends on.
 package rendering
 
 import (
@@ -18,6 +19,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/seatrial/seatrial/cmd/seatrial/registries"
 	"github.com/seatrial/seatrial/cmd/seatrial/world"
 	"github.com/seatrial/seatrial/deployer/render"
 	"github.com/seatrial/seatrial/internal/hint"
@@ -40,7 +42,8 @@ func New() *cobra.Command {
 		Short: "Print the manifests of an environment as they would be committed",
 		Long: "DIR is the root of the application's repo, by default the current folder; its .seatrial.yaml says where the manifests are.\n" +
 			"A folder without one is taken for the manifests themselves. With --platform the environment's params and the project's\n" +
-			"namespace are those of a platform repo on disk; --param and --namespace go above them. Nothing is fetched.",
+			"namespace are those of a platform repo on disk; --param and --namespace go above them. Nothing is fetched but charts of an OCI\n" +
+			"registry that Chart.lock names and charts/ lacks, with docker's logins.",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			dir := "."
@@ -110,6 +113,7 @@ func run(ctx context.Context, dir string, a ask, out, errs io.Writer) error {
 	if err != nil {
 		return err
 	}
+	o.Charts = registries.Own
 	r := render.New(render.Config{Exec: self})
 	defer r.Close()
 	done, err := r.Render(ctx, root.FS(), o)

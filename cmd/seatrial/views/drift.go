@@ -87,9 +87,9 @@ func (v Fleet) Place(ctx context.Context, s release.Service, env release.Env) (d
 	if err != nil {
 		return drift.Place{}, err
 	}
-	out := drift.Place{Service: s, Env: env, Current: web.SlimPlaced(slot.Current), Occupant: slot.Occupant, Hold: slot.Hold, Kept: []release.Placed{}, Waves: []drift.PlaceWave{}}
+	out := drift.Place{Service: s, Env: env, Current: withoutTrial(slot.Current), Occupant: slot.Occupant, Hold: slot.Hold, Kept: []release.Placed{}, Waves: []drift.PlaceWave{}}
 	for _, p := range slot.Verified {
-		out.Kept = append(out.Kept, *web.SlimPlaced(&p))
+		out.Kept = append(out.Kept, *withoutTrial(&p))
 	}
 	now := map[string]release.Target{}
 	for _, t := range v.Look(ctx, slot) {
@@ -114,4 +114,14 @@ func (v Fleet) Place(ctx context.Context, s release.Service, env release.Env) (d
 
 func target(t release.Target) drift.PlaceTarget {
 	return drift.PlaceTarget{Cluster: t.Cluster, State: t.State, Revision: t.Revision, Message: t.Message}
+}
+
+// withoutTrial is what lists show: a trial has a page of its own.
+func withoutTrial(p *release.Placed) *release.Placed {
+	if p == nil {
+		return nil
+	}
+	out := *p
+	out.Trial = nil
+	return &out
 }

@@ -84,7 +84,7 @@ func (v Fleet) row(ctx context.Context, s release.Service, tree platform.Tree) (
 }
 
 func (v Fleet) cell(ctx context.Context, slot release.Slot) (web.BoardSlot, error) {
-	cell := web.BoardSlot{Env: slot.Env, Current: web.SlimPlaced(slot.Current), Occupant: slot.Occupant, Hold: slot.Hold, Targets: []drift.PlaceTarget{}, Health: "Unknown"}
+	cell := web.BoardSlot{Env: slot.Env, Current: withoutTrial(slot.Current), Occupant: slot.Occupant, Hold: slot.Hold, Targets: []drift.PlaceTarget{}, Health: "Unknown"}
 	if slot.Occupant != "" {
 		r, err := v.Book.Release(ctx, slot.Occupant)
 		if err != nil {

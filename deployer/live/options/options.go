@@ -16,6 +16,7 @@ import (
 // Annotations that the engine has no name for.
 const (
 	compareOptions = "argocd.argoproj.io/compare-options"
+	onRollBack     = "seatrial.dev/hook-on-rollback"
 	ignoreHealth   = "argocd.argoproj.io/ignore-healthcheck"
 	fluxPrune      = "kustomize.toolkit.fluxcd.io/prune"
 	fluxReconcile  = "kustomize.toolkit.fluxcd.io/reconcile"
@@ -103,6 +104,9 @@ func Extraneous(live *unstructured.Unstructured) bool {
 
 // Unjudged reports whether an object's health does not count.
 func Unjudged(want *unstructured.Unstructured) bool { return note(want, ignoreHealth) == "true" }
+
+// OnRollBack reports whether a hook runs on a roll back as well.
+func OnRollBack(want *unstructured.Unstructured) bool { return note(want, onRollBack) == "true" }
 
 // Late reports whether the kind of an object may appear only while the sync goes on.
 func Late(want *unstructured.Unstructured) bool {

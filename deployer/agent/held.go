@@ -75,7 +75,8 @@ func (h held) Read(_ context.Context, _ release.DesiredState, s release.Service,
 	if !ok || e.Held.Revision != revision {
 		return desired.Content{}, fmt.Errorf("%s is not held at %s any more", s, revision.Short())
 	}
-	return desired.Content{Record: desired.Record{Namespace: e.want.Namespace}, Rendered: render.Rendered{Objects: e.want.Objects}, Revision: revision}, nil
+	w, err := h.orders.whole(e)
+	return desired.Content{Record: desired.Record{Namespace: w.Namespace}, Rendered: render.Rendered{Objects: w.Objects}, Revision: revision}, err
 }
 
 // Write is the server's.

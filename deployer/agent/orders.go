@@ -17,12 +17,12 @@ import (
 
 // entry is the last order for one service.
 type entry struct {
-	Signed  *wire.Signed `json:"signed"` // only on disk: want is as large
+	Signed  *wire.Signed `json:"signed"` // only on disk
 	Held    wire.Held    `json:"held"`
 	Settled bool         `json:"settled,omitempty"` // it was carried out to its end
 
 	act     wire.Act
-	want    live.Want
+	want    live.Want // without its objects, which whole reads: the cluster's cache has them already
 	touched time.Time // the last step, by whomever
 	refused bool      // the cluster did not take it
 }
@@ -54,6 +54,7 @@ func openOrders(dir string, holder wire.Holder, log *slog.Logger) (*orders, erro
 			log.Warn("desired state on disk is not used", "file", f, "error", err)
 			continue
 		}
+		e.want.Objects = nil
 		o.all[e.Held.Service] = e
 	}
 	return o, nil
@@ -89,6 +90,20 @@ func (e *entry) open(o wire.Order) (err error) {
 	return err
 }
 
+// whole is what an order wants, read again from disk with its signature checked again.
+func (o *orders) whole(e entry) (live.Want, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	got, err := o.read(filepath.Join(o.dir, fileOf(e.Held.Service)))
+	if err != nil {
+		return live.Want{}, fmt.Errorf("read what is wanted of %s: %w", e.Held.Service, err)
+	}
+	if got.Held.Seq != e.Held.Seq {
+		return live.Want{}, fmt.Errorf("another order for %s has come", e.Held.Service)
+	}
+	return got.want, nil
+}
+
 func fileOf(s release.Service) string { return s.Team() + "." + s.Name() + ".json" }
 
 // take checks an order and keeps it.
@@ -114,7 +129,7 @@ func (o *orders) take(s wire.Signed, now time.Time) (release.Service, error) {
 	if err := o.keep(e); err != nil {
 		return "", err
 	}
-	e.Signed = nil
+	e.Signed, e.want.Objects = nil, nil
 	o.all[held.Service] = e
 	return held.Service, nil
 }
@@ -184,7 +199,10 @@ func (o *orders) settle(e *entry) error {
 
 // step does one step of the order that is held of a service. The caller has its lock.
 func (a *Agent) step(ctx context.Context, e entry, hooks bool) (res live.Result, err error) {
-	w := e.want
+	w, err := a.orders.whole(e)
+	if err != nil {
+		return live.Result{}, err
+	}
 	w.Hooks = w.Hooks && hooks
 	if e.act == wire.Withdraw {
 		res, err = a.live.Withdraw(ctx, a.cluster, w)

@@ -264,9 +264,9 @@ func (a *Agent) wanted(q wire.Question) (w live.Want, known bool, err error) {
 	if !ok || e.Held.Seq != q.Seq {
 		return live.Want{}, false, nil
 	}
-	w = e.want
+	w, err = a.orders.whole(e)
 	w.Hooks = false
-	return w, true, nil
+	return w, true, err
 }
 
 const renewEvery = time.Minute

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"strings"
 	"time"
 
@@ -91,10 +90,6 @@ func newRevoke(file *string) *cobra.Command {
 // where the cluster gives a pod its own credentials.
 const mounted = "/var/run/secrets/kubernetes.io/serviceaccount"
 
-// heapGrowth makes the collector run more often than the server's: what an agent has is
-// little work and much cache.
-const heapGrowth = 35
-
 // NewAgent runs an agent.
 func NewAgent(version string) *cobra.Command {
 	var server, state, kubeconfig, tokenFile string
@@ -113,7 +108,6 @@ func NewAgent(version string) *cobra.Command {
 			}
 			kube.Quiet()
 			memory.Slim()
-			debug.SetGCPercent(heapGrowth)
 			log := slog.New(slog.NewJSONHandler(cmd.ErrOrStderr(), nil))
 			return agent.New(agent.Config{Server: server, Folder: state, Token: token, Version: version, Log: log, Now: time.Now,
 				Kube: kube.Open(state).Told(func(string) kube.Entry { return entry() }, settings.Ours()...)}).Run(cmd.Context())

@@ -13,15 +13,13 @@ import (
 // Router does the work on every cluster: through its agent where it has one, else itself.
 type Router struct {
 	Near *live.Clusters
-	Hub  *Hub                      // nil: no agent is let in
+	Hub  *Hub
 	Far  func(cluster string) bool // it has an agent
 }
 
-func (r Router) far(cluster string) bool { return r.Hub != nil && r.Far(cluster) }
-
 // Sync is live.Clusters.Sync.
 func (r Router) Sync(ctx context.Context, cluster string, w live.Want) (live.Result, error) {
-	if r.far(cluster) {
+	if r.Far(cluster) {
 		return r.Hub.Sync(ctx, cluster, w)
 	}
 	return r.Near.Sync(ctx, cluster, w)
@@ -29,7 +27,7 @@ func (r Router) Sync(ctx context.Context, cluster string, w live.Want) (live.Res
 
 // Health is live.Clusters.Health.
 func (r Router) Health(ctx context.Context, cluster string, w live.Want, since time.Time) (live.Result, error) {
-	if r.far(cluster) {
+	if r.Far(cluster) {
 		return r.Hub.Health(ctx, cluster, w, since)
 	}
 	return r.Near.Health(ctx, cluster, w, since)
@@ -37,7 +35,7 @@ func (r Router) Health(ctx context.Context, cluster string, w live.Want, since t
 
 // Drifted is live.Clusters.Drifted.
 func (r Router) Drifted(ctx context.Context, cluster string, w live.Want) ([]string, error) {
-	if r.far(cluster) {
+	if r.Far(cluster) {
 		return r.Hub.Drifted(ctx, cluster, w)
 	}
 	return r.Near.Drifted(ctx, cluster, w)
@@ -45,7 +43,7 @@ func (r Router) Drifted(ctx context.Context, cluster string, w live.Want) ([]str
 
 // Diff is live.Clusters.Diff.
 func (r Router) Diff(ctx context.Context, cluster string, w live.Want) ([]live.ObjectDiff, error) {
-	if r.far(cluster) {
+	if r.Far(cluster) {
 		return r.Hub.Diff(ctx, cluster, w)
 	}
 	return r.Near.Diff(ctx, cluster, w)
@@ -53,7 +51,7 @@ func (r Router) Diff(ctx context.Context, cluster string, w live.Want) ([]live.O
 
 // Withdraw is live.Clusters.Withdraw.
 func (r Router) Withdraw(ctx context.Context, cluster string, w live.Want) (live.Result, error) {
-	if r.far(cluster) {
+	if r.Far(cluster) {
 		return r.Hub.Withdraw(ctx, cluster, w)
 	}
 	return r.Near.Withdraw(ctx, cluster, w)
@@ -61,7 +59,7 @@ func (r Router) Withdraw(ctx context.Context, cluster string, w live.Want) (live
 
 // Reach is live.Clusters.Reach.
 func (r Router) Reach(ctx context.Context, cluster string) (state, message string) {
-	if r.far(cluster) {
+	if r.Far(cluster) {
 		return r.Hub.Reach(ctx, cluster)
 	}
 	return r.Near.Reach(ctx, cluster)
@@ -69,7 +67,7 @@ func (r Router) Reach(ctx context.Context, cluster string) (state, message strin
 
 // Scope is live.Clusters.Scope.
 func (r Router) Scope(cluster string) func(schema.GroupVersionKind) (namespaced, known bool) {
-	if !r.far(cluster) {
+	if !r.Far(cluster) {
 		return r.Near.Scope(cluster)
 	}
 	return func(gvk schema.GroupVersionKind) (bool, bool) {
@@ -84,9 +82,6 @@ func (r Router) Scope(cluster string) func(schema.GroupVersionKind) (namespaced,
 
 // Changed waits until something changed on a cluster of ours, or an agent has come back.
 func (r Router) Changed(ctx context.Context) ([]live.Change, error) {
-	if r.Hub == nil {
-		return r.Near.Changed(ctx)
-	}
 	near, stop := context.WithCancel(ctx)
 	defer stop()
 	type result struct {

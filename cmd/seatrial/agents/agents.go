@@ -40,21 +40,17 @@ type Door struct {
 	listen string
 }
 
-// Open prepares the door. Where no agent is let in, all clusters are near.
+// Open prepares the door. Where no agent is let in, a cluster that has one is unreachable.
 func Open(set settings.Settings, passphrase secret.Text, w World, near *live.Clusters, slots deployer.Slots, healed func(context.Context, deployer.Healed), log *slog.Logger) (*Door, error) {
-	d := &Door{Router: hub.Router{Near: near, Far: w.Agent}, listen: set.Agents.Listen}
-	if d.listen == "" {
-		return d, nil
+	c := hub.Config{Agent: w.Agent, Scripts: w.Scripts, Status: set.Path(folder, "connected"), Log: log, Now: time.Now,
+		Healed: func(ctx context.Context, cluster string, h wire.Healed) { tell(ctx, slots, healed, cluster, h) }}
+	if set.Agents.Listen != "" {
+		var err error
+		if c.Authority, err = openAuthority(set, passphrase); err != nil {
+			return nil, err
+		}
 	}
-	a, err := openAuthority(set, passphrase)
-	if err != nil {
-		return nil, err
-	}
-	d.Hub = hub.New(hub.Config{Authority: a, Agent: w.Agent, Scripts: w.Scripts, Status: set.Path(folder, "connected"), Log: log, Now: time.Now,
-		Healed: func(ctx context.Context, cluster string, h wire.Healed) {
-			tell(ctx, slots, healed, cluster, h)
-		}})
-	return d, nil
+	return &Door{Router: hub.Router{Near: near, Hub: hub.New(c), Far: w.Agent}, listen: set.Agents.Listen}, nil
 }
 
 func openAuthority(set settings.Settings, passphrase secret.Text) (*authority.Authority, error) {
@@ -81,7 +77,7 @@ func tell(ctx context.Context, slots deployer.Slots, healed func(context.Context
 
 // Run lets agents in until ctx ends.
 func (d *Door) Run(ctx context.Context) error {
-	if d.Hub == nil {
+	if d.listen == "" {
 		<-ctx.Done()
 		return ctx.Err()
 	}

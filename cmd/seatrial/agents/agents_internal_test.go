@@ -3,15 +3,19 @@ package agents
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"testing/fstest"
 
+	"github.com/seatrial/seatrial/cmd/seatrial/settings"
 	"github.com/seatrial/seatrial/cmd/seatrial/world"
 	"github.com/seatrial/seatrial/deployer"
 	"github.com/seatrial/seatrial/deployer/agent/wire"
+	"github.com/seatrial/seatrial/deployer/live"
+	"github.com/seatrial/seatrial/internal/hint"
 	"github.com/seatrial/seatrial/internal/kube"
 	"github.com/seatrial/seatrial/release"
 )
@@ -71,5 +75,46 @@ func TestTheTokenIsOursAloneAndTheClusterIsPrinted(t *testing.T) {
 	}
 	if _, err := keepToken(dir, "old", robot); err == nil || !strings.Contains(err.Error(), "has a kubeconfig already") {
 		t.Errorf("beside a kubeconfig: %v", err)
+	}
+}
+
+// one is a platform with one cluster that has an agent.
+type one struct{}
+
+func (one) Agent(cluster string) bool                    { return cluster == "far" }
+func (one) Scripts() (release.Commit, map[string]string) { return "", nil }
+func noSlots(context.Context) ([]release.Slot, error)    { return nil, nil }
+func logless() *slog.Logger                              { return slog.New(slog.DiscardHandler) }
+func nobody(context.Context, deployer.Healed)            {}
+func near(t *testing.T) *live.Clusters                   { return live.New(kube.Open(t.TempDir()), live.Config{}) }
+
+func TestTheDoor(t *testing.T) {
+	set := settings.Settings{State: t.TempDir()}
+	shut, err := Open(set, "", one{}, near(t), noSlots, nobody, logless())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if state, message := shut.Reach(t.Context(), "far"); state != "Unreachable" || !strings.Contains(message, "its agent is not connected") {
+		t.Errorf("a shut door: %s, %s", state, message)
+	}
+	if state, message := shut.Reach(t.Context(), "near"); state != "Unknown" || !strings.Contains(message, "no credentials") {
+		t.Errorf("a cluster without an agent: %s, %s", state, message)
+	}
+	set.Agents.Listen = "127.0.0.1:0"
+	if _, err := Open(set, "", one{}, near(t), noSlots, nobody, logless()); err == nil || hint.Of(err) == "" {
+		t.Errorf("without a passphrase: %v", err)
+	}
+	open, err := Open(set, "p", one{}, near(t), noSlots, nobody, logless())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := open.Run(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("it ends with %v", err)
+	}
+	open.listen = "256.0.0.1:0"
+	if err := open.Run(t.Context()); err == nil || hint.Of(err) == "" {
+		t.Errorf("an address that is none: %v", err)
 	}
 }

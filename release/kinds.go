@@ -59,8 +59,12 @@ type Cluster struct {
 
 // ClusterSpec says how to reach a cluster.
 type ClusterSpec struct {
-	Credentials string `json:"credentials,omitempty"` // file in the credentials folder; default: the cluster's name
-	Chaos       bool   `json:"chaos,omitempty"`       // Chaos Mesh runs there
+	Agent       bool     `json:"agent,omitempty"`             // an agent near it keeps it, and dials out to the server
+	Credentials string   `json:"credentials,omitempty"`       // file in the credentials folder, without .kubeconfig or .token; default: the cluster's name
+	Server      string   `json:"server,omitempty"`            // address of the API server: then the file is a service account's token
+	CA          string   `json:"ca,omitempty"`                // PEM, of the API server at server; default: the system's
+	Plugins     []string `json:"credentialPlugins,omitempty"` // programs that the kubeconfig may run, as it names them
+	Chaos       bool     `json:"chaos,omitempty"`             // Chaos Mesh runs there
 }
 
 // Environment is an ordered place: a branch of desired state, waves of clusters and gates.

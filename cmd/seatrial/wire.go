@@ -17,6 +17,7 @@ import (
 	"github.com/seatrial/seatrial/chaos"
 	"github.com/seatrial/seatrial/chaos/mesh"
 	"github.com/seatrial/seatrial/chaos/schedule"
+	"github.com/seatrial/seatrial/cmd/seatrial/agents"
 	"github.com/seatrial/seatrial/cmd/seatrial/arrivals"
 	"github.com/seatrial/seatrial/cmd/seatrial/builds"
 	"github.com/seatrial/seatrial/cmd/seatrial/rendering"
@@ -76,7 +77,8 @@ type server struct {
 	approving *policies.Approving
 
 	renderer *render.Renderer
-	live     *live.Clusters
+	near     *live.Clusters
+	live     *agents.Door // every cluster, near or through its agent
 	desired  *desired.Store
 	rollout  *deployer.Rollout
 	fleet    *deployer.Fleet
@@ -115,8 +117,8 @@ func wire(set settings.Settings, secrets settings.Secrets, log *slog.Logger, met
 
 func (s *server) close() error {
 	var all []error
-	if s.live != nil {
-		s.live.Close()
+	if s.near != nil {
+		s.near.Close()
 	}
 	if s.renderer != nil {
 		s.renderer.Close()
@@ -220,8 +222,16 @@ func (s *server) buildkitAddresses() ([]string, error) {
 	return []string{s.buildkitd.Address()}, nil
 }
 
-func (s *server) wireDeployer() error {
-	s.live = live.New(kube.Open(s.settings.Clusters.Credentials), live.Config{Scripts: s.world.Scripts})
+// kube opens the clusters that the server reaches itself.
+func (s *server) kube() *kube.Clusters {
+	return kube.Open(s.settings.Clusters.Credentials).Told(s.world.Access, settings.Ours()...)
+}
+
+func (s *server) wireDeployer() (err error) {
+	s.near = live.New(s.kube(), live.Config{Scripts: s.world.Scripts})
+	if s.live, err = agents.Open(s.settings, s.secrets.SigningPassphrase, s.world, s.near, s.book.Slots, s.healed, s.log); err != nil {
+		return err
+	}
 	s.desired = desired.New(s.repos, s.settings.RepoURL)
 	locks := &deployer.Locks{}
 	s.rollout = &deployer.Rollout{Content: s.content, Strategy: s.strategy, Platform: s.world, Slot: s.book.Slot, Desired: s.desired, Live: s.live, Locks: locks, Now: time.Now}
@@ -245,7 +255,7 @@ func (s *server) wireTrial() (err error) {
 	s.sloGate = &slo.Gate{SLOs: slos, Prometheus: s.prometheus, Now: time.Now, Log: s.log,
 		Environment: func(_ context.Context, env release.Env) (release.Environment, error) { return s.world.Must(env) }}
 	s.sloWatch = &slo.Watch{SLOs: slos, Places: s.sloPlaces, Prometheus: s.prometheus, Breaches: shelf.Breaches{KV: s.db}, Now: time.Now, Log: s.log}
-	faults := &mesh.Mesh{Clusters: kube.Open(s.settings.Clusters.Credentials).Get}
+	faults := &mesh.Mesh{Clusters: s.kube().Get}
 	engine := &chaos.Engine{Provider: faults, Finder: faults, Measure: s.sloGate.Measure, Now: time.Now,
 		Stop: func() string { return chaos.Stopped(s.stopFile()) }}
 	s.trial = &chaos.Trial{Platform: s.world.Chaos, Engine: engine, Log: s.log}

@@ -161,6 +161,7 @@ func (cl *cluster) connect(c *Clusters, conn *kube.Cluster, objs []*unstructured
 		if now == nil && before != nil {
 			cl.proofs.drop(before.ResourceKey())
 		}
+		c.cfg.Told(now, before)
 		if svc, ok := moved(now, before); ok {
 			c.news.add(Change{Cluster: cl.name, Service: svc})
 		}

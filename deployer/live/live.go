@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/argoproj/argo-cd/gitops-engine/pkg/cache"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -38,6 +39,8 @@ type Config struct {
 	// Scripts are the platform's health scripts by their place, "GROUP/KIND/health.lua", and
 	// the commit that has them; default: none.
 	Scripts func() (release.Commit, map[string]string)
+
+	Told func(now, before *cache.Resource) // of each change; must not block. Default: nobody
 }
 
 func (c Config) orDefault() Config {
@@ -58,6 +61,9 @@ func (c Config) orDefault() Config {
 	}
 	if c.Scripts == nil {
 		c.Scripts = func() (release.Commit, map[string]string) { return "", nil }
+	}
+	if c.Told == nil {
+		c.Told = func(*cache.Resource, *cache.Resource) {}
 	}
 	return c
 }
@@ -134,6 +140,12 @@ func (c *Clusters) Reach(ctx context.Context, name string) (state, message strin
 		return "Unreachable", err.Error()
 	}
 	return "Ready", ""
+}
+
+// Cached is what a cluster has, whole where it is a service's.
+func (c *Clusters) Cached(ctx context.Context, name string) (cache.ClusterCache, error) {
+	v, err := c.reach(ctx, name, nil)
+	return v.cache, err
 }
 
 // Scope is a render.Scope that asks one cluster.

@@ -1,4 +1,4 @@
-// Command bench measures what the README promises: webhook, road, memory, build. It prints
+// Command bench measures what the README promises: webhook, road, memory, build, agent. It prints
 // a table and writes bench/out/NAME.json; a missed target is a figure, not a failure.
 package main
 
@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/seatrial/seatrial/e2e/bench/agents"
 	"github.com/seatrial/seatrial/e2e/bench/build"
 	"github.com/seatrial/seatrial/e2e/bench/figure"
 	"github.com/seatrial/seatrial/e2e/bench/memory"
@@ -24,7 +25,7 @@ import (
 
 func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
 
-const usage = "usage: bench webhook|road|memory|build [flags]"
+const usage = "usage: bench webhook|road|memory|build|agent [flags]"
 
 func run(args []string, in io.Reader, out, errs io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
@@ -36,7 +37,7 @@ func run(args []string, in io.Reader, out, errs io.Writer) int {
 	if args[0] == webhook.ClientCommand {
 		return end(webhook.Client(ctx, in, out), errs)
 	}
-	benches := map[string]func(context.Context, []string, io.Writer, io.Writer) error{"webhook": webhooks, "road": roads, "memory": memories, "build": builds}
+	benches := map[string]func(context.Context, []string, io.Writer, io.Writer) error{"webhook": webhooks, "road": roads, "memory": memories, "build": builds, "agent": agent}
 	bench, ok := benches[args[0]]
 	if !ok {
 		fmt.Fprintln(errs, usage)
@@ -140,6 +141,28 @@ func builds(ctx context.Context, args []string, out, errs io.Writer) error {
 		return err
 	}
 	r, err := build.Run(ctx, c, errs)
+	if err != nil {
+		return err
+	}
+	return publish(r, *results, out)
+}
+
+func agent(ctx context.Context, args []string, out, errs io.Writer) error {
+	flags := flag.NewFlagSet("agent", flag.ContinueOnError)
+	flags.SetOutput(errs)
+	results := flags.String("out", "bench/out", "folder of the results")
+	c := agents.Config{Say: func(format string, args ...any) {
+		fmt.Fprintf(errs, "%s  %s\n", time.Now().Format(time.TimeOnly), fmt.Sprintf(format, args...))
+	}}
+	flags.StringVar(&c.Bin, "bin", "bin", "folder of the binaries seatrial and lab")
+	flags.StringVar(&c.Dir, "dir", filepath.Join(os.TempDir(), "seatrial-bench-agent"), "folder of what is kept while measuring")
+	flags.IntVar(&c.Objects, "objects", 10_000, "objects on the cluster")
+	flags.IntVar(&c.Changes, "changes", 1000, "changes that are measured")
+	flags.DurationVar(&c.Every, "every", 20*time.Millisecond, "between two changes")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	r, err := agents.Run(ctx, c, errs)
 	if err != nil {
 		return err
 	}

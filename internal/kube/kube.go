@@ -1,20 +1,17 @@
 // Package kube is the one door to clusters: it reads their kubeconfig files and hands
 // out clients with deadlines.
 //
-// Start at Open, then Clusters.Get. It never runs a credential plug-in, never writes a
-// credential anywhere and never limits itself below what the server's own priority and
-// fairness allows.
+// Start at Open, then Clusters.Get. It never runs a credential plug-in that the cluster's
+// entry does not name, never writes a credential anywhere and never limits itself below
+// what the server's own priority and fairness allows.
 package kube
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -28,7 +25,7 @@ import (
 	"github.com/seatrial/seatrial/release"
 )
 
-// ErrNoCluster: no kubeconfig file for that name.
+// ErrNoCluster: no credentials file for that name.
 var ErrNoCluster = errors.New("no credentials")
 
 const (
@@ -41,13 +38,15 @@ const (
 // Clusters hands out the clusters of one credentials folder. It is safe for concurrent
 // use.
 type Clusters struct {
-	dir string
+	dir    string
+	entry  func(name string) Entry // nil: of all the zero one
+	hidden []string
 
 	mu    sync.Mutex // guards known
 	known map[string]*Cluster
 }
 
-// Open uses the folder of kubeconfig files, <name>.kubeconfig each.
+// Open uses the folder of credentials: <name>.kubeconfig, or <name>.token, see Entry.
 func Open(dir string) *Clusters { return &Clusters{dir: dir, known: map[string]*Cluster{}} }
 
 // Cluster is one cluster as its kubeconfig file describes it. A changed file makes a new
@@ -68,6 +67,7 @@ type Cluster struct {
 type stamp struct {
 	modified time.Time
 	size     int64
+	entry    string // digest
 }
 
 // Get reads the credentials file of a cluster, again when it has changed. name is the
@@ -78,22 +78,22 @@ func (c *Clusters) Get(name string) (*Cluster, error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	path := filepath.Join(c.dir, name+".kubeconfig")
+	e, path := c.place(name)
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		delete(c.known, name)
-		return nil, hint.Add(fmt.Errorf("cluster %s: %w", name, ErrNoCluster), "put its kubeconfig at "+path)
+		return nil, hint.Add(fmt.Errorf("cluster %s: %w", name, ErrNoCluster), "put its credentials at "+path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cluster %s: %w", name, err)
 	}
-	now := stamp{info.ModTime(), info.Size()}
+	now := stamp{info.ModTime(), info.Size(), e.digest()}
 	if k := c.known[name]; k != nil && k.stamp == now {
 		return k, nil
 	}
-	k, err := load(name, path)
+	k, err := c.load(name, e, path)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("cluster %s: %w", name, err)
 	}
 	k.stamp = now
 	if old := c.known[name]; old != nil && old.Version == k.Version {
@@ -104,53 +104,32 @@ func (c *Clusters) Get(name string) (*Cluster, error) {
 	return k, nil
 }
 
-func load(name, path string) (*Cluster, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("cluster %s: %w", name, err)
+func (c *Clusters) load(name string, e Entry, path string) (*Cluster, error) {
+	var cfg *rest.Config
+	var version string
+	var err error
+	if e.Server != "" {
+		cfg, version, err = byToken(e, path)
+	} else {
+		cfg, version, err = c.byFile(e, path)
 	}
-	defer file.Close()
-	data, err := readAll(file)
 	if err != nil {
-		return nil, fmt.Errorf("cluster %s: read its kubeconfig: %w", name, err)
+		return nil, err
 	}
-	cfg, err := parse(data, path)
-	if err != nil {
-		return nil, fmt.Errorf("cluster %s: %w", name, err)
-	}
-	sum := sha256.Sum256(data)
-	k := &Cluster{Name: name, Version: hex.EncodeToString(sum[:8]), config: cfg}
+	return newCluster(name, version, cfg)
+}
+
+func newCluster(name, version string, cfg *rest.Config) (*Cluster, error) {
+	k := &Cluster{Name: name, Version: version, config: cfg}
+	var err error
 	if k.dynamic, err = dynamic.NewForConfig(cfg); err != nil {
-		return nil, fmt.Errorf("cluster %s: %w", name, err)
+		return nil, err
 	}
 	if k.typed, err = kubernetes.NewForConfig(cfg); err != nil {
-		return nil, fmt.Errorf("cluster %s: %w", name, err)
+		return nil, err
 	}
 	k.kinds.disco = k.typed.Discovery()
 	return k, nil
-}
-
-// parse makes a client configuration and refuses what would run a program.
-func parse(data []byte, path string) (*rest.Config, error) {
-	raw, err := clientcmd.Load(data)
-	if err != nil {
-		// The library's error may quote the file, and the file holds keys.
-		return nil, hint.Add(errors.New("its kubeconfig cannot be read"), "check it with: kubectl --kubeconfig "+path+" version")
-	}
-	for user, a := range raw.AuthInfos {
-		if a.Exec != nil || a.AuthProvider != nil {
-			return nil, hint.Add(fmt.Errorf("user %s of its kubeconfig runs a credential plug-in, which is refused", user),
-				"use a client certificate or the token of a service account")
-		}
-		a.LocationOfOrigin = path
-	}
-	for _, c := range raw.Clusters {
-		c.LocationOfOrigin = path
-	}
-	if err := clientcmd.ResolveLocalPaths(raw); err != nil {
-		return nil, errors.New("a path in its kubeconfig cannot be resolved")
-	}
-	return restConfig(raw)
 }
 
 func restConfig(raw *api.Config) (*rest.Config, error) {
@@ -158,11 +137,15 @@ func restConfig(raw *api.Config) (*rest.Config, error) {
 	if err != nil {
 		return nil, hint.Add(errors.New("its kubeconfig names no usable cluster and user"), "set current-context")
 	}
+	tune(cfg)
+	return cfg, nil
+}
+
+func tune(cfg *rest.Config) {
 	cfg.QPS, cfg.Burst = -1, 0 // the server's own priority and fairness decides
 	cfg.Timeout = callTimeout
 	cfg.UserAgent = "seatrial"
 	cfg.WarningHandler = rest.NoWarnings{}
-	return cfg, nil
 }
 
 // Config is for calls: each has a deadline.

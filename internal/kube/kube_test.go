@@ -35,7 +35,7 @@ func TestGetRefuses(t *testing.T) {
 	write(t, dir, "broken", "users: [{user: {token: s3cret}")
 	write(t, dir, "empty", "apiVersion: v1\nkind: Config\n")
 	for _, c := range []struct{ name, want string }{
-		{"exec", "runs a credential plug-in"}, {"plugin", "runs a credential plug-in"}, {"broken", "cannot be read"},
+		{"exec", "runs a credential plug-in"}, {"plugin", "auth-provider gcp, which is refused"}, {"broken", "cannot be read"},
 		{"empty", "no usable cluster"}, {"none", "no credentials"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -94,8 +94,10 @@ func (c *checker) selector(s release.Selector, path ...any) {
 
 func (c *checker) cluster(v *release.Cluster) {
 	c.name(v.Meta.Name, "metadata", "name")
-	c.pattern(fileName, "the name of a file, without folders", v.Spec.Credentials, "spec", "credentials")
-	setDefault(&v.Spec.Credentials, v.Meta.Name)
+	c.access(&v.Spec)
+	if !v.Spec.Agent {
+		setDefault(&v.Spec.Credentials, v.Meta.Name)
+	}
 	for key, value := range v.Meta.Labels {
 		if key == "" || len(value) > 63 {
 			c.Add("want a name and at most 63 characters", "metadata", "labels", key)

@@ -13,15 +13,18 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
 	"github.com/seatrial/seatrial/builder/buildkitd"
 	"github.com/seatrial/seatrial/builder/daemons"
+	"github.com/seatrial/seatrial/cmd/seatrial/agents"
 	"github.com/seatrial/seatrial/cmd/seatrial/rendering"
 	"github.com/seatrial/seatrial/cmd/seatrial/settings"
 	"github.com/seatrial/seatrial/cmd/seatrial/world"
 	"github.com/seatrial/seatrial/deployer/render"
+	"github.com/seatrial/seatrial/internal/git"
 	"github.com/seatrial/seatrial/internal/hint"
 	"github.com/seatrial/seatrial/internal/kube"
 	"github.com/seatrial/seatrial/internal/oci"
@@ -211,7 +214,7 @@ func (d doctor) platform(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	w := world.New(repos, d.settings.RepoURL(d.settings.Platform.Repo), d.settings.Platform.Branch, os.DevNull, slog.New(slog.DiscardHandler))
+	w := d.world(repos)
 	if err := w.Load(ctx); err != nil {
 		return "", err
 	}
@@ -302,24 +305,58 @@ func (d doctor) prometheus(ctx context.Context) (string, error) {
 	return d.settings.Prometheus.URL, p.Ready(ctx)
 }
 
+// clusters are those with credentials in the folder, and those with an agent.
 func (d doctor) clusters() []examination {
-	files, _ := filepath.Glob(filepath.Join(d.settings.Clusters.Credentials, "*.kubeconfig"))
-	if len(files) == 0 {
+	dir := d.settings.Clusters.Credentials
+	all := kube.Open(dir).Told(d.access(), settings.Ours()...)
+	var list []examination
+	for _, ending := range []string{".kubeconfig", ".token"} {
+		files, _ := filepath.Glob(filepath.Join(dir, "*"+ending)) // the pattern is a good one
+		for _, f := range files {
+			name := strings.TrimSuffix(filepath.Base(f), ending)
+			list = append(list, examination{"cluster " + name, func(ctx context.Context) (string, error) {
+				c, err := all.Get(name)
+				if err != nil {
+					return "", err
+				}
+				return "answers", c.Ready(ctx)
+			}})
+		}
+	}
+	for _, name := range agents.Names(d.settings) {
+		list = append(list, examination{"agent " + name, func(context.Context) (string, error) { return agents.Check(d.settings, name) }})
+	}
+	if len(list) == 0 {
 		return []examination{{"clusters", func(context.Context) (string, error) {
-			return "", hint.Add(fmt.Errorf("no <name>.kubeconfig in %s", d.settings.Clusters.Credentials), "put one there for every cluster of the platform repo")
+			return "", hint.Add(fmt.Errorf("no <name>.kubeconfig and no <name>.token in %s, and no agent", dir), "put one there for every cluster of the platform repo: seatrial cluster add")
 		}}}
 	}
-	all := kube.Open(d.settings.Clusters.Credentials)
-	var list []examination
-	for _, f := range files {
-		name := strings.TrimSuffix(filepath.Base(f), ".kubeconfig")
-		list = append(list, examination{"cluster " + name, func(ctx context.Context) (string, error) {
-			c, err := all.Get(name)
-			if err != nil {
-				return "", err
-			}
-			return "answers", c.Ready(ctx)
-		}})
-	}
 	return list
+}
+
+// access is what the platform repo says of a cluster; without the repo, nothing.
+func (d doctor) access() func(string) kube.Entry {
+	tree := sync.OnceValue(func() *world.World {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		repos, err := d.settings.Repos(settings.Env("SEATRIAL_FORGE_TOKEN"))
+		if err != nil {
+			return nil
+		}
+		w := d.world(repos)
+		if w.Load(ctx) != nil {
+			return nil // the examination of the platform repo says why
+		}
+		return w
+	})
+	return func(name string) kube.Entry {
+		if w := tree(); w != nil {
+			return w.Access(name)
+		}
+		return kube.Entry{}
+	}
+}
+
+func (d doctor) world(repos *git.Repos) *world.World {
+	return world.New(repos, d.settings.RepoURL(d.settings.Platform.Repo), d.settings.Platform.Branch, os.DevNull, slog.New(slog.DiscardHandler))
 }

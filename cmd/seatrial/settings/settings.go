@@ -23,6 +23,7 @@ import (
 	"github.com/seatrial/seatrial/internal/platform"
 	"github.com/seatrial/seatrial/internal/secret"
 	"github.com/seatrial/seatrial/internal/strict"
+	"github.com/seatrial/seatrial/release"
 	"github.com/seatrial/seatrial/signing"
 	"github.com/seatrial/seatrial/signing/token"
 )
@@ -42,6 +43,7 @@ type Settings struct {
 	BuildKit   BuildKit   `json:"buildkit"`
 	Prometheus Prometheus `json:"prometheus"`
 	Clusters   Clusters   `json:"clusters"`
+	Agents     Agents     `json:"agents,omitzero"` // default: none is let in
 
 	Retention retention.Rule `json:"retention,omitzero"` // default: nothing is deleted from the registry
 }
@@ -111,7 +113,27 @@ type Prometheus struct {
 }
 
 type Clusters struct {
-	Credentials string `json:"credentials"` // folder of <cluster>.kubeconfig files
+	Credentials string `json:"credentials"` // folder of <cluster>.kubeconfig and <cluster>.token files
+}
+
+// Agents says where agents of clusters that the server cannot reach dial in.
+type Agents struct {
+	Listen       string           `json:"listen,omitempty"`       // ":9444"; left out: nowhere
+	Certificates release.Duration `json:"certificates,omitempty"` // that an agent's certificate counts; default 720h
+}
+
+// The least that an agent's certificate counts: it is renewed after two thirds, also by a
+// clock that is a few minutes off.
+const minCertificates = time.Hour
+
+func (a Agents) validate() error {
+	if a.Listen == "" && a.Certificates != 0 {
+		return errors.New("certificates only counts together with listen")
+	}
+	if a.Certificates != 0 && a.Certificates.Std() < minCertificates {
+		return fmt.Errorf("certificates: want at least %s", minCertificates)
+	}
+	return nil
 }
 
 const (
@@ -156,6 +178,9 @@ func (s Settings) validate(file string) error {
 	}
 	if err := s.Retention.Validate(); err != nil {
 		return fmt.Errorf("%s: retention.%w", file, err)
+	}
+	if err := s.Agents.validate(); err != nil {
+		return fmt.Errorf("%s: agents.%w", file, err)
 	}
 	for i, k := range s.Signing.Keys {
 		if err := k.validate(); err != nil {
@@ -287,6 +312,16 @@ func Env(name string) secret.Text { return secret.Text(os.Getenv(name)) }
 
 // Named is a secret of a channel or of builds, SEATRIAL_SECRET_WECOM_OPS for "wecom-ops".
 func Named(name string) secret.Text { return Env(platform.SecretVariable(name)) }
+
+// Ours are the names of the variables of the environment that are ours.
+func Ours() (names []string) {
+	for _, v := range os.Environ() {
+		if name, _, _ := strings.Cut(v, "="); strings.HasPrefix(name, "SEATRIAL_") {
+			names = append(names, name)
+		}
+	}
+	return names
+}
 
 // Public is the environment without what is ours in it, for programs that are to know no
 // secret of the server's.

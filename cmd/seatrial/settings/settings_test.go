@@ -123,6 +123,8 @@ func TestReadRefuses(t *testing.T) {
 		{"a key in two places", "state: state", "signing: {keys: [{file: a.key, pkcs11: {module: /m.so, token: t, id: \"01\"}}]}\nstate: state", "signing.keys[0]: want one of file, pkcs11 and program"},
 		{"a token's key without a name", "state: state", "signing: {keys: [{pkcs11: {module: /m.so, token: t}}]}\nstate: state", "signing.keys[0]: pkcs11: want the key's label or its id"},
 		{"a PIN in the file", "state: state", "signing: {keys: [{pkcs11: {module: /m.so, token: t, id: \"01\", pin: \"1\"}}]}\nstate: state", `unknown field "pin"`},
+		{"a certificate that ends at once", "state: state", "state: state\nagents: {listen: \":9444\", certificates: 1m}", "agents.certificates: want at least 1h0m0s"},
+		{"certificates for nobody", "state: state", "state: state\nagents: {certificates: 24h}", "agents.certificates only counts together with listen"},
 		{"no Prometheus", `prometheus: {url: "http://prometheus.example:9090"}` + "\n", "", "missing prometheus.url"},
 		{"no credentials", "clusters: {credentials: /etc/seatrial/clusters}\n", "", "missing clusters.credentials"},
 	} {

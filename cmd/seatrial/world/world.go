@@ -21,6 +21,7 @@ import (
 	"github.com/seatrial/seatrial/deployer/live"
 	"github.com/seatrial/seatrial/internal/git"
 	"github.com/seatrial/seatrial/internal/hint"
+	"github.com/seatrial/seatrial/internal/kube"
 	"github.com/seatrial/seatrial/internal/platform"
 	"github.com/seatrial/seatrial/policies/library"
 	"github.com/seatrial/seatrial/release"
@@ -234,6 +235,15 @@ func (w *World) Clusters() []release.Cluster {
 	}
 	return out
 }
+
+// Access is how a cluster is reached.
+func (w *World) Access(cluster string) kube.Entry {
+	s := w.Now().Clusters[cluster].Spec
+	return kube.Entry{Credentials: s.Credentials, Server: s.Server, CA: s.CA, Plugins: s.Plugins}
+}
+
+// Agent reports whether a cluster has an agent.
+func (w *World) Agent(cluster string) bool { return w.Now().Clusters[cluster].Spec.Agent }
 
 // Must is the environment of a release; one that the platform dropped is an error, so
 // that the release waits and says so.

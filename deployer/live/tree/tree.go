@@ -80,7 +80,9 @@ func Roots(r enginesync.ReconciliationResult, diffs []diff.DiffResult, waiting [
 		if r.Live != nil {
 			status, message := judge(r.Live)
 			roots[i].Health, roots[i].Message = string(status), message
-			namespaces[r.Live.GetNamespace()] = true
+			if ns := r.Live.GetNamespace(); ns != "" { // "" would be all of the cluster
+				namespaces[ns] = true
+			}
 		}
 	}
 	return roots, namespaces

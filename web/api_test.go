@@ -294,3 +294,22 @@ func TestMissingPartsAreNamed(t *testing.T) {
 		}
 	}
 }
+
+func TestATreeIsAskedForOneClusterAndSentOnce(t *testing.T) {
+	h := open(t, page)
+	const ask = "/api/v1/tree?service=shop/web&env=prod"
+	got := h.ask(t, auth.Viewer, "GET", ask+"&cluster=prod-main", "")
+	if got.code != 200 || !strings.Contains(got.text, `"state":"Drifted"`) || !strings.Contains(got.text, `"left":3`) {
+		t.Errorf("%d %s", got.code, got.text)
+	}
+	tag := got.header.Get("ETag")
+	if again := h.ask(t, auth.Viewer, "GET", ask+"&cluster=prod-main", "", "If-None-Match", tag); tag == "" || again.code != 304 || again.text != "" {
+		t.Errorf("unchanged: %q, %d %q", tag, again.code, again.text)
+	}
+	if got := h.ask(t, auth.Viewer, "GET", ask+"&cluster=nowhere", ""); got.code != 404 {
+		t.Errorf("a cluster that it is not on: %d %s", got.code, got.text)
+	}
+	if got := h.ask(t, auth.Viewer, "GET", ask, ""); got.code != 422 {
+		t.Errorf("no cluster: %d %s", got.code, got.text)
+	}
+}

@@ -2,6 +2,9 @@ package web
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -21,12 +24,43 @@ type readPlace struct {
 	Env     release.Env     `query:"env" required:"true" maxLength:"63" example:"prod"`
 }
 
+type readTree struct {
+	drift.Spot
+	IfNoneMatch string `header:"If-None-Match"`
+}
+
+type treeOut struct {
+	Status int
+	ETag   string `header:"ETag"`
+	Cache  string `header:"Cache-Control"`
+	Body   *drift.Tree
+}
+
+// tree is polled while somebody looks: what has not changed is not sent again.
+func (s *Server) tree(ctx context.Context, in *readTree) (*treeOut, error) {
+	t, err := s.parts.Fleet.Resources(ctx, in.Spot)
+	if err != nil {
+		return nil, err
+	}
+	text, err := json.Marshal(t)
+	if err != nil {
+		return nil, err
+	}
+	out := &treeOut{Status: http.StatusOK, ETag: fmt.Sprintf(`"%x"`, sha256.Sum256(text)), Cache: "private, no-cache", Body: &t}
+	if in.IfNoneMatch == out.ETag {
+		out.Status, out.Body = http.StatusNotModified, nil
+	}
+	return out, nil
+}
+
 func (s *Server) fleetRoutes(api huma.API) {
 	add(s, api, Route{Pattern: "GET /api/v1/drift", Need: Reader}, "Show how targets differ from the revision they are on, or from another", http.StatusOK,
 		func(ctx context.Context, in *drift.Question) (*body[list[drift.Comparison]], error) {
 			all, err := s.parts.Fleet.Drift(ctx, *in)
 			return &body[list[drift.Comparison]]{items(all)}, err
 		})
+	add(s, api, Route{Pattern: "GET /api/v1/tree", Need: Reader}, "Show what a service has on a cluster, and what that owns", http.StatusOK,
+		s.tree)
 	add(s, api, Route{Pattern: "GET /api/v1/place", Need: Reader}, "Show where a service is in an environment, wave by wave, and what it could return to", http.StatusOK,
 		func(ctx context.Context, in *readPlace) (*body[drift.Place], error) {
 			p, err := s.parts.Fleet.Place(ctx, in.Service, in.Env)

@@ -144,6 +144,8 @@ type Fleet interface {
 	SLOs(ctx context.Context) ([]SLO, error)
 	// Drift compares the targets of a service, or one of them; ErrNotFound when it has none.
 	Drift(ctx context.Context, q drift.Question) ([]drift.Comparison, error)
+	// Resources is what a service has on a cluster; ErrNotFound when it is not there.
+	Resources(ctx context.Context, at drift.Spot) (drift.Tree, error)
 	// Place is where a service is; ErrNotFound for an environment that does not exist.
 	Place(ctx context.Context, s release.Service, env release.Env) (drift.Place, error)
 }

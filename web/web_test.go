@@ -199,6 +199,12 @@ func (y *yard) Place(_ context.Context, s release.Service, env release.Env) (dri
 	}
 	return drift.Place{Service: s, Env: env, Waves: []drift.PlaceWave{{Name: "canary", Targets: []drift.PlaceTarget{{Cluster: "prod-canary", State: "Quarantined"}}}}}, nil
 }
+func (y *yard) Resources(_ context.Context, at drift.Spot) (drift.Tree, error) {
+	if at.Cluster != "prod-main" {
+		return drift.Tree{}, fmt.Errorf("%s on %s: %w", at.Service, at.Cluster, web.ErrNotFound)
+	}
+	return drift.Tree{Cluster: at.Cluster, Revision: "2", Items: []drift.Resource{{Kind: "Deployment", Name: "web", State: "Drifted"}}, Left: 3}, nil
+}
 func (y *yard) Drift(_ context.Context, q drift.Question) ([]drift.Comparison, error) {
 	if q.Service != "shop/web" || q.Env != "prod" {
 		return nil, hint.Add(fmt.Errorf("%s in %s: %w", q.Service, q.Env, web.ErrNotFound), "list the releases")

@@ -29,6 +29,7 @@ import (
 	"github.com/seatrial/seatrial/deployer"
 	"github.com/seatrial/seatrial/deployer/desired"
 	"github.com/seatrial/seatrial/deployer/live"
+	"github.com/seatrial/seatrial/deployer/live/tree"
 	"github.com/seatrial/seatrial/deployer/render"
 	"github.com/seatrial/seatrial/internal/forge"
 	"github.com/seatrial/seatrial/internal/git"
@@ -322,7 +323,7 @@ func (s *server) wireWeb(metrics prometheus.Registerer) (err error) {
 		Releases: views.Releases{Book: s.book}, Acts: acts, Logs: views.Logs{Book: s.logs},
 		Builds:      views.Builds{Release: s.book.Release, Report: s.builder.Report, Bill: s.boms.Generate},
 		Experiments: views.Experiments{Scheduler: s.scheduler, History: shelf.Runs{KV: s.db}},
-		Fleet:       views.Fleet{Book: s.book, Tree: s.world.Now, Look: s.fleet.Look, Reach: s.live.Reach, State: s.sloWatch.States, Diff: s.diff},
+		Fleet:       views.Fleet{Book: s.book, Tree: s.world.Now, Look: s.fleet.Look, Reach: s.live.Reach, State: s.sloWatch.States, Diff: s.diff, Grown: s.grown},
 		Changes:     views.Changes{KV: s.db}, Vault: shelf.Vault{KV: s.db}, Known: known, Intake: s.pushed,
 		Ready: func(context.Context) error { return s.world.Ready() },
 	}, s.log, metrics)
@@ -336,6 +337,15 @@ func (s *server) diff(ctx context.Context, slot release.Slot, cluster string, to
 		return nil, err
 	}
 	return s.live.Diff(ctx, cluster, w)
+}
+
+// grown is what a target has, compared with a revision.
+func (s *server) grown(ctx context.Context, slot release.Slot, cluster string, to release.Commit) (tree.Tree, error) {
+	w, err := s.fleet.Want(ctx, slot, to)
+	if err != nil {
+		return tree.Tree{}, err
+	}
+	return s.live.Resources(ctx, cluster, w)
 }
 
 // directory finds who wants to know of an event.

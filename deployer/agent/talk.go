@@ -12,6 +12,7 @@ import (
 
 	"github.com/seatrial/seatrial/deployer/agent/wire"
 	"github.com/seatrial/seatrial/deployer/live"
+	"github.com/seatrial/seatrial/deployer/live/tree"
 	"github.com/seatrial/seatrial/internal/hint"
 )
 
@@ -238,6 +239,10 @@ func (a *Agent) look(ctx context.Context, q wire.Question) wire.Answer {
 		if size := sizeOf(got.Differences); size > wire.MaxReport/2 {
 			err = fmt.Errorf("the differences are %d MiB long, more than an agent sends", size>>20)
 		}
+	case wire.Tree:
+		var grown tree.Tree // bounded by tree.Limit
+		grown, err = a.live.Resources(ctx, a.cluster, w)
+		got.Tree = &grown
 	default:
 		err = fmt.Errorf("this agent does not know the question %q: it is older than the server", q.About)
 	}

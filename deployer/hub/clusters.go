@@ -8,6 +8,7 @@ import (
 
 	"github.com/seatrial/seatrial/deployer/agent/wire"
 	"github.com/seatrial/seatrial/deployer/live"
+	"github.com/seatrial/seatrial/deployer/live/tree"
 	"github.com/seatrial/seatrial/release"
 )
 
@@ -119,6 +120,18 @@ func (h *Hub) Diff(ctx context.Context, cluster string, w live.Want) ([]live.Obj
 		return nil, err
 	}
 	return got.Differences, nil
+}
+
+// Resources asks an agent, see live.Clusters.Resources.
+func (h *Hub) Resources(ctx context.Context, cluster string, w live.Want) (tree.Tree, error) {
+	got, err := h.about(ctx, cluster, w, wire.Question{About: wire.Tree})
+	if err != nil {
+		return tree.Tree{}, err
+	}
+	if got.Tree == nil {
+		return tree.Tree{}, errors.New("the agent's answer says nothing")
+	}
+	return *got.Tree, nil
 }
 
 // about asks how things are compared with a Want, which is only sent when the agent does

@@ -14,6 +14,7 @@ import (
 
 	"github.com/seatrial/seatrial/deployer/hub"
 	"github.com/seatrial/seatrial/deployer/live"
+	"github.com/seatrial/seatrial/deployer/live/tree"
 	"github.com/seatrial/seatrial/internal/hint"
 	"github.com/seatrial/seatrial/internal/kube"
 )
@@ -44,6 +45,9 @@ func TestAnAgentDoesWhatTheServerWouldDo(t *testing.T) {
 		names, err := all.Drifted(t.Context(), "far", w)
 		return err == nil && len(names) == 0
 	})
+	if grown, err := all.Resources(t.Context(), "far", w); err != nil || len(grown.Nodes) != 3 || grown.Nodes[0].State != tree.Synced {
+		t.Errorf("the tree: %+v, %v", grown, err)
+	}
 	namespaced, known := all.Scope("far")(schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"})
 	if !namespaced || !known {
 		t.Error("a Deployment is not known")

@@ -8,6 +8,7 @@ import (
 
 	"github.com/seatrial/seatrial/deployer/agent/wire"
 	"github.com/seatrial/seatrial/deployer/live"
+	"github.com/seatrial/seatrial/deployer/live/tree"
 )
 
 // Router does the work on every cluster: through its agent where it has one, else itself.
@@ -47,6 +48,14 @@ func (r Router) Diff(ctx context.Context, cluster string, w live.Want) ([]live.O
 		return r.Hub.Diff(ctx, cluster, w)
 	}
 	return r.Near.Diff(ctx, cluster, w)
+}
+
+// Resources is live.Clusters.Resources.
+func (r Router) Resources(ctx context.Context, cluster string, w live.Want) (tree.Tree, error) {
+	if r.Far(cluster) {
+		return r.Hub.Resources(ctx, cluster, w)
+	}
+	return r.Near.Resources(ctx, cluster, w)
 }
 
 // Withdraw is live.Clusters.Withdraw.

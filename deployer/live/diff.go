@@ -2,10 +2,8 @@ package live
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
-	"github.com/argoproj/argo-cd/gitops-engine/pkg/diff"
 	"github.com/argoproj/argo-cd/gitops-engine/pkg/sync/hook"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -32,7 +30,7 @@ const (
 
 // Diff says how a cluster differs from what is wanted, without a change.
 func (c *Clusters) Diff(ctx context.Context, name string, w Want) ([]ObjectDiff, error) {
-	p, err := c.compared(ctx, name, w)
+	_, p, err := c.compared(ctx, name, w)
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +54,7 @@ func (p plan) show() ([]ObjectDiff, error) {
 			if live == nil {
 				act = Creates
 			}
-			if before, after, err = sides(d); err != nil {
+			if before, after, err = show.Sides(d); err != nil {
 				return nil, fmt.Errorf("compare %s: %w", nameOf(target), err)
 			}
 		}
@@ -71,20 +69,4 @@ func (p plan) show() ([]ObjectDiff, error) {
 		out = append(out, one)
 	}
 	return out, nil
-}
-
-// sides reads what the comparison made of both objects.
-func sides(d diff.DiffResult) (before, after *unstructured.Unstructured, err error) {
-	read := func(data []byte) (*unstructured.Unstructured, error) {
-		var m map[string]any
-		if err := json.Unmarshal(data, &m); err != nil || m == nil {
-			return nil, err
-		}
-		return &unstructured.Unstructured{Object: m}, nil
-	}
-	if before, err = read(d.NormalizedLive); err != nil {
-		return nil, nil, err
-	}
-	after, err = read(d.PredictedLive)
-	return before, after, err
 }

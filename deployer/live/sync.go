@@ -65,7 +65,7 @@ func awaitsApproval(kept []*unstructured.Unstructured) string {
 
 // Drifted lists the objects that differ from what is wanted, without a change.
 func (c *Clusters) Drifted(ctx context.Context, name string, w Want) ([]string, error) {
-	p, err := c.compared(ctx, name, w)
+	_, p, err := c.compared(ctx, name, w)
 	if err != nil {
 		return nil, err
 	}
@@ -76,19 +76,19 @@ func (c *Clusters) Drifted(ctx context.Context, name string, w Want) ([]string, 
 }
 
 // compared is what a sync would do. What it would not do, is an error.
-func (c *Clusters) compared(ctx context.Context, name string, w Want) (plan, error) {
+func (c *Clusters) compared(ctx context.Context, name string, w Want) (view, plan, error) {
 	v, err := c.reach(ctx, name, w.Objects)
 	if err != nil {
-		return plan{}, err
+		return view{}, plan{}, err
 	}
 	p, err := v.plan(ctx, w)
 	if err != nil {
-		return plan{}, v.blame(ctx, err)
+		return view{}, plan{}, v.blame(ctx, err)
 	}
 	if p.refused != nil {
-		return plan{}, hint.Add(errors.New(p.refused.Message), p.refused.Hint)
+		return view{}, plan{}, hint.Add(errors.New(p.refused.Message), p.refused.Hint)
 	}
-	return p, nil
+	return v, p, nil
 }
 
 // blame tells "the cluster went away meanwhile" from other trouble.

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/seatrial/seatrial/deployer/live"
+	"github.com/seatrial/seatrial/deployer/live/tree"
 	"github.com/seatrial/seatrial/internal/hint"
 	"github.com/seatrial/seatrial/internal/kube"
 	"github.com/seatrial/seatrial/internal/kube/kubetest"
@@ -169,6 +170,10 @@ func TestDriftIsSeenAgainEachTime(t *testing.T) {
 		if err != nil || len(diffs) != 1 || diffs[0].Act != live.Changes || diffs[0].Namespace != "shop" || !strings.Contains(diffs[0].Text, "-  color: red\n+  color: blue") {
 			t.Fatalf("%+v, %v", diffs, err)
 		}
+		grown, err := y.live.Resources(t.Context(), "prod", w)
+		if err != nil || len(grown.Nodes) != 2 || grown.Nodes[0].State != tree.Drifted || grown.Nodes[1].State != tree.Synced {
+			t.Errorf("%+v, %v", grown, err)
+		}
 		if res := y.sync(w); res.State != live.Synced {
 			t.Fatalf("%+v", res)
 		}
@@ -198,6 +203,10 @@ func TestPrune(t *testing.T) {
 	diffs, err := y.live.Diff(t.Context(), "prod", y.want(twoMaps))
 	if err != nil || len(diffs) != 1 || diffs[0].Name != "asks" || diffs[0].Act != live.Waits {
 		t.Errorf("%+v, %v", diffs, err)
+	}
+	grown, err := y.live.Resources(t.Context(), "prod", y.want(twoMaps))
+	if err != nil || !slices.ContainsFunc(grown.Nodes, func(n tree.Node) bool { return n.Name == "asks" && n.State == tree.Waiting }) {
+		t.Errorf("%+v, %v", grown, err)
 	}
 	o := y.server.Get("ConfigMap", "shop", "asks")
 	notes := o.GetAnnotations()

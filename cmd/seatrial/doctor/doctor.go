@@ -339,7 +339,7 @@ func (d doctor) access() func(string) kube.Entry {
 	tree := sync.OnceValue(func() *world.World {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
-		repos, err := d.settings.Repos(settings.Env("SEATRIAL_FORGE_TOKEN"))
+		repos, err := d.settings.Repos(settings.Env("SEATRIAL_FORGE_TOKEN"), nil)
 		if err != nil {
 			return nil
 		}

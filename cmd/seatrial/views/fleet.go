@@ -7,6 +7,7 @@ import (
 
 	"github.com/seatrial/seatrial/cmd/seatrial/shelf"
 	"github.com/seatrial/seatrial/deployer/live"
+	"github.com/seatrial/seatrial/deployer/live/tree"
 	"github.com/seatrial/seatrial/internal/platform"
 	"github.com/seatrial/seatrial/release"
 	"github.com/seatrial/seatrial/slo"
@@ -23,6 +24,7 @@ type Fleet struct {
 	Reach func(ctx context.Context, cluster string) (state, message string)
 	State func() []slo.State
 	Diff  func(ctx context.Context, s release.Slot, cluster string, to release.Commit) ([]live.ObjectDiff, error)
+	Grown func(ctx context.Context, s release.Slot, cluster string, to release.Commit) (tree.Tree, error)
 }
 
 // Board is every service in every environment.

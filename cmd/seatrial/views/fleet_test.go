@@ -11,6 +11,7 @@ import (
 
 	"github.com/seatrial/seatrial/cmd/seatrial/views"
 	"github.com/seatrial/seatrial/deployer/live"
+	"github.com/seatrial/seatrial/deployer/live/tree"
 	"github.com/seatrial/seatrial/internal/hint"
 	"github.com/seatrial/seatrial/internal/platform"
 	"github.com/seatrial/seatrial/release"
@@ -70,6 +71,9 @@ func shelved(t *testing.T) views.Fleet {
 			}
 			return []live.ObjectDiff{{Kind: "Deployment", Name: "web", Act: live.Changes, Text: "-a\n+b\n"}}, nil
 		},
+		Grown: func(_ context.Context, s release.Slot, cluster string, to release.Commit) (tree.Tree, error) {
+			return tree.Tree{Left: 4, Nodes: []tree.Node{{Kind: "Deployment", Name: cluster + string(to), State: tree.Drifted}, {Depth: 1, Kind: "Pod", Created: time.Unix(7, 0)}}}, nil
+		},
 		Look: func(_ context.Context, s release.Slot) []release.Target {
 			return []release.Target{{Cluster: "a", State: "Left", Revision: "1"}, {Cluster: "b", State: "Healthy", Revision: "2"}}
 		},
@@ -117,5 +121,19 @@ func TestAPlaceShowsTargetsByWaveAndWhatIsKept(t *testing.T) {
 	}
 	if _, err := fleet.Place(t.Context(), "shop/web", "none"); !errors.Is(err, web.ErrNotFound) {
 		t.Errorf("no such environment: %v", err)
+	}
+}
+
+func TestATreeIsOfTheRevisionThatTheClusterIsOn(t *testing.T) {
+	fleet := shelved(t)
+	at := drift.Spot{Service: "shop/web", Env: "prod", Cluster: "b"}
+	got, err := fleet.Resources(t.Context(), at)
+	if err != nil || got.Revision != "2" || got.Left != 4 || len(got.Items) != 2 || got.Items[0].Name != "b2" || got.Items[0].State != "Drifted" ||
+		got.Items[0].Created != nil || got.Items[1].Depth != 1 || !got.Items[1].Created.Equal(time.Unix(7, 0)) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	at.Cluster = "c"
+	if _, err = fleet.Resources(t.Context(), at); !errors.Is(err, web.ErrNotFound) || hint.Of(err) == "" {
+		t.Errorf("a cluster that it is not on: %v", err)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/seatrial/seatrial/deployer/live"
+	"github.com/seatrial/seatrial/deployer/live/tree"
 	"github.com/seatrial/seatrial/release"
 )
 
@@ -166,6 +167,7 @@ const (
 	Health About = "health"
 	Drift  About = "drift"
 	Diff   About = "diff"
+	Tree   About = "tree"
 	Scope  About = "scope"
 	Reach  About = "reach"
 )
@@ -189,6 +191,7 @@ type Answer struct {
 	Result      *live.Result      `json:"result,omitempty"`
 	Objects     []string          `json:"objects,omitempty"`
 	Differences []live.ObjectDiff `json:"differences,omitempty"`
+	Tree        *tree.Tree        `json:"tree,omitempty"`
 	Namespaced  bool              `json:"namespaced,omitempty"`
 	Known       bool              `json:"known,omitempty"`
 	State       string            `json:"state,omitempty"`

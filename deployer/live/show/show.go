@@ -4,6 +4,7 @@
 package show
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -38,6 +39,22 @@ func Diff(before, after *unstructured.Unstructured) (string, error) {
 		text, err = unified(before, after, "") // the digest is all that differs
 	}
 	return text, err
+}
+
+// Sides reads what the comparison made of both objects.
+func Sides(d diff.DiffResult) (before, after *unstructured.Unstructured, err error) {
+	read := func(data []byte) (*unstructured.Unstructured, error) {
+		var m map[string]any
+		if err := json.Unmarshal(data, &m); err != nil || m == nil {
+			return nil, err
+		}
+		return &unstructured.Unstructured{Object: m}, nil
+	}
+	if before, err = read(d.NormalizedLive); err != nil {
+		return nil, nil, err
+	}
+	after, err = read(d.PredictedLive)
+	return before, after, err
 }
 
 func isSecret(o *unstructured.Unstructured) bool {

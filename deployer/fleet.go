@@ -118,23 +118,31 @@ func (f *Fleet) sweep(ctx context.Context) error {
 	tick := time.NewTicker(f.Every)
 	defer tick.Stop()
 	for {
-		slots, err := f.Slots(ctx)
-		if err != nil && ctx.Err() == nil {
+		if err := f.Sweep(ctx); err != nil && ctx.Err() == nil {
 			f.Log.Warn("drift", "error", err)
 		}
-		var all []live.Change
-		for _, s := range slots {
-			for cluster := range s.Targets {
-				all = append(all, live.Change{Cluster: cluster, Service: s.Service})
-			}
-		}
-		f.look(ctx, all)
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-tick.C:
 		}
 	}
+}
+
+// Sweep looks at every target once.
+func (f *Fleet) Sweep(ctx context.Context) error {
+	slots, err := f.Slots(ctx)
+	if err != nil {
+		return err
+	}
+	var all []live.Change
+	for _, s := range slots {
+		for cluster := range s.Targets {
+			all = append(all, live.Change{Cluster: cluster, Service: s.Service})
+		}
+	}
+	f.look(ctx, all)
+	return nil
 }
 
 // resume looks at what changed while its target was left alone, once the pause is over.

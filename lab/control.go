@@ -63,7 +63,7 @@ func (l *Lab) Status(ctx context.Context) []Part {
 	parts := []Part{l.part(ctx, HubName, layout.SharedIP, l.hub.Machine, hub.Components())}
 	for _, c := range l.Clusters() {
 		m := cluster.New(c, l.Root, l.bins).Machine
-		parts = append(parts, l.part(ctx, c.Name, c.APIServer(), m, cluster.Components(c.Chaos)))
+		parts = append(parts, l.part(ctx, c.Name, c.APIServer(), m, cluster.Components(c)))
 	}
 	return parts
 }

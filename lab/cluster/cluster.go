@@ -66,7 +66,8 @@ type Times struct {
 }
 
 // Up boots the cluster, or starts what is missing of it, and returns when the
-// API answers, the node takes pods, DNS resolves and faults can be injected.
+// API answers, the node takes pods, DNS resolves and faults can be injected. Of
+// a bare cluster the API and its controllers are all there is.
 func (c *Cluster) Up(ctx context.Context) (Times, error) {
 	start := time.Now()
 	var t Times
@@ -77,6 +78,13 @@ func (c *Cluster) Up(ctx context.Context) (Times, error) {
 		return t, fmt.Errorf("boot cluster %s: %w", c.Name, err)
 	}
 	t.API = time.Since(start)
+	if c.Bare {
+		if err := errors.Join(c.launch(ctx, "kcm"), c.ready(ctx, "kcm")); err != nil {
+			return t, fmt.Errorf("boot cluster %s: %w", c.Name, err)
+		}
+		t.Done = time.Since(start)
+		return t, nil
+	}
 	// From here on everything needs the API and hardly each other.
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
@@ -122,6 +130,9 @@ func (c *Cluster) save() error {
 
 func (c *Cluster) startControlPlane(ctx context.Context) error {
 	for _, name := range []string{"etcd", "containerd", "apiserver"} {
+		if c.Bare && name == "containerd" {
+			continue
+		}
 		if err := c.launch(ctx, name); err != nil {
 			return err
 		}
@@ -173,7 +184,7 @@ var ErrNoComponent = errors.New("no such component")
 
 // Start starts one component and waits until it is of use again.
 func (c *Cluster) Start(ctx context.Context, name string) error {
-	if !slices.Contains(Components(c.Chaos), name) {
+	if !slices.Contains(Components(c.Cluster), name) {
 		return fmt.Errorf("%w: %q in cluster %s", ErrNoComponent, name, c.Name)
 	}
 	if name == "kubelet" {
@@ -189,7 +200,7 @@ func (c *Cluster) Start(ctx context.Context, name string) error {
 
 // Stop stops one component; with grace zero it is killed.
 func (c *Cluster) Stop(ctx context.Context, name string, grace time.Duration) error {
-	if !slices.Contains(Components(c.Chaos), name) {
+	if !slices.Contains(Components(c.Cluster), name) {
 		return fmt.Errorf("%w: %q in cluster %s", ErrNoComponent, name, c.Name)
 	}
 	return c.Machine.Stop(ctx, name, grace)

@@ -18,9 +18,12 @@ type Bins struct {
 }
 
 // Components are the programs of a cluster in the order in which they start.
-func Components(chaos bool) []string {
+func Components(c layout.Cluster) []string {
+	if c.Bare {
+		return []string{"etcd", "apiserver", "kcm"}
+	}
 	all := []string{"etcd", "containerd", "apiserver", "kcm", "scheduler", "kubelet", "proxy", "coredns"}
-	if chaos {
+	if c.Chaos {
 		all = append(all, "chaos-daemon", "chaos-controller")
 	}
 	return all

@@ -58,7 +58,7 @@ func TestConfigsAreStable(t *testing.T) {
 }
 
 func TestComponentsStartInOrder(t *testing.T) {
-	order := cluster.Components(true)
+	order := cluster.Components(layout.Cluster{Chaos: true})
 	before := func(a, b string) {
 		if i, j := slices.Index(order, a), slices.Index(order, b); i < 0 || j < 0 || i > j {
 			t.Errorf("%s does not come before %s in %v", a, b, order)
@@ -69,23 +69,30 @@ func TestComponentsStartInOrder(t *testing.T) {
 	before("containerd", "kubelet") // a kubelet without runtime gives up
 	before("kubelet", "proxy")
 	before("chaos-daemon", "chaos-controller")
-	if slices.Contains(cluster.Components(false), "chaos-daemon") {
+	if slices.Contains(cluster.Components(layout.Cluster{}), "chaos-daemon") {
 		t.Error("a cluster without chaos has its daemon")
 	}
 }
 
 func TestEveryComponentHasACommand(t *testing.T) {
 	programs := cluster.Programs(staging, "/lab/staging", cluster.Bins{Kubernetes: "/k", Etcd: "/e"})
-	for _, name := range cluster.Components(true) {
+	for _, name := range cluster.Components(layout.Cluster{Chaos: true}) {
 		p, ok := programs[name]
 		if !ok || p.Name != name || len(p.Argv) == 0 {
 			t.Errorf("component %s has no command: %+v", name, p)
 		}
 	}
-	if len(programs) != len(cluster.Components(true)) {
-		t.Errorf("%d commands for %d components", len(programs), len(cluster.Components(true)))
+	if len(programs) != len(cluster.Components(layout.Cluster{Chaos: true})) {
+		t.Errorf("%d commands for %d components", len(programs), len(cluster.Components(layout.Cluster{Chaos: true})))
 	}
 	if !slices.Contains(programs["apiserver"].Argv, "--advertise-address=198.18.1.2") {
 		t.Error("the API server does not advertise the node's address")
+	}
+}
+
+func TestABareClusterHasNoNode(t *testing.T) {
+	got := cluster.Components(layout.Cluster{Bare: true})
+	if want := []string{"etcd", "apiserver", "kcm"}; !slices.Equal(got, want) {
+		t.Errorf("components %v, want %v", got, want)
 	}
 }

@@ -61,6 +61,7 @@ type branch struct {
 	keys    map[string]release.Commit
 	content map[release.Commit]desired.Content
 	log     []string
+	forged  bool // a commit that was there under a key keeps its own content
 }
 
 func (b *branch) add(key, color string) release.Commit {
@@ -78,11 +79,22 @@ func (b *branch) add(key, color string) release.Commit {
 }
 
 func (b *branch) Write(_ context.Context, _ release.DesiredState, rec desired.Record, m []byte, key string) (release.Commit, error) {
-	return b.add(key, string(rec.Commit[:4])), nil
+	return b.as(b.add(key, string(rec.Commit[:4])), rec.Manifests), nil
+}
+
+// as is a commit that holds what has a digest.
+func (b *branch) as(c release.Commit, d release.Digest) release.Commit {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if content := b.content[c]; d != "" && !b.forged {
+		content.Rendered.Digest = d
+		b.content[c] = content
+	}
+	return c
 }
 
 func (b *branch) Return(_ context.Context, _ release.DesiredState, _ release.Service, p release.Placed, bad release.ID, key string) (release.Commit, error) {
-	return b.add(key, "back-to-"+string(p.Release)), nil
+	return b.as(b.add(key, "back-to-"+string(p.Release)), b.content[p.Desired].Rendered.Digest), nil
 }
 
 func (b *branch) Read(_ context.Context, _ release.DesiredState, _ release.Service, c release.Commit) (desired.Content, error) {
@@ -213,9 +225,17 @@ func TestSync(t *testing.T) {
 	})
 	t.Run("a person's push is synced from its own commit", func(t *testing.T) {
 		w, r := newWorld(prod()), newRelease("1")
-		r.Stages[0].Desired = w.branch.add("human", "by-hand")
+		r.Stages[0].Desired = w.branch.as(w.branch.add("human", "by-hand"), "sha256:checked")
 		if _, v, err := w.Sync(t.Context(), "k", r); v.Outcome() != release.Passed || err != nil || len(w.branch.log) != 1 {
 			t.Fatalf("%v %v", v, err)
+		}
+	})
+	t.Run("a commit under our key that somebody else made is not applied", func(t *testing.T) {
+		w, r := newWorld(prod()), newRelease("1")
+		w.branch.add(string(r.ID)+"/deploy/prod/1", "evil")
+		w.branch.forged = true
+		if _, v, err := w.Sync(t.Context(), "k", r); err != nil || v.Outcome() != release.Refused || !strings.Contains(v.Hint(), "who pushed that commit") || len(w.fleet.synced) != 0 {
+			t.Fatalf("%v %s %v", v.Outcome(), v.Reason(), err)
 		}
 	})
 	t.Run("an unreachable cluster is waited for by name", func(t *testing.T) {

@@ -45,6 +45,13 @@ func (o *Rollout) Return(ctx context.Context, key string, r release.Release) (re
 	if err != nil {
 		return facts, release.Verdict{}, fmt.Errorf("read the desired state of %s: %w", r.Service, err)
 	}
+	verified, err := o.Desired.Read(ctx, st.env.Spec.DesiredState, r.Service, back.Desired)
+	if err != nil {
+		return facts, release.Verdict{}, fmt.Errorf("read what was verified of %s: %w", r.Service, err)
+	}
+	if v := unlike(content, verified.Rendered.Digest); v != nil {
+		return facts, *v, nil
+	}
 	w := st.want(r.Service, content, false).Returning()
 	w.Prune.MaxDelete = max(w.Prune.MaxDelete, o.added(ctx, r, st, content))
 	targets, gone := o.present(touched(st, slot))

@@ -131,6 +131,9 @@ func (o *Rollout) Sync(ctx context.Context, key string, r release.Release) (rele
 	if err != nil {
 		return facts, release.Verdict{}, fmt.Errorf("read the desired state of %s: %w", r.Service, err)
 	}
+	if v := unlike(content, st.s.Manifests); v != nil {
+		return facts, *v, nil
+	}
 	wave := st.waves[r.Wave]
 	limit := unavailable(st.env, wave)
 	all := o.each(ctx, nextBatch(wave, limit, st.s.Desired), func(ctx context.Context, t release.Target) seen {
@@ -143,6 +146,17 @@ func (o *Rollout) Sync(ctx context.Context, key string, r release.Release) (rele
 	quarantine(all, st.room(wave, all)-failures(all), o.Now())
 	facts.Targets = targetsOf(all)
 	return facts, syncVerdict(r, wave, all, st, o.Now()), nil
+}
+
+// unlike refuses content that is not what the gates saw: somebody else wrote the commit,
+// under a key of ours.
+func unlike(c desired.Content, seen release.Digest) *release.Verdict {
+	if seen == "" || c.Rendered.Digest == seen {
+		return nil
+	}
+	v := release.Refuse(fmt.Sprintf("commit %s of the desired-state branch holds manifests %s, but %s was checked", c.Revision.Short(), c.Rendered.Digest, seen),
+		"find out who pushed that commit: it carries a trailer that only the server writes")
+	return &v
 }
 
 func targetsOf(all []seen) []release.Target {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/seatrial/seatrial/chaos"
 	"github.com/seatrial/seatrial/chaos/schedule"
 	"github.com/seatrial/seatrial/deployer"
@@ -80,14 +82,24 @@ func (s *server) followBranch(ctx context.Context, env release.Environment) erro
 		if err != nil {
 			return err
 		}
-		for _, p := range pushes {
-			if err := s.submitByHand(ctx, env, p); err != nil {
-				return err
-			}
+		if err := s.submitAll(ctx, env, pushes); err != nil {
+			return err
 		}
 	}
 	_, err = s.book.Put(ctx, key, followed{head}, version)
 	return err
+}
+
+// submits is how many pushes are saved together: the store writes what waits in one go.
+const submits = 64
+
+func (s *server) submitAll(ctx context.Context, env release.Environment, pushes []desired.Push) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(submits)
+	for _, p := range pushes {
+		g.Go(func() error { return s.submitByHand(ctx, env, p) })
+	}
+	return g.Wait()
 }
 
 // submitByHand treats a person's push as a rollout with the environment's gates.

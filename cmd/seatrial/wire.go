@@ -278,7 +278,7 @@ func (s *server) wireRunner() error {
 	for phase, act := range actions {
 		actions[phase] = builds.As(act)
 	}
-	s.runner = &pipeline.Runner{Book: s.book, Active: s.book.Active, Now: time.Now, Log: s.log, Actions: actions}
+	s.runner = &pipeline.Runner{Book: s.book, Active: s.book.Active, ActiveOf: s.book.ActiveOf, Now: time.Now, Log: s.log, Actions: actions}
 	s.arrivals = arrivals.Forge{API: s.forge, Repos: s.repos, URL: s.settings.RepoURL, Tree: s.world.Now, Pushes: s.pushes}
 	s.intake = &pipeline.Intake{Queue: s.pushes, Submit: s.runner.Submit, Project: s.world.ProjectOf, Read: s.arrivals.Read, Parse: s.arrivals.Parse,
 		Pulls: s.arrivals, Road: s.runner, Log: s.log, Now: time.Now}

@@ -64,7 +64,7 @@ var edits = []struct {
 	patch string
 }{
 	{kinds[1], `[{"op":"replace","path":"/spec/template/spec/containers/0/env/1/value","value":"edited"}]`},
-	{kinds[2], `[{"op":"replace","path":"/spec/ports/0/port","value":8081}]`},
+	{kinds[2], `[{"op":"replace","path":"/spec/selector/app","value":"edited"}]`},
 	{kinds[3], `[{"op":"replace","path":"/spec/rules/0/host","value":"edited.example.dev"}]`},
 }
 

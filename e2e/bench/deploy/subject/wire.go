@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/seatrial/seatrial/deployer"
 	"github.com/seatrial/seatrial/deployer/desired"
 	"github.com/seatrial/seatrial/deployer/live"
@@ -53,7 +55,7 @@ func wire(set Setup) (*subject, error) {
 	s.fleet = &deployer.Fleet{Platform: s, Slots: s.book.Slots, Slot: s.book.Slot, Desired: s.desired, Live: s.live, Locks: locks,
 		Report: func(context.Context, deployer.Healed) {}, Place: func(ctx context.Context, slot release.Slot, _ deployer.Moved) error { return s.book.Place(ctx, slot) },
 		Every: 24 * time.Hour, Now: time.Now} // it looks at everything when it is told to
-	s.runner = &pipeline.Runner{Book: s.book, Active: s.book.Active, Now: time.Now, Log: slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+	s.runner = &pipeline.Runner{Book: s.book, Active: s.book.Active, ActiveOf: s.book.ActiveOf, Now: time.Now, Log: slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 		Actions: map[release.Phase]pipeline.Action{
 			release.Checking: s.check, release.Approving: s.approve, release.Deploying: s.deploy, release.Trying: pass, release.RollingBack: s.rollout.Return,
 		}}
@@ -138,10 +140,13 @@ func (s *subject) follow(ctx context.Context) (Answer, error) {
 			Message: p.Subject, Author: p.Author, Origin: release.FromDesiredState}, Env, time.Now().UTC())
 		made, all = append(made, r.ID), append(all, r)
 	}
+	g, some := errgroup.WithContext(ctx)
+	g.SetLimit(64)
 	for _, r := range all {
-		if err := s.runner.Submit(ctx, r); err != nil {
-			return Answer{}, err
-		}
+		g.Go(func() error { return s.runner.Submit(some, r) })
+	}
+	if err := g.Wait(); err != nil {
+		return Answer{}, err
 	}
 	s.seen = head
 	return s.ends(ctx, made)

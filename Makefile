@@ -67,8 +67,8 @@ pictures: build ## Take the console's pictures for docs/img on a running lab
 	SEATRIAL_PICTURES=$(CURDIR)/docs/img go test -tags lab -count=1 -timeout 30m -v -run TestAGoodCommit ./e2e
 
 ##@ Figures
-.PHONY: bench bench-webhook bench-road bench-memory bench-build bench-tool
-bench: bench-webhook bench-road bench-memory bench-build ## Measure everything that the README promises
+.PHONY: bench bench-webhook bench-road bench-memory bench-build bench-deploy bench-tool
+bench: bench-webhook bench-road bench-memory bench-build bench-deploy ## Measure everything that the README promises
 
 bench-tool:
 	go build -o $(BIN)/bench ./e2e/bench
@@ -87,3 +87,6 @@ bench-memory: build lab bench-tool ## The server's memory after a hundred releas
 bench-build: build lab bench-tool ## What it takes to prove a commit unchanged, and what a build costs beside the solve
 	$(BIN)/lab up
 	$(BIN)/bench build
+
+bench-deploy: lab bench-tool ## How fast thousands of services get from git to clusters, and what that costs; takes about half an hour
+	$(BIN)/bench deploy --docs docs

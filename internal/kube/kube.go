@@ -60,6 +60,7 @@ type Cluster struct {
 	typed   kubernetes.Interface
 	kinds   kinds
 	stamp   stamp
+	heard   heard
 
 	mu    sync.Mutex // guards probe
 	probe probe
@@ -120,6 +121,7 @@ func load(name, path string) (*Cluster, error) {
 	}
 	sum := sha256.Sum256(data)
 	k := &Cluster{Name: name, Version: hex.EncodeToString(sum[:8]), config: cfg}
+	cfg.Wrap(k.heard.listen)
 	if k.dynamic, err = dynamic.NewForConfig(cfg); err != nil {
 		return nil, fmt.Errorf("cluster %s: %w", name, err)
 	}
@@ -193,7 +195,13 @@ type probe struct {
 
 // Ready asks /readyz with a short deadline; the error is for people: "cluster prod-main
 // does not answer: connection refused (since 12:03:04 UTC)".
+//
+// While it answers other calls well it is not asked: a busy cluster takes its time for
+// /readyz, and everybody would wait for that.
 func (c *Cluster) Ready(ctx context.Context) error {
+	if c.heard.lately() {
+		return nil
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.probe.at.IsZero() && time.Since(c.probe.at) < probeFresh {

@@ -3,7 +3,8 @@
 // objects, one of very many, a full reconcile, drift, and many control planes.
 //
 // Start at Run. What is measured is package subject in a process of its own. The clusters
-// are real control planes without nodes, in a lab of the bench's own.
+// are real control planes without nodes, in a lab of the bench's own. It never counts what
+// the API servers do not show in the end, and never touches another lab.
 package deploy
 
 import (

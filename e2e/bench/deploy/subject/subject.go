@@ -4,7 +4,8 @@
 // wired as cmd/seatrial/wire.go does. It has no policies, SLOs or trials, because these ask
 // a registry and Prometheus, and no web server.
 //
-// Start at Main. It takes one order a line and answers each with one line.
+// Start at Main. It takes one order a line and answers each with one line. It never does
+// anything of its own that the server would not do.
 package subject
 
 import (

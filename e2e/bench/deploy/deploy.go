@@ -81,11 +81,11 @@ func Run(ctx context.Context, c Config, say io.Writer) (report figure.Report, er
 
 func (b *bench) all(ctx context.Context) (figure.Report, error) {
 	report := figure.Report{Name: "deploy", Notes: notes(b.Config)}
-	ratio, err := b.ratio(ctx)
+	ratio, sides, err := b.ratio(ctx)
 	if err != nil {
 		return report, err
 	}
-	curve, err := b.curve(ctx)
+	curve, err := b.curve(ctx, sides)
 	if err != nil {
 		return report, err
 	}

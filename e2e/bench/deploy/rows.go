@@ -3,6 +3,8 @@ package deploy
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -17,7 +19,21 @@ import (
 
 // sides are the runs of one number of services, in seconds and MiB.
 type sides struct {
-	limit, first, changed, cpu, idle, peak, healed []float64
+	limit, first, changed, cpu, idle, peak, healed, one []float64
+}
+
+// point is the medians.
+func (s sides) point(services int) point {
+	return point{services: services, limit: figure.Median(s.limit), first: figure.Median(s.first), changed: figure.Median(s.changed),
+		cpu: figure.Median(s.cpu), idle: figure.Median(s.idle), peak: figure.Percentile(s.peak, 1)}
+}
+
+// most is the largest number of services that is measured.
+func (b *bench) most() int {
+	if b.Runs == 0 {
+		return slices.Max(append([]int{0}, b.Curve...))
+	}
+	return slices.Max(append([]int{b.Services}, b.Curve...))
 }
 
 // round is one run of each side.
@@ -38,7 +54,10 @@ func (b *bench) round(ctx context.Context, services int, s *sides, edits int) er
 		if err := b.reconcile(c, s); err != nil {
 			return err
 		}
-		return b.drift(ctx, services, edits, s)
+		if err := b.drift(ctx, services, edits, s); err != nil || services < b.most() {
+			return err
+		}
+		return b.one(ctx, c, services, s)
 	})
 }
 
@@ -124,15 +143,15 @@ func healed(ctx context.Context, client dynamic.ResourceInterface, name string, 
 }
 
 // ratio is the case with targets, with both sides in turn.
-func (b *bench) ratio(ctx context.Context) ([]figure.Figure, error) {
+func (b *bench) ratio(ctx context.Context) ([]figure.Figure, sides, error) {
 	var s sides
 	for range b.Runs {
 		if err := b.round(ctx, b.Services, &s, b.Edits); err != nil {
-			return nil, err
+			return nil, s, err
 		}
 	}
 	if b.Runs == 0 {
-		return nil, nil
+		return nil, s, nil
 	}
 	limit := figure.Median(s.limit)
 	against := fmt.Sprintf("bare loop of %d workers", loopWorkers)
@@ -148,60 +167,53 @@ func (b *bench) ratio(ctx context.Context) ([]figure.Figure, error) {
 		figure.Of(fmt.Sprintf("%d services, peak memory of the process with the deployer", b.Services), figure.Percentile(s.peak, 1), "MiB").AtMost(wantPeak),
 		figure.Of("drift by hand to healed, p95", figure.Percentile(s.healed, 0.95), "s").AtMost(wantHealed),
 		figure.Of("drift by hand to healed, p50", figure.Median(s.healed), "s"),
-	}, nil
+	}, s, nil
 }
 
 const ones = 5 // pushes of one service
 
-// curve measures growing numbers of services, each once, and one changed among the most.
-func (b *bench) curve(ctx context.Context) ([]figure.Figure, error) {
-	var points []point
-	var all []figure.Figure
-	for i, n := range b.Curve {
-		p := point{services: n}
-		var err error
-		if p.limit, err = b.limit(ctx, n); err != nil {
+// curve measures growing numbers of services, each once. ratio, which has been measured
+// already, is one of them.
+func (b *bench) curve(ctx context.Context, ratio sides) ([]figure.Figure, error) {
+	points := map[int]point{}
+	var last sides
+	if b.Runs > 0 {
+		points[b.Services], last = ratio.point(b.Services), ratio
+	}
+	for _, n := range b.Curve {
+		if _, done := points[n]; done {
+			continue
+		}
+		var s sides
+		if err := b.round(ctx, n, &s, 0); err != nil {
 			return nil, err
 		}
-		var one []float64
-		err = b.on(ctx, n, func(c *child, first took) error {
-			p.first, p.cpu = first.seconds, first.cpu
-			changed, err := b.change(ctx, c, upTo(n))
-			if err != nil {
-				return err
-			}
-			p.changed = changed.seconds
-			var s sides
-			if err := b.reconcile(c, &s); err != nil {
-				return err
-			}
-			p.idle, p.peak = s.idle[0], s.peak[0]
-			if i == len(b.Curve)-1 {
-				one, err = b.one(ctx, c, n)
-			}
-			return err
-		})
-		if err != nil {
-			return nil, err
-		}
-		points = append(points, p)
-		all = append(all, p.figures()...)
-		if one != nil {
-			all = append(all, figure.Of(fmt.Sprintf("one changed among %d, push to observed, median of %d", n, ones), figure.Median(one), "s").AtMost(wantOne),
-				figure.Of("  the longest", figure.Percentile(one, 1), "s"))
+		if points[n] = s.point(n); n == b.most() {
+			last = s
 		}
 	}
-	return all, b.draw(points)
+	var all []figure.Figure
+	var sorted []point
+	for _, n := range slices.Sorted(maps.Keys(points)) {
+		sorted = append(sorted, points[n])
+		all = append(all, points[n].figures()...)
+	}
+	if len(last.one) > 0 {
+		all = append(all, figure.Of(fmt.Sprintf("one changed among %d, push to observed, median of %d", b.most(), len(last.one)), figure.Median(last.one), "s").AtMost(wantOne),
+			figure.Of("  the longest", figure.Percentile(last.one, 1), "s"))
+	}
+	return all, b.draw(sorted)
 }
 
-func (b *bench) one(ctx context.Context, c *child, services int) (all []float64, err error) {
+// one pushes one changed service a few times.
+func (b *bench) one(ctx context.Context, c *child, services int, s *sides) error {
 	for i := range ones {
 		t, err := b.change(ctx, c, []int{i * services / ones})
 		if err != nil {
-			return nil, err
+			return err
 		}
-		all = append(all, t.seconds)
+		s.one = append(s.one, t.seconds)
 		b.tell("one changed among %d: %.2f s, %.2f s of a processor", services, t.seconds, t.cpu)
 	}
-	return all, nil
+	return nil
 }

@@ -86,6 +86,7 @@ type server struct {
 	trial      *chaos.Trial
 	scheduler  *schedule.Scheduler
 	sweepNow   chan struct{} // asks for a sweep of faults that nobody owns
+	branchNow  chan struct{} // asks for a look at the desired-state branches
 	fence      retention.Fence
 	retention  *retention.Sweeper
 
@@ -99,7 +100,7 @@ func (s *server) builderID() string { return s.settings.ExternalURL + "/builder"
 
 // wire makes every part in the order in which they need each other.
 func wire(set settings.Settings, secrets settings.Secrets, log *slog.Logger, metrics prometheus.Registerer) (*server, error) {
-	s := &server{settings: set, secrets: secrets, log: log, sweepNow: make(chan struct{}, 1)}
+	s := &server{settings: set, secrets: secrets, log: log, sweepNow: make(chan struct{}, 1), branchNow: make(chan struct{}, 1)}
 	steps := []func() error{s.wireStore, s.wireGit, s.wireArtifacts, s.wireDeployer, s.wirePolicies, s.wireTrial, s.wireNotify, s.wireRunner}
 	for _, step := range steps {
 		if err := step(); err != nil {

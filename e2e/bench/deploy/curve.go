@@ -125,6 +125,7 @@ func notes(c Config) []string {
 		"A sync lasts from before the git push of one commit until every service's release has come to its end: Checking, Approving, sync, health seen at this revision, Verified, Done. Then the API server is asked whether it holds every object.",
 		"The measured process is told of a push when git has taken it, as by a webhook; a full reconcile is one look of the healing at every object, the second after a change.",
 		"An edit is a JSON patch of one object's spec; it is healed when the API server shows the spec as before.",
+		"Peak memory is the kernel's VmHWM, the start of the program and pages of files included.",
 		fmt.Sprintf("Control planes: %d services on each, waves of %d, one release per service; a dead one's API server is killed before the push.", perFleet, waveSize),
 	}
 }

@@ -60,7 +60,7 @@ type Answer struct {
 	Took     time.Duration            // of the order
 	CPU      time.Duration            // of this process, in it
 	Peak     float64                  // MiB of this process so far, resident
-	Lacking  map[string]time.Duration // clusters in quarantine, and how long after the order
+	Lacking  map[string]time.Duration // clusters in quarantine, and how long after the push the last release put them there
 	Error    string
 }
 

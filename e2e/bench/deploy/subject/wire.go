@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -155,7 +156,7 @@ func (s *subject) follow(ctx context.Context) (Answer, error) {
 // ends waits for releases and says how they ended.
 func (s *subject) ends(ctx context.Context, ids []release.ID) (Answer, error) {
 	a := Answer{Releases: len(ids), Lacking: map[string]time.Duration{}}
-	began := time.Now()
+	began, dead := time.Now(), map[string]time.Duration{}
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -165,6 +166,11 @@ func (s *subject) ends(ctx context.Context, ids []release.ID) (Answer, error) {
 		}
 		if len(active) == 0 {
 			break
+		}
+		if len(s.set.Clusters) > 1 { // otherwise there is nobody to go on without
+			if err := s.noteDead(ctx, active, began, dead); err != nil {
+				return a, err
+			}
 		}
 		select {
 		case <-ctx.Done():
@@ -180,13 +186,31 @@ func (s *subject) ends(ctx context.Context, ids []release.ID) (Answer, error) {
 		if r.Phase != release.Done && len(a.Failed) < 5 {
 			a.Failed = append(a.Failed, fmt.Sprintf("%s is %s: %s", id, r.Phase, r.Reason))
 		}
+	}
+	if err := s.noteDead(ctx, ids, began, dead); err != nil {
+		return a, err
+	}
+	for key, after := range dead {
+		cluster, _, _ := strings.Cut(key, " ")
+		a.Lacking[cluster] = max(a.Lacking[cluster], after)
+	}
+	return a, nil
+}
+
+// noteDead notes when each release was first seen to have put each cluster into quarantine.
+func (s *subject) noteDead(ctx context.Context, ids []release.ID, began time.Time, dead map[string]time.Duration) error {
+	for _, id := range ids {
+		r, err := s.book.Release(ctx, id)
+		if err != nil {
+			return err
+		}
 		for _, w := range r.Now().Waves {
 			for _, t := range w.Targets {
-				if t.State == "Quarantined" {
-					a.Lacking[t.Cluster] = max(a.Lacking[t.Cluster], t.Away.Sub(began))
+				if _, known := dead[t.Cluster+" "+string(id)]; t.State == "Quarantined" && !known {
+					dead[t.Cluster+" "+string(id)] = time.Since(began)
 				}
 			}
 		}
 	}
-	return a, nil
+	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -65,8 +66,9 @@ type Fleet struct {
 	Every    time.Duration                                    // look at everything; default 1m
 	Now      func() time.Time
 
-	mu   sync.Mutex // guards heal
+	mu   sync.Mutex // guards what follows
 	heal map[live.Change]*backOff
+	envs map[release.Env]bool // that have slots
 }
 
 // backOff slows down healing of what does not stay healed.
@@ -118,23 +120,31 @@ func (f *Fleet) sweep(ctx context.Context) error {
 	tick := time.NewTicker(f.Every)
 	defer tick.Stop()
 	for {
-		slots, err := f.Slots(ctx)
-		if err != nil && ctx.Err() == nil {
+		if err := f.Sweep(ctx); err != nil && ctx.Err() == nil {
 			f.Log.Warn("drift", "error", err)
 		}
-		var all []live.Change
-		for _, s := range slots {
-			for cluster := range s.Targets {
-				all = append(all, live.Change{Cluster: cluster, Service: s.Service})
-			}
-		}
-		f.look(ctx, all)
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-tick.C:
 		}
 	}
+}
+
+// Sweep looks at every target once.
+func (f *Fleet) Sweep(ctx context.Context) error {
+	slots, err := f.slots(ctx)
+	if err != nil {
+		return err
+	}
+	var all []live.Change
+	for _, s := range slots {
+		for cluster := range s.Targets {
+			all = append(all, live.Change{Cluster: cluster, Service: s.Service})
+		}
+	}
+	f.look(ctx, all)
+	return nil
 }
 
 // resume looks at what changed while its target was left alone, once the pause is over.
@@ -168,23 +178,57 @@ func (f *Fleet) due() []live.Change {
 
 // look checks the changed targets, a few at once.
 func (f *Fleet) look(ctx context.Context, changes []live.Change) {
-	slots, err := f.Slots(ctx)
-	if err != nil {
-		return // the next change, or the next sweep, asks again
-	}
 	var g errgroup.Group
 	g.SetLimit(8)
 	for _, ch := range changes {
-		for _, s := range slots {
-			if s.Service == ch.Service && s.Targets[ch.Cluster] != "" && s.Occupant == "" {
+		for _, env := range f.environments(ctx) {
+			// One that is occupied is not waited for.
+			if s, err := f.Slot(ctx, ch.Service, env); err == nil && s.Targets[ch.Cluster] != "" && s.Occupant == "" {
 				g.Go(func() error {
-					f.check(ctx, ch, s.Env)
+					f.check(ctx, ch, env)
 					return nil
 				})
 			}
 		}
 	}
 	_ = g.Wait() // none of them returns an error
+}
+
+// environments are those that have slots; what changes all the time is not a reason to read
+// every slot all the time.
+func (f *Fleet) environments(ctx context.Context) []release.Env {
+	f.mu.Lock()
+	known := slices.Sorted(maps.Keys(f.envs))
+	f.mu.Unlock()
+	if len(known) > 0 {
+		return known
+	}
+	all, err := f.slots(ctx)
+	if err != nil {
+		return nil // the next change, or the next sweep, asks again
+	}
+	for _, s := range all {
+		if !slices.Contains(known, s.Env) {
+			known = append(known, s.Env)
+		}
+	}
+	return known
+}
+
+// slots reads every slot, and so learns which environments there are.
+func (f *Fleet) slots(ctx context.Context) ([]release.Slot, error) {
+	all, err := f.Slots(ctx)
+	if err != nil {
+		return nil, err
+	}
+	envs := map[release.Env]bool{}
+	for _, s := range all {
+		envs[s.Env] = true
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.envs = envs
+	return all, nil
 }
 
 // check compares one target and heals it. The slot is read again once the target is ours

@@ -41,7 +41,7 @@ func (f *Fleet) follow(ctx context.Context) error {
 }
 
 func (f *Fleet) followOnce(ctx context.Context) {
-	slots, err := f.Slots(ctx)
+	slots, err := f.slots(ctx)
 	if err != nil {
 		return // the next tick asks again
 	}

@@ -142,7 +142,11 @@ func (l *Lab) Up(ctx context.Context, o UpOptions) error {
 		return err
 	}
 	defer unlock()
+	bare := o.Only && !slices.ContainsFunc(o.Clusters, func(c layout.Cluster) bool { return !c.Bare })
 	families := slices.Clone(needs)
+	if bare {
+		families = []string{"helpers", "etcd", "kubernetes"}
+	}
 	if slices.ContainsFunc(o.Clusters, func(c layout.Cluster) bool { return c.Chaos }) {
 		families = append(families, "chaosmesh")
 	}
@@ -158,11 +162,13 @@ func (l *Lab) Up(ctx context.Context, o UpOptions) error {
 		}
 	}
 	start := time.Now()
-	if err := l.hub.Up(ctx, "registry"); err != nil {
-		return err
-	}
-	if err := l.ensureSandbox(ctx); err != nil {
-		return err
+	if !bare { // which pulls nothing
+		if err := l.hub.Up(ctx, "registry"); err != nil {
+			return err
+		}
+		if err := l.ensureSandbox(ctx); err != nil {
+			return err
+		}
 	}
 	if err := l.upAll(ctx, o); err != nil {
 		return err
@@ -202,6 +208,10 @@ func (l *Lab) upCluster(ctx context.Context, c layout.Cluster) error {
 	t, err := cluster.New(c, l.Root, l.bins).Up(ctx)
 	if err != nil {
 		return err
+	}
+	if c.Bare {
+		l.Say("control plane %s is up after %.1f s", c.Name, t.Done.Seconds())
+		return nil
 	}
 	l.Say("cluster %s is up after %.1f s (API %.1f s, node Ready %.1f s)", c.Name, t.Done.Seconds(), t.API.Seconds(), t.Node.Seconds())
 	return nil

@@ -63,7 +63,7 @@ func (r *Runner) work(ctx context.Context) error {
 	r.mu.Unlock()
 	workers := r.Workers
 	if workers == 0 {
-		workers = 8
+		workers = 32
 	}
 	places := make(chan struct{}, workers)
 	defer r.running.Wait()

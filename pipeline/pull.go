@@ -190,7 +190,7 @@ func Cancel(r release.Release, reason string, now time.Time) (release.Release, b
 
 // EndPull ends what is under way of a pull request, but for one release.
 func (r *Runner) EndPull(ctx context.Context, repo string, number int, but release.ID, reason string) error {
-	return r.end(ctx, func(old release.Release, now time.Time) (release.Release, bool) {
+	return r.end(ctx, r.Active, func(old release.Release, now time.Time) (release.Release, bool) {
 		if old.ID == but || old.Pull == nil || old.Pull.Number != number || !strings.EqualFold(old.Repo, repo) {
 			return old, false
 		}

@@ -28,12 +28,15 @@ type Book interface {
 // Runner takes releases along the journey. Every step is saved before the next begins,
 // so a new Runner goes on where a killed one stopped.
 type Runner struct {
-	Book    Book
-	Active  func(context.Context) ([]release.ID, error) // releases that still have somewhere to go
-	Actions map[release.Phase]Action
-	Workers int // actions at once; default 8
-	Log     *slog.Logger
-	Now     func() time.Time
+	Book   Book
+	Active func(context.Context) ([]release.ID, error) // releases that still have somewhere to go
+	// ActiveOf are those of one service; default: Active. A push may begin a thousand
+	// releases, and each asks for the older ones of its service.
+	ActiveOf func(context.Context, release.Service) ([]release.ID, error)
+	Actions  map[release.Phase]Action
+	Workers  int // actions at once; default 32
+	Log      *slog.Logger
+	Now      func() time.Time
 
 	mu   sync.Mutex // guards plan and poke
 	plan agenda
@@ -72,12 +75,16 @@ func (r *Runner) Submit(ctx context.Context, rel release.Release, done ...string
 }
 
 func (r *Runner) supersedeOlder(ctx context.Context, newer release.Release) error {
-	return r.end(ctx, func(old release.Release, now time.Time) (release.Release, bool) { return Supersede(old, newer, now) })
+	active := r.Active
+	if r.ActiveOf != nil {
+		active = func(ctx context.Context) ([]release.ID, error) { return r.ActiveOf(ctx, newer.Service) }
+	}
+	return r.end(ctx, active, func(old release.Release, now time.Time) (release.Release, bool) { return Supersede(old, newer, now) })
 }
 
-// end ends those releases on their way that over says something about.
-func (r *Runner) end(ctx context.Context, over func(release.Release, time.Time) (release.Release, bool)) error {
-	ids, err := r.Active(ctx)
+// end ends those of the active releases that over says something about.
+func (r *Runner) end(ctx context.Context, active func(context.Context) ([]release.ID, error), over func(release.Release, time.Time) (release.Release, bool)) error {
+	ids, err := active(ctx)
 	if err != nil {
 		return err
 	}

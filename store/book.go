@@ -178,8 +178,15 @@ func (b *Book) Tell(ctx context.Context, events ...release.Event) error {
 }
 
 // Active lists the releases that still have somewhere to go.
-func (b *Book) Active(ctx context.Context) ([]release.ID, error) {
-	return listAll(ctx, b.kv, "index/active/", func(e Entry) (release.ID, error) {
+func (b *Book) Active(ctx context.Context) ([]release.ID, error) { return b.active(ctx, "") }
+
+// ActiveOf lists those of one service.
+func (b *Book) ActiveOf(ctx context.Context, s release.Service) ([]release.ID, error) {
+	return b.active(ctx, string(release.NewID(s, "")))
+}
+
+func (b *Book) active(ctx context.Context, prefix string) ([]release.ID, error) {
+	return listAll(ctx, b.kv, "index/active/"+prefix, func(e Entry) (release.ID, error) {
 		return release.ID(strings.TrimPrefix(e.Key, "index/active/")), nil
 	})
 }

@@ -21,7 +21,7 @@ import (
 func (a *app) upCommand() *cobra.Command {
 	var index int
 	var labels map[string]string
-	var chaos, gateway, only bool
+	var chaos, gateway, only, bare bool
 	cmd := &cobra.Command{
 		Use:   "up [CLUSTER...]",
 		Short: "Boot the lab, or what is missing of it",
@@ -34,7 +34,7 @@ clusters and the registry.`,
 			if err != nil {
 				return err
 			}
-			clusters, err := choose(names, l.Clusters(), index, labels, chaos)
+			clusters, err := choose(names, l.Clusters(), index, labels, kind{chaos, bare})
 			if err != nil {
 				return err
 			}
@@ -52,12 +52,16 @@ clusters and the registry.`,
 	f.StringToStringVar(&labels, "label", nil, "label of a new cluster, key=value")
 	f.BoolVar(&chaos, "chaos", false, "run Chaos Mesh in the named clusters (staging has it anyway)")
 	f.BoolVar(&gateway, "gateway", false, "run Traefik as the gateway of the named clusters")
+	f.BoolVar(&bare, "bare", false, "make new clusters without a node: etcd, API server and controllers")
 	f.BoolVar(&only, "only", false, "leave the shared services alone, except the registry")
 	return cmd
 }
 
+// kind is what a new cluster has more, or less, than others.
+type kind struct{ chaos, bare bool }
+
 // choose turns names into clusters: known ones as they are, new ones from the flags.
-func choose(names []string, existing []layout.Cluster, index int, labels map[string]string, chaos bool) ([]layout.Cluster, error) {
+func choose(names []string, existing []layout.Cluster, index int, labels map[string]string, k kind) ([]layout.Cluster, error) {
 	if index != 0 && len(names) != 1 {
 		return nil, errors.New("--index needs exactly one cluster")
 	}
@@ -75,11 +79,11 @@ func choose(names []string, existing []layout.Cluster, index int, labels map[str
 			if index != 0 && index != c.Index || len(labels) > 0 && !maps.Equal(labels, c.Labels) {
 				return nil, fmt.Errorf("cluster %s has index %d and labels %v already: down it first", name, c.Index, c.Labels)
 			}
-			c.Chaos = c.Chaos || chaos
+			c.Chaos = c.Chaos || k.chaos
 			all = append(all, c)
 			continue
 		}
-		c := layout.Cluster{Name: name, Index: index, Labels: labels, Chaos: chaos}
+		c := layout.Cluster{Name: name, Index: index, Labels: labels, Chaos: k.chaos, Bare: k.bare}
 		if c.Labels == nil {
 			c.Labels = map[string]string{}
 		}

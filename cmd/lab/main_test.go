@@ -30,7 +30,7 @@ func TestChoose(t *testing.T) {
 		{"staging has chaos anyway", []string{"staging"}, 0, nil, false, "staging:1+chaos"},
 	} {
 		t.Run(tc.claim, func(t *testing.T) {
-			got, err := choose(tc.names, []layout.Cluster{own}, tc.index, tc.labels, tc.chaos)
+			got, err := choose(tc.names, []layout.Cluster{own}, tc.index, tc.labels, kind{chaos: tc.chaos})
 			if part, refused := strings.CutPrefix(tc.want, "!"); refused {
 				if err == nil || !strings.Contains(err.Error(), part) {
 					t.Errorf("got %v, %v, want an error with %q", got, err, part)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/seatrial/seatrial/chaos"
 	"github.com/seatrial/seatrial/chaos/schedule"
 	"github.com/seatrial/seatrial/deployer"
@@ -19,10 +21,21 @@ import (
 	"github.com/seatrial/seatrial/web/auth"
 )
 
-// pushed keeps a webhook's push.
+// pushed keeps a webhook's push. One of a desired-state repo is a reason to look there now.
 func (s *server) pushed(ctx context.Context, p forge.Push) (bool, error) {
+	if _, ours := s.world.ProjectOf(p.Repo); !ours {
+		ring(s.branchNow)
+	}
 	return s.pushes.Add(ctx, pipeline.Push{Delivery: string(p.Forge) + "-" + p.Delivery, Repo: p.Repo, Ref: p.Ref, Pusher: p.Pusher, At: time.Now().UTC(),
 		Pull: p.Pull, Comment: p.Comment, Named: p.After})
+}
+
+// ring says that there is something to do, unless that was said already.
+func ring(bell chan struct{}) {
+	select {
+	case bell <- struct{}{}:
+	default:
+	}
 }
 
 // branchEvery is how often desired-state branches are asked for pushes of people.
@@ -48,6 +61,7 @@ func (s *server) followBranches(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-tick.C:
+		case <-s.branchNow:
 		}
 	}
 }
@@ -80,14 +94,24 @@ func (s *server) followBranch(ctx context.Context, env release.Environment) erro
 		if err != nil {
 			return err
 		}
-		for _, p := range pushes {
-			if err := s.submitByHand(ctx, env, p); err != nil {
-				return err
-			}
+		if err := s.submitAll(ctx, env, pushes); err != nil {
+			return err
 		}
 	}
 	_, err = s.book.Put(ctx, key, followed{head}, version)
 	return err
+}
+
+// submits is how many pushes are saved together: the store writes what waits in one go.
+const submits = 64
+
+func (s *server) submitAll(ctx context.Context, env release.Environment, pushes []desired.Push) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(submits)
+	for _, p := range pushes {
+		g.Go(func() error { return s.submitByHand(ctx, env, p) })
+	}
+	return g.Wait()
 }
 
 // submitByHand treats a person's push as a rollout with the environment's gates.
@@ -131,10 +155,7 @@ func (s *server) holding(hold web.Do) web.Do {
 	return func(ctx context.Context, a web.Act) (release.Release, error) {
 		r, err := hold(ctx, a)
 		if err == nil && r.Phase == release.Trying {
-			select {
-			case s.sweepNow <- struct{}{}:
-			default: // a sweep is about to begin
-			}
+			ring(s.sweepNow)
 		}
 		return r, err
 	}

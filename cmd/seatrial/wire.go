@@ -90,6 +90,7 @@ type server struct {
 	trial      *chaos.Trial
 	scheduler  *schedule.Scheduler
 	sweepNow   chan struct{} // asks for a sweep of faults that nobody owns
+	branchNow  chan struct{} // asks for a look at the desired-state branches
 	fence      retention.Fence
 	retention  *retention.Sweeper
 
@@ -103,7 +104,7 @@ func (s *server) builderID() string { return s.settings.ExternalURL + "/builder"
 
 // wire makes every part in the order in which they need each other.
 func wire(set settings.Settings, secrets settings.Secrets, log *slog.Logger, metrics prometheus.Registerer) (*server, error) {
-	s := &server{settings: set, secrets: secrets, log: log, sweepNow: make(chan struct{}, 1)}
+	s := &server{settings: set, secrets: secrets, log: log, sweepNow: make(chan struct{}, 1), branchNow: make(chan struct{}, 1)}
 	steps := []func() error{s.wireStore, s.wireGit, s.wireArtifacts, s.wireDeployer, s.wirePolicies, s.wireTrial, s.wireNotify, s.wireRunner}
 	for _, step := range steps {
 		if err := step(); err != nil {
@@ -291,7 +292,7 @@ func (s *server) wireRunner() error {
 	for phase, act := range actions {
 		actions[phase] = builds.As(act)
 	}
-	s.runner = &pipeline.Runner{Book: s.book, Active: s.book.Active, Now: time.Now, Log: s.log, Actions: actions}
+	s.runner = &pipeline.Runner{Book: s.book, Active: s.book.Active, ActiveOf: s.book.ActiveOf, Now: time.Now, Log: s.log, Actions: actions}
 	s.arrivals = arrivals.Forge{API: s.forge, Repos: s.repos, URL: s.settings.RepoURL, Tree: s.world.Now, Pushes: s.pushes}
 	s.intake = &pipeline.Intake{Queue: s.pushes, Submit: s.runner.Submit, Project: s.world.ProjectOf, Read: s.arrivals.Read, Parse: s.arrivals.Parse,
 		Pulls: s.arrivals, Road: s.runner, Log: s.log, Now: time.Now}

@@ -33,7 +33,7 @@ const (
 
 const (
 	maxManifests = 8 << 20
-	keepContents = 64 // read contents that are kept in memory
+	keepBytes    = 2 << 20 // of manifests whose contents are kept in memory; as objects they take ten times that
 )
 
 // Locate turns "platform/desired-state" into the URL of a remote.
@@ -44,9 +44,10 @@ type Store struct {
 	repos  *git.Repos
 	locate Locate
 
-	mu   sync.Mutex // guards read and order
+	mu   sync.Mutex // guards what follows
 	read map[where]Content
 	age  []where // oldest first
+	kept int     // bytes of manifests in read
 }
 
 type where struct {
@@ -168,10 +169,10 @@ func (s *Store) Read(ctx context.Context, at release.DesiredState, svc release.S
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, twice := s.read[key]; !twice {
-		s.read[key] = c
-		if s.age = append(s.age, key); len(s.age) > keepContents {
+		s.read[key], s.age, s.kept = c, append(s.age, key), s.kept+len(c.Rendered.YAML)
+		for ; s.kept > keepBytes && len(s.age) > 1; s.age = s.age[1:] {
+			s.kept -= len(s.read[s.age[0]].Rendered.YAML)
 			delete(s.read, s.age[0])
-			s.age = s.age[1:]
 		}
 	}
 	return c, nil

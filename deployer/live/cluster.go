@@ -3,7 +3,6 @@ package live
 import (
 	"context"
 	"fmt"
-	"maps"
 	"sync"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/seatrial/seatrial/deployer/live/options"
+	"github.com/seatrial/seatrial/deployer/live/seen"
 	"github.com/seatrial/seatrial/internal/kube"
 	"github.com/seatrial/seatrial/release"
 )
@@ -26,6 +26,7 @@ type cluster struct {
 	all   *Clusters
 
 	proofs proofs
+	seen   seen.Versions
 
 	mu    sync.Mutex // guards conn and cache
 	conn  *kube.Cluster
@@ -160,6 +161,9 @@ func (cl *cluster) connect(c *Clusters, conn *kube.Cluster, objs []*unstructured
 	cl.cache.OnResourceUpdated(func(now, before *cache.Resource, _ map[enginekube.ResourceKey]*cache.Resource) {
 		if now == nil && before != nil {
 			cl.proofs.drop(before.ResourceKey())
+			cl.seen.Note(before.ResourceKey(), "")
+		} else if ownedOf(now) != nil {
+			cl.seen.Note(now.ResourceKey(), now.ResourceVersion)
 		}
 		c.cfg.Told(now, before)
 		if svc, ok := moved(now, before); ok {
@@ -189,15 +193,4 @@ func ownedOf(r *cache.Resource) *owned {
 	}
 	o, _ := r.Info.(*owned)
 	return o
-}
-
-// find lists the cached resources of some namespaces.
-func (v view) find(namespaces map[string]bool, want func(*cache.Resource) bool) []*cache.Resource {
-	var out []*cache.Resource
-	for ns := range maps.Keys(namespaces) {
-		for _, r := range v.cache.FindResources(ns, want) {
-			out = append(out, r)
-		}
-	}
-	return out
 }

@@ -15,6 +15,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // Health says whether every object is there, carries this content and is healthy. since
@@ -58,22 +59,7 @@ func (v view) pairs(objs []*unstructured.Unstructured) ([]Pair, error) {
 	if err != nil {
 		return nil, err
 	}
-	namespaces := map[string]bool{}
-	for _, o := range objs {
-		if o.GetNamespace() != "" {
-			namespaces[o.GetNamespace()] = true
-		}
-	}
-	var sets []replicas
-	var all []pods.State
-	for _, r := range v.find(namespaces, func(*cache.Resource) bool { return true }) {
-		switch info := r.Info.(type) {
-		case *replicas:
-			sets = append(sets, *info)
-		case *pods.State:
-			all = append(all, *info)
-		}
-	}
+	sets, all := v.made(objs, lives)
 	var out []Pair
 	for _, o := range objs {
 		if hook.IsHook(o) {
@@ -87,6 +73,39 @@ func (v view) pairs(objs []*unstructured.Unstructured) ([]Pair, error) {
 		out = append(out, Pair{Want: o, Live: live, Pods: currentPods(live, sets, all), Loose: managing == options.Once})
 	}
 	return out, nil
+}
+
+// made are the ReplicaSets and the pods of the objects' workloads.
+func (v view) made(objs []*unstructured.Unstructured, lives objects) (sets []replicas, all []pods.State) {
+	namespaces, owners := map[string]bool{}, map[types.UID]bool{}
+	for _, o := range objs {
+		live := lives[enginekube.GetResourceKey(o)]
+		switch o.GetKind() {
+		case "Deployment", "StatefulSet", "DaemonSet", "Job", "ReplicaSet":
+			if live != nil && o.GetNamespace() != "" {
+				namespaces[o.GetNamespace()], owners[live.GetUID()] = true, true
+			}
+		}
+	}
+	each := func(look func(info any)) {
+		for ns := range namespaces {
+			v.cache.FindResources(ns, func(r *cache.Resource) bool { look(r.Info); return false })
+		}
+	}
+	each(func(info any) {
+		if set, ok := info.(*replicas); ok && owners[set.owner] {
+			sets = append(sets, *set)
+		}
+	})
+	for _, set := range sets {
+		owners[set.uid] = true
+	}
+	each(func(info any) {
+		if pod, ok := info.(*pods.State); ok && owners[pod.Owner] {
+			all = append(all, *pod)
+		}
+	})
+	return sets, all
 }
 
 // confirm reads the workloads from the API server.

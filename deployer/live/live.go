@@ -30,7 +30,7 @@ const (
 
 // Config of the clusters' caches; zero fields mean the defaults.
 type Config struct {
-	Applies    int           // at once per cluster; default 8
+	Applies    int           // at once per cluster; default 16
 	Reach      time.Duration // how long a cluster may take to fill its cache; default 20s
 	CrashAfter time.Duration // a container that keeps crashing is waited for so long; default 5s
 	Steady     time.Duration // how long a container without a readiness probe has to run to be healthy; default 2s
@@ -45,7 +45,7 @@ type Config struct {
 
 func (c Config) orDefault() Config {
 	if c.Applies == 0 {
-		c.Applies = 8
+		c.Applies = 16
 	}
 	if c.Reach == 0 {
 		c.Reach = 20 * time.Second

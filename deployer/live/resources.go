@@ -2,6 +2,8 @@ package live
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	"github.com/argoproj/argo-cd/gitops-engine/pkg/cache"
 	"github.com/argoproj/argo-cd/gitops-engine/pkg/health"
@@ -19,5 +21,9 @@ func (c *Clusters) Resources(ctx context.Context, name string, w Want) (tree.Tre
 	roots, namespaces := tree.Roots(p.recon, p.diffs.Diffs, p.waiting, func(o *unstructured.Unstructured) (health.HealthStatusCode, string) {
 		return healthOf(o, p.rules.health)
 	})
-	return tree.Of(roots, v.find(namespaces, func(*cache.Resource) bool { return true }), tree.Limit), nil
+	var there []*cache.Resource
+	for ns := range namespaces {
+		there = slices.AppendSeq(there, maps.Values(v.cache.FindResources(ns)))
+	}
+	return tree.Of(roots, there, tree.Limit), nil
 }

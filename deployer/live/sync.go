@@ -23,6 +23,8 @@ import (
 const (
 	settle     = 3 * time.Second // for the cache to see what was applied
 	settleStep = 10 * time.Millisecond
+
+	settleSteps = 5 // between two looks at everything
 )
 
 // Sync makes the cluster hold what is wanted, and returns without waiting for health.
@@ -213,10 +215,15 @@ func (v view) settled(ctx context.Context, op *kube.Operation) {
 	defer cancel()
 	tick := time.NewTicker(settleStep)
 	defer tick.Stop()
-	for {
-		lives, err := v.cache.GetManagedLiveObjs(append(applied, deleted...), func(*cache.Resource) bool { return false })
-		if err != nil || shown(lives, applied, deleted) {
+	for step := 1; ; step++ {
+		if len(deleted) == 0 && v.seen.Since(applied) {
 			return
+		}
+		if len(deleted) > 0 || step%settleSteps == 0 { // an apply that changed nothing brings nothing
+			lives, err := v.cache.GetManagedLiveObjs(append(applied, deleted...), func(*cache.Resource) bool { return false })
+			if err != nil || shown(lives, applied, deleted) {
+				return
+			}
 		}
 		select {
 		case <-ctx.Done():
@@ -228,7 +235,7 @@ func (v view) settled(ctx context.Context, op *kube.Operation) {
 
 func shown(lives objects, applied, deleted []*unstructured.Unstructured) bool {
 	for _, o := range applied {
-		if live := lives[enginekube.GetResourceKey(o)]; live == nil || !kube.Shows(live, o) {
+		if live := lives[enginekube.GetResourceKey(o)]; live == nil || !kube.Shows(live.GetResourceVersion(), o) {
 			return false
 		}
 	}

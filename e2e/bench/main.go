@@ -1,4 +1,4 @@
-// Command bench measures what the README promises: webhook, road, memory, build, agent. It prints
+// Command bench measures what the README promises: webhook, road, memory, build, agent, deploy. It prints
 // a table and writes bench/out/NAME.json; a missed target is a figure, not a failure.
 package main
 
@@ -11,11 +11,15 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/seatrial/seatrial/e2e/bench/agents"
 	"github.com/seatrial/seatrial/e2e/bench/build"
+	"github.com/seatrial/seatrial/e2e/bench/deploy"
+	"github.com/seatrial/seatrial/e2e/bench/deploy/subject"
 	"github.com/seatrial/seatrial/e2e/bench/figure"
 	"github.com/seatrial/seatrial/e2e/bench/memory"
 	"github.com/seatrial/seatrial/e2e/bench/road"
@@ -25,7 +29,7 @@ import (
 
 func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
 
-const usage = "usage: bench webhook|road|memory|build|agent [flags]"
+const usage = "usage: bench webhook|road|memory|build|agent|deploy [flags]"
 
 func run(args []string, in io.Reader, out, errs io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
@@ -37,7 +41,11 @@ func run(args []string, in io.Reader, out, errs io.Writer) int {
 	if args[0] == webhook.ClientCommand {
 		return end(webhook.Client(ctx, in, out), errs)
 	}
-	benches := map[string]func(context.Context, []string, io.Writer, io.Writer) error{"webhook": webhooks, "road": roads, "memory": memories, "build": builds, "agent": agent}
+	if args[0] == subject.Command {
+		return end(subject.Main(ctx, in, out), errs)
+	}
+	benches := map[string]func(context.Context, []string, io.Writer, io.Writer) error{"webhook": webhooks, "road": roads, "memory": memories, "build": builds,
+		"agent": agent, "deploy": deploys}
 	bench, ok := benches[args[0]]
 	if !ok {
 		fmt.Fprintln(errs, usage)
@@ -167,4 +175,43 @@ func agent(ctx context.Context, args []string, out, errs io.Writer) error {
 		return err
 	}
 	return publish(r, *results, out)
+}
+
+func deploys(ctx context.Context, args []string, out, errs io.Writer) error {
+	flags := flag.NewFlagSet("deploy", flag.ContinueOnError)
+	flags.SetOutput(errs)
+	results := flags.String("out", "bench/out", "folder of the results")
+	c := deploy.Config{Curve: []int{100, 250, 500, 1000, 2500, 5000}, Fleets: []int{10, 20, 30}}
+	flags.StringVar(&c.Bin, "bin", "bin", "folder of the binary lab")
+	flags.StringVar(&c.Dir, "dir", filepath.Join(os.TempDir(), "seatrial-bench"), "folder of what is kept while measuring, on a disk")
+	flags.IntVar(&c.Runs, "runs", 5, "runs of each side of the ratio")
+	flags.IntVar(&c.Services, "services", 1000, "services of the ratio")
+	flags.IntVar(&c.Edits, "edits", 20, "edits by hand in each run")
+	flags.Func("curve", "numbers of services, each measured once (default 100,250,500,1000,2500,5000)", numbers(&c.Curve))
+	flags.Func("fleets", "numbers of control planes with 20 services each; two of the most are dead (default 10,20,30)", numbers(&c.Fleets))
+	flags.StringVar(&c.Pictures, "docs", "", "folder of documents that the curve is written to")
+	flags.StringVar(&c.Profiles, "profiles", "", "address of the measured process's pprof")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	r, err := deploy.Run(ctx, c, errs)
+	if err != nil {
+		return err
+	}
+	return publish(r, *results, out)
+}
+
+// numbers reads "100,250"; nothing is none.
+func numbers(into *[]int) func(string) error {
+	return func(text string) error {
+		*into = nil
+		for _, word := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' }) {
+			n, err := strconv.Atoi(word)
+			if err != nil || n < 1 {
+				return fmt.Errorf("%q is not a number of them", word)
+			}
+			*into = append(*into, n)
+		}
+		return nil
+	}
 }

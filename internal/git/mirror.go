@@ -45,6 +45,26 @@ type mirror struct {
 	turn  chan struct{} // of one: who has it may use everything below, and the files
 	store *filesystem.Storage
 	keys  map[string]*keyIndex // by branch
+	last  lastTree
+	grown bool // since it was last looked at whether it is too big
+}
+
+// lastTree is the tree that was read last, with the folders that were: a thousand services
+// are read at one commit.
+type lastTree struct {
+	commit release.Commit
+	tree   *object.Tree
+}
+
+func (m *mirror) treeLocked(c *object.Commit) (*object.Tree, error) {
+	if id := release.Commit(c.Hash.String()); m.last.commit != id {
+		tree, err := c.Tree()
+		if err != nil {
+			return nil, err
+		}
+		m.last = lastTree{id, tree}
+	}
+	return m.last.tree, nil
 }
 
 func (r *Repos) mirror(raw string) (*mirror, error) {
@@ -106,7 +126,11 @@ func (m *mirror) open() error {
 	for _, f := range stale {
 		os.Remove(f)
 	}
-	m.store = filesystem.NewStorage(osfs.New(m.dir), cache.NewObjectLRU(cacheBytes))
+	if m.store != nil {
+		m.store.Close()
+	}
+	m.store = filesystem.NewStorageWithOptions(osfs.New(m.dir), cache.NewObjectLRU(cacheBytes), filesystem.Options{KeepDescriptors: true})
+	m.last, m.grown = lastTree{}, true
 	if err := m.store.Init(); err != nil {
 		return fmt.Errorf("open the mirror of %s: %w", m.url, err)
 	}
@@ -116,8 +140,15 @@ func (m *mirror) open() error {
 // trimLocked makes the mirror anew when it has grown too many packs: it is only a cache.
 // It goes as a whole, so that a crash never leaves refs to objects that are gone.
 func (m *mirror) trimLocked(maxPacks int) error {
+	if !m.grown {
+		return nil
+	}
 	packs, _ := filepath.Glob(filepath.Join(m.dir, "objects", "pack", "*.pack"))
-	if len(packs) <= maxPacks || m.pins.Load() > 0 {
+	if len(packs) <= maxPacks {
+		m.grown = false
+		return nil
+	}
+	if m.pins.Load() > 0 {
 		return nil
 	}
 	old := m.dir + ".old"
@@ -214,6 +245,7 @@ func (m *mirror) fetchLocked(ctx context.Context, q request, maxPack int64) erro
 			return fmt.Errorf("fetch from %s: %w", m.url, err)
 		}
 	}
+	m.grown = true
 	resp, err := s.UploadPack(ctx, req)
 	if errors.Is(err, transport.ErrEmptyUploadPackRequest) {
 		return nil

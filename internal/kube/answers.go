@@ -2,12 +2,14 @@ package kube
 
 import (
 	"bytes"
+	"encoding/json"
 	"io"
 	"net/http"
 	"strings"
 	"sync"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/rest"
 )
@@ -86,11 +88,32 @@ func (r remembering) RoundTrip(req *http.Request) (*http.Response, error) {
 		if err != nil {
 			return nil, err
 		}
-		got = answer{time.Now(), res.Header, body}
+		got = answer{time.Now(), res.Header, shorter(body)}
 		r.answers.put(path, got)
 	}
 	return &http.Response{Status: "200 OK", StatusCode: http.StatusOK, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: got.header.Clone(),
 		Body: io.NopCloser(bytes.NewReader(got.body)), ContentLength: int64(len(got.body)), Request: req}, nil
+}
+
+// shorter leaves out subresources and what nobody reads of a list of kinds: the engine
+// parses it for each object of each sync.
+func shorter(body []byte) []byte {
+	var list metav1.APIResourceList
+	if json.Unmarshal(body, &list) != nil {
+		return body
+	}
+	var kept []metav1.APIResource
+	for _, r := range list.APIResources {
+		if !hasSlash(r.Name) {
+			kept = append(kept, metav1.APIResource{Name: r.Name, Namespaced: r.Namespaced, Group: r.Group, Version: r.Version, Kind: r.Kind, Verbs: r.Verbs})
+		}
+	}
+	list.APIResources = kept
+	short, err := json.Marshal(list)
+	if err != nil {
+		return body
+	}
+	return short
 }
 
 // aboutKinds knows /api/v1 and /apis/GROUP/VERSION.

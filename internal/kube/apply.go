@@ -278,9 +278,9 @@ func (o *Operation) Done() (applied, deleted []*unstructured.Unstructured) {
 	return o.applied, o.deleted
 }
 
-// Shows reports whether an object is as new as it was when it was applied.
-func Shows(live, applied *unstructured.Unstructured) bool {
-	a, b := live.GetResourceVersion(), applied.GetResourceVersion()
+// Shows reports whether an object of this version is as new as it was when it was applied.
+func Shows(version string, applied *unstructured.Unstructured) bool {
+	a, b := version, applied.GetResourceVersion()
 	return len(a) > len(b) || len(a) == len(b) && a >= b // both are numbers
 }
 

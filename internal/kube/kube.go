@@ -59,6 +59,7 @@ type Cluster struct {
 	typed   kubernetes.Interface
 	kinds   kinds
 	stamp   stamp
+	heard   heard
 
 	mu    sync.Mutex // guards probe
 	probe probe
@@ -121,6 +122,7 @@ func (c *Clusters) load(name string, e Entry, path string) (*Cluster, error) {
 
 func newCluster(name, version string, cfg *rest.Config) (*Cluster, error) {
 	k := &Cluster{Name: name, Version: version, config: cfg}
+	cfg.Wrap(k.heard.listen)
 	var err error
 	if k.dynamic, err = dynamic.NewForConfig(cfg); err != nil {
 		return nil, err
@@ -176,7 +178,13 @@ type probe struct {
 
 // Ready asks /readyz with a short deadline; the error is for people: "cluster prod-main
 // does not answer: connection refused (since 12:03:04 UTC)".
+//
+// While it answers other calls well it is not asked: a busy cluster takes its time for
+// /readyz, and everybody would wait for that.
 func (c *Cluster) Ready(ctx context.Context) error {
+	if c.heard.lately() {
+		return nil
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.probe.at.IsZero() && time.Since(c.probe.at) < probeFresh {

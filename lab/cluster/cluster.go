@@ -66,7 +66,8 @@ type Times struct {
 }
 
 // Up boots the cluster, or starts what is missing of it, and returns when the
-// API answers, the node takes pods, DNS resolves and faults can be injected.
+// API answers, the node takes pods, DNS resolves and faults can be injected. Of
+// a bare cluster the API and its controllers are all there is.
 func (c *Cluster) Up(ctx context.Context) (Times, error) {
 	start := time.Now()
 	var t Times
@@ -77,6 +78,13 @@ func (c *Cluster) Up(ctx context.Context) (Times, error) {
 		return t, fmt.Errorf("boot cluster %s: %w", c.Name, err)
 	}
 	t.API = time.Since(start)
+	if c.Bare {
+		if err := errors.Join(c.launch(ctx, "kcm"), c.ready(ctx, "kcm")); err != nil {
+			return t, fmt.Errorf("boot cluster %s: %w", c.Name, err)
+		}
+		t.Done = time.Since(start)
+		return t, nil
+	}
 	// From here on everything needs the API and hardly each other.
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
@@ -125,6 +133,9 @@ func (c *Cluster) save() error {
 
 func (c *Cluster) startControlPlane(ctx context.Context) error {
 	for _, name := range []string{"etcd", "containerd", "apiserver"} {
+		if c.Bare && name == "containerd" {
+			continue
+		}
 		if err := c.launch(ctx, name); err != nil {
 			return err
 		}

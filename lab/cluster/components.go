@@ -19,6 +19,9 @@ type Bins struct {
 
 // Components are the programs of a cluster in the order in which they start.
 func Components(c layout.Cluster) []string {
+	if c.Bare {
+		return []string{"etcd", "apiserver", "kcm"}
+	}
 	all := []string{"etcd", "containerd", "apiserver", "kcm", "scheduler", "kubelet", "proxy", "coredns"}
 	if c.Chaos {
 		all = append(all, "chaos-daemon", "chaos-controller")

@@ -91,3 +91,10 @@ func TestEveryComponentHasACommand(t *testing.T) {
 		t.Error("the API server does not advertise the node's address")
 	}
 }
+
+func TestABareClusterHasNoNode(t *testing.T) {
+	got := cluster.Components(layout.Cluster{Bare: true})
+	if want := []string{"etcd", "apiserver", "kcm"}; !slices.Equal(got, want) {
+		t.Errorf("components %v, want %v", got, want)
+	}
+}

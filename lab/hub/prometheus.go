@@ -70,6 +70,9 @@ func PrometheusConfig(clusters []layout.ClusterEnv, ruleDir string) any {
 		m{"job_name": "prometheus", "static_configs": []any{m{"targets": []any{layout.PrometheusAddr}}}},
 	}
 	for _, c := range clusters {
+		if c.Bare {
+			continue // nothing runs in it
+		}
 		label := m{"target_label": "cluster", "replacement": c.Name}
 		jobs = append(jobs,
 			m{

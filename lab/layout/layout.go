@@ -38,7 +38,8 @@ type Cluster struct {
 	Name   string            `json:"name"`
 	Index  int               `json:"index"` // 1..MaxIndex, decides every address
 	Labels map[string]string `json:"labels"`
-	Chaos  bool              `json:"chaos"` // Chaos Mesh runs in it
+	Chaos  bool              `json:"chaos"`          // Chaos Mesh runs in it
+	Bare   bool              `json:"bare,omitempty"` // a control plane alone: no node, so nothing runs in it
 
 	Gateway bool `json:"gateway,omitempty"` // a gateway that takes HTTPRoutes runs in it
 }
@@ -64,6 +65,8 @@ func (c Cluster) Validate() error {
 		return fmt.Errorf("cluster name %q: want a-z, 0-9 and -, at most 30 characters", c.Name)
 	case slices.Contains(reservedNames, c.Name):
 		return fmt.Errorf("cluster name %q: the word is taken by the lab", c.Name)
+	case c.Bare && c.Chaos:
+		return fmt.Errorf("cluster %s: Chaos Mesh needs a node", c.Name)
 	case c.Index < 1 || c.Index > MaxIndex:
 		return fmt.Errorf("cluster %s: index %d: want 1 to %d", c.Name, c.Index, MaxIndex)
 	}

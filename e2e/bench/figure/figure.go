@@ -51,6 +51,13 @@ func (f Figure) AtLeast(want float64) Figure { return f.target(">= ", want, f.Va
 // AtMost sets the target.
 func (f Figure) AtMost(want float64) Figure { return f.target("<= ", want, f.Value <= want) }
 
+// AtMostTimes sets the target of what it is compared with, which has to be there.
+func (f Figure) AtMostTimes(want float64) Figure {
+	f = f.target("<= ", want, f.Ratio != nil && *f.Ratio <= want)
+	f.Target += "x"
+	return f
+}
+
 func (f Figure) target(sign string, want float64, met bool) Figure {
 	f.Target, f.Met = sign+text(want), &met
 	return f

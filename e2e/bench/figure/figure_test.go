@@ -31,6 +31,9 @@ func TestAMissedTargetIsPrintedWithItsFigure(t *testing.T) {
 	if err := r.Print(&out); err != nil {
 		t.Fatal(err)
 	}
+	if f := figure.Of("time", 17, "s").To("bare", 10).AtMostTimes(1.6); *f.Met || f.Target != "<= 1.6x" {
+		t.Errorf("1.7 times the other is %+v", f)
+	}
 	for _, want := range []string{"1235", "2469", "0.5002", ">= 2000", "MISSED"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in:\n%s", want, &out)

@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/seatrial/seatrial/deployer/live/options"
+	"github.com/seatrial/seatrial/deployer/live/refusal"
 	"github.com/seatrial/seatrial/internal/hint"
 	"github.com/seatrial/seatrial/internal/kube"
 )
@@ -150,7 +151,8 @@ func (v view) execute(ctx context.Context, w Want, p *plan) (*Result, error) {
 	if late := awaited(p.objs, op.Missing); late != "" {
 		return &Result{State: Syncing, Message: late}, nil
 	}
-	return refusal(message, results), nil
+	words := refusal.Words(message, results)
+	return &Result{State: Refused, Message: words, Hint: refusal.NextStep(words)}, nil
 }
 
 // stuck tells a cluster that is away from one that is there and does not answer to this:

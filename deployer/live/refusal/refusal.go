@@ -1,4 +1,8 @@
-package live
+// Package refusal puts into words why a cluster did not take a change, and what to do
+// about it.
+//
+// Start at Words. It never repeats what a cluster says about a Secret.
+package refusal
 
 import (
 	"fmt"
@@ -8,9 +12,9 @@ import (
 	"github.com/argoproj/argo-cd/gitops-engine/pkg/sync/common"
 )
 
-// refusal makes one sentence of what the cluster did not take. What it says about a
-// Secret is withheld, because it may quote it.
-func refusal(message string, results []common.ResourceSyncResult) *Result {
+// Words makes one sentence of what the cluster did not take; message when no object says
+// why. What it says about a Secret is withheld, because it may quote it.
+func Words(message string, results []common.ResourceSyncResult) string {
 	var said []string
 	for _, r := range results {
 		if r.Status != common.ResultCodeSyncFailed && !(r.HookPhase == common.OperationFailed || r.HookPhase == common.OperationError) {
@@ -25,12 +29,11 @@ func refusal(message string, results []common.ResourceSyncResult) *Result {
 	if len(said) == 0 {
 		said = []string{message}
 	}
-	text := strings.Join(said, "; ")
-	return &Result{State: Refused, Message: text, Hint: nextStep(text)}
+	return strings.Join(said, "; ")
 }
 
-// nextStep is what a person can do about a refusal, by the words that clusters use.
-func nextStep(text string) string {
+// NextStep is what a person can do about a refusal, by the words that clusters use.
+func NextStep(text string) string {
 	for _, step := range nextSteps {
 		if step.says.MatchString(text) {
 			return step.hint

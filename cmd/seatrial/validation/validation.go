@@ -1,4 +1,7 @@
-package main
+// Package validation holds the command that checks configuration before it is pushed.
+//
+// Start at New. It needs no server and never asks one.
+package validation
 
 import (
 	"errors"
@@ -14,7 +17,8 @@ import (
 	"github.com/seatrial/seatrial/pipeline/spec"
 )
 
-func newConfig() *cobra.Command {
+// New is the command "config".
+func New() *cobra.Command {
 	cmd := &cobra.Command{Use: "config", Short: "Check configuration"}
 	var platformDir string
 	validate := &cobra.Command{

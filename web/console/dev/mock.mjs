@@ -7,6 +7,7 @@ import { createServer } from 'node:http'
 import { extname, join, normalize } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ago, buildOf, clusters, componentsOf, environments, experiments, fleet, logLine, placed, release, runsOf, slos } from './data.mjs'
+import { driftOf, placeOf, treeOf } from './place.mjs'
 
 const port = Number(process.env.PORT ?? 8481)
 const dist = join(fileURLToPath(new URL('.', import.meta.url)), '..', 'dist')
@@ -120,6 +121,11 @@ async function handle(req, res, url) {
   if (path === '/releases') return json(res, 200, list(url.searchParams))
   if (path === '/clusters') return json(res, 200, { items: clusters })
   if (path === '/slos') return json(res, 200, { items: slos })
+  if (['/place', '/drift', '/tree'].includes(path)) {
+    const p = placeOf(state.releases, url.searchParams.get('service'), url.searchParams.get('env'))
+    if (!p) return problem(res, 404, 'Not Found', 'nothing was verified there', '')
+    return json(res, 200, path === '/place' ? p : path === '/drift' ? { items: driftOf(p) } : treeOf(p, url.searchParams.get('cluster')))
+  }
   if (path.startsWith('/experiments')) return experiment(req, res, url, path)
   if (path.startsWith('/tokens')) return tokens(req, res, path)
   const m = /^\/releases\/([^/]+)(?:\/(\w+(?:\/search)?))?$/.exec(path)

@@ -1,6 +1,6 @@
 // The only place that talks to the server. Every answer that is not 2xx becomes an
 // ApiError with the server's own words and hint.
-import type { Board, Build, Cluster, Comparison, Components, Experiment, LogMatches, LogPage, NewToken, Page, Place, Problem, Release, ReleaseSummary, Run, Session, SLO, Token } from './types'
+import type { Board, Build, Cluster, Comparison, Components, Experiment, LogMatches, LogPage, NewToken, Page, Place, Problem, Release, ReleaseSummary, Run, Session, SLO, Token, Tree } from './types'
 import { summary } from './summary'
 
 export class ApiError extends Error {
@@ -100,6 +100,8 @@ export const api = {
 
   place: (service: string, env: string, s?: AbortSignal) => get<Place>(`/place${query({ service, env })}`, s),
   drift: (f: { service: string; env: string; to?: string }, s?: AbortSignal) => get<Page<Comparison>>(`/drift${query({ ...f })}`, s),
+
+  tree: (f: { service: string; env: string; cluster: string }, s?: AbortSignal) => get<Tree>(`/tree${query({ ...f })}`, s),
 
   rollback: (id: string, body: { env: string; to?: string; reason: string }, m: Mutation) => call<Release>('POST', `${release(id)}/rollback`, body, m),
   approve: (id: string, body: { env: string; reason: string }, m: Mutation) => call<Release>('POST', `${release(id)}/approve`, body, m),

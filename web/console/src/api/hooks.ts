@@ -72,6 +72,11 @@ export function useDrift(f: { service: string; env: string; to?: string }, open 
   return useQuery({ queryKey: ['drift', f], queryFn: ({ signal }) => api.drift(f, signal), enabled: open, staleTime: 0, refetchInterval: 10_000 })
 }
 
+/** useTree is what a service has on one cluster, now. */
+export function useTree(f: { service: string; env: string; cluster: string }) {
+  return useQuery({ queryKey: ['tree', f], queryFn: ({ signal }) => api.tree(f, signal), staleTime: 0, refetchInterval: 5_000 })
+}
+
 export function useReleases(filters: ReleaseFilters) {
   return useInfiniteQuery({
     queryKey: ['releases', filters],

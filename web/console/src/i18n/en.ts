@@ -66,6 +66,11 @@ export const en = {
     act: { create: 'is created', change: 'is changed', delete: 'is deleted', wait: 'waits for approval' } as Record<string, string>,
     to: 'Return to', last: 'last verified', will: 'What it will do', nothing: 'nothing changes', nothingKept: 'No other release was ever verified here: there is nothing to return to.',
   },
+  tree: {
+    title: 'Objects', lead: 'What the service has on each cluster, and what that owns.', search: 'Kind, name, namespace or message', only: 'Only what needs a look', object: 'Object', health: 'Health', age: 'Age',
+    shown: (n: number, of: number) => (n === of ? s(n, 'object', 'objects') : `${n} of ${s(of, 'object', 'objects')}`), left: (n: number) => `${s(n, 'more object is', 'more objects are')} not shown: there are too many.`, below: (x: string) => `, of ${x}`,
+    state: { Synced: 'as in git', Drifted: 'differs', Missing: 'missing', Prune: 'is deleted', Waiting: 'waits for approval' },
+  },
   releases: {
     title: 'Releases', lead: 'Newest first.', search: 'Commit, message or author', none: 'No releases yet', noneHint: 'Push a commit to a repository that has a .seatrial.yaml.',
     noMatch: 'No release matches these filters', where: 'Where', end: 'No older releases', shown: (n: number) => `${n} shown`, caption: 'Releases, newest first',

@@ -66,6 +66,11 @@ export const zh: Messages = {
     act: { create: '将创建', change: '将修改', delete: '将删除', wait: '等待批准' } as Record<string, string>,
     to: '返回到', last: '上一个已验证', will: '将执行的变更', nothing: '无变更', nothingKept: '此环境没有其他已验证的发布，无法返回。',
   },
+  tree: {
+    title: '对象', lead: '服务在各集群上的对象及其下属对象。', search: '种类、名称、命名空间或消息', only: '仅显示需要关注的', object: '对象', health: '健康', age: '存在时间',
+    shown: (n, of) => (n === of ? `${n} 个对象` : `${of} 个对象中的 ${n} 个`), left: (n) => `对象过多，另有 ${n} 个未显示。`, below: (x) => `，属于 ${x}`,
+    state: { Synced: '与 git 一致', Drifted: '有差异', Missing: '缺失', Prune: '将删除', Waiting: '等待批准' },
+  },
   releases: {
     title: '发布', lead: '最新的在前。', search: '提交、说明或作者', none: '还没有发布', noneHint: '向含有 .seatrial.yaml 的仓库推送一次提交即可。',
     noMatch: '没有符合筛选条件的发布', where: '位置', end: '没有更早的发布', shown: (n) => `已显示 ${n} 条`, caption: '发布列表，最新的在前',

@@ -33,7 +33,12 @@ function One({ difference: d }: { difference: Difference }) {
   return (
     <details className="difference">
       <summary className="row tight"><span className="fold"><Icon name="right" size={12} /></span>{head}</summary>
-      <Scroll className="diff" label={`${d.kind}/${d.name}`}><pre>{d.text.split('\n').map((line, i) => <span key={i} className={line.startsWith('+') ? 'is-new' : line.startsWith('-') ? 'is-old' : undefined}>{line}{'\n'}</span>)}</pre></Scroll>
+      <Text label={`${d.kind}/${d.name}`} text={d.text} />
     </details>
   )
+}
+
+/** Text is a unified diff, from what is there to what is wanted. */
+export function Text({ label, text }: { label: string; text: string }) {
+  return <Scroll className="diff" label={label}><pre>{text.split('\n').map((line, i) => <span key={i} className={line.startsWith('+') ? 'is-new' : line.startsWith('-') ? 'is-old' : undefined}>{line}{'\n'}</span>)}</pre></Scroll>
 }

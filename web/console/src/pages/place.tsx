@@ -1,5 +1,5 @@
 // One service in one environment: its clusters by wave, how each differs from its revision
-// now, and the verified releases that it could return to.
+// now, what it has on each, and the verified releases that it could return to.
 import { Link, useParams } from '@tanstack/react-router'
 import { useDrift, usePlace } from '../api/hooks'
 import type { Place, PlaceTarget } from '../api/types'
@@ -9,6 +9,8 @@ import { Status, TargetStatus } from '../ui/status'
 import { Age } from '../ui/time'
 import { useTitle } from '../ui/title'
 import { Differences } from './differences'
+import { Resources } from './resources'
+import '../styles/release.css'
 
 export function PlacePage() {
   const t = useT()
@@ -21,7 +23,7 @@ export function PlacePage() {
       <div className="page-head"><div className="grow"><h1>{service} <span className="quiet">{t.slot.in} {env}</span></h1>{place.data && <Now place={place.data} />}</div></div>
       {place.error && (place.data ? <Note tone="wait" icon="nosignal">{t.common.stale}</Note> : <Failure error={place.error} retry={() => void place.refetch()} />)}
       {place.isPending && <div className="panel"><Loading /></div>}
-      {place.data && <div className="stack place"><Clusters place={place.data} /><Drift service={service} env={env} /><Kept place={place.data} /></div>}
+      {place.data && <div className="stack place"><Clusters place={place.data} /><Drift service={service} env={env} /><Objects place={place.data} /><Kept place={place.data} /></div>}
     </>
   )
 }
@@ -84,6 +86,13 @@ function Drift({ service, env }: { service: string; env: string }) {
       <Differences answer={drift} same={t.slot.same} />
     </section>
   )
+}
+
+function Objects({ place }: { place: Place }) {
+  const drift = useDrift({ service: place.service, env: place.env })
+  const clusters = [...(place.waves ?? []).flatMap((w) => w.targets ?? []), ...(place.left ?? [])].filter((x) => x.revision).map((x) => x.cluster)
+  if (clusters.length === 0) return null
+  return <Resources service={place.service} env={place.env} clusters={clusters} compared={drift.data?.items ?? []} />
 }
 
 function Kept({ place }: { place: Place }) {

@@ -1,0 +1,36 @@
+// What a service has on a cluster, as lines of a tree: whose each is, and which are shown.
+import type { Resource } from '../api/types'
+
+export interface Line { resource: Resource; parent: string; troubled: boolean }
+
+const calm = new Set(['', 'Healthy', 'Suspended'])
+
+/** troubled says that somebody should look: it is not as it is wanted, or not well. */
+export function troubled(r: Resource): boolean {
+  return (r.state !== undefined && r.state !== 'Synced') || !calm.has(r.health ?? '')
+}
+
+/** lines finds the parent of each object: the last one before it that is less deep. */
+export function lines(items: Resource[]): Line[] {
+  const above: string[] = []
+  return items.map((r) => {
+    const parent = r.depth > 0 ? (above[r.depth - 1] ?? '') : ''
+    above.length = r.depth
+    above[r.depth] = `${r.kind}/${r.name}`
+    return { resource: r, parent, troubled: troubled(r) }
+  })
+}
+
+/** shown keeps what matches, together with what it is below. */
+export function shown(all: Line[], q: string, only: boolean): Line[] {
+  const words = q.trim().toLowerCase()
+  const hit = (l: Line) => (!only || l.troubled) && `${l.resource.kind}/${l.resource.name} ${l.resource.namespace ?? ''} ${l.resource.message ?? ''}`.toLowerCase().includes(words)
+  const out: Line[] = []
+  let depth = 0 // what is less deep than this holds something that is kept
+  for (const l of [...all].reverse()) {
+    if (!hit(l) && l.resource.depth >= depth) continue
+    out.push(l)
+    depth = l.resource.depth
+  }
+  return out.reverse()
+}

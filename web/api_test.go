@@ -313,3 +313,20 @@ func TestATreeIsAskedForOneClusterAndSentOnce(t *testing.T) {
 		t.Errorf("no cluster: %d %s", got.code, got.text)
 	}
 }
+
+func TestAPlaceIsHeldByWhoMayAct(t *testing.T) {
+	h := open(t, page)
+	const body = `{"service":"shop/web","env":"prod","reason":"quarter close"}`
+	if got := h.ask(t, auth.Viewer, "POST", "/api/v1/place/hold", body); got.code != 403 {
+		t.Errorf("a viewer: %d %s", got.code, got.text)
+	}
+	if got := h.ask(t, auth.Operator, "POST", "/api/v1/place/hold", body); got.code != 200 || !strings.Contains(got.text, `operator","reason"`) || !strings.Contains(got.text, "quarter close") {
+		t.Errorf("%d %s", got.code, got.text)
+	}
+	if got := h.ask(t, auth.Operator, "POST", "/api/v1/place/free", body); got.code != 200 || strings.Contains(got.text, "quarter close") {
+		t.Errorf("freed: %d %s", got.code, got.text)
+	}
+	if got := h.ask(t, auth.Operator, "POST", "/api/v1/place/hold", `{"service":"shop/web","env":"prod","reason":""}`); got.code != 422 {
+		t.Errorf("without a reason: %d %s", got.code, got.text)
+	}
+}

@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/seatrial/seatrial/release"
+	"github.com/seatrial/seatrial/web/auth"
 	"github.com/seatrial/seatrial/web/drift"
 	"github.com/seatrial/seatrial/web/problem"
 )
@@ -22,6 +24,15 @@ type readBoard struct {
 type readPlace struct {
 	Service release.Service `query:"service" required:"true" maxLength:"127" example:"shop/web"`
 	Env     release.Env     `query:"env" required:"true" maxLength:"63" example:"prod"`
+}
+
+type holdPlace struct {
+	Key  string `header:"Idempotency-Key" maxLength:"255" doc:"Sent twice within a day, the request acts once and is answered the same."`
+	Body struct {
+		Service release.Service `json:"service" maxLength:"127" example:"shop/web"`
+		Env     release.Env     `json:"env" maxLength:"63" example:"prod"`
+		Reason  string          `json:"reason" minLength:"1" maxLength:"1000" doc:"Shown to whoever waits"`
+	}
 }
 
 type readTree struct {
@@ -66,6 +77,8 @@ func (s *Server) fleetRoutes(api huma.API) {
 			p, err := s.parts.Fleet.Place(ctx, in.Service, in.Env)
 			return &body[drift.Place]{p}, err
 		})
+	addHold(s, api, "hold", "Let no release of a service enter an environment, and no next wave begin, until it is freed", true)
+	addHold(s, api, "free", "Take the hold off a service in an environment", false)
 	add(s, api, Route{Pattern: "GET /api/v1/board", Need: Reader}, "Every service in every environment", http.StatusOK,
 		func(ctx context.Context, in *readBoard) (*body[Board], error) {
 			b, err := s.parts.Fleet.Board(ctx)
@@ -83,6 +96,22 @@ func (s *Server) fleetRoutes(api huma.API) {
 		func(ctx context.Context, _ *nothingIn) (*body[list[SLO]], error) {
 			all, err := s.parts.Fleet.SLOs(ctx)
 			return &body[list[SLO]]{items(all)}, err
+		})
+}
+
+func addHold(s *Server, api huma.API, name, summary string, holds bool) {
+	add(s, api, Route{Pattern: "POST /api/v1/place/" + name, Need: Operator}, summary, http.StatusOK,
+		func(ctx context.Context, in *holdPlace) (*body[drift.Place], error) {
+			by := auth.From(ctx).Name
+			var hold *release.Hold
+			if holds {
+				hold = &release.Hold{By: by, Reason: in.Body.Reason, At: time.Now()}
+			}
+			p, err := s.parts.Fleet.Hold(ctx, in.Body.Service, in.Body.Env, hold)
+			if err == nil {
+				s.log.Info(name, "service", in.Body.Service, "env", in.Body.Env, "by", by, "reason", in.Body.Reason)
+			}
+			return &body[drift.Place]{p}, err
 		})
 }
 

@@ -148,6 +148,9 @@ type Fleet interface {
 	Resources(ctx context.Context, at drift.Spot) (drift.Tree, error)
 	// Place is where a service is; ErrNotFound for an environment that does not exist.
 	Place(ctx context.Context, s release.Service, env release.Env) (drift.Place, error)
+	// Hold lets nothing enter the place, and no next wave begin, until it is called with
+	// nil; ErrNotFound for an environment that does not exist.
+	Hold(ctx context.Context, s release.Service, env release.Env, hold *release.Hold) (drift.Place, error)
 }
 
 // Changes is the store's history in our words.

@@ -199,6 +199,12 @@ func (y *yard) Place(_ context.Context, s release.Service, env release.Env) (dri
 	}
 	return drift.Place{Service: s, Env: env, Waves: []drift.PlaceWave{{Name: "canary", Targets: []drift.PlaceTarget{{Cluster: "prod-canary", State: "Quarantined"}}}}}, nil
 }
+func (y *yard) Hold(_ context.Context, s release.Service, env release.Env, hold *release.Hold) (drift.Place, error) {
+	if env != "prod" {
+		return drift.Place{}, fmt.Errorf("environment %s: %w", env, web.ErrNotFound)
+	}
+	return drift.Place{Service: s, Env: env, Hold: hold}, nil
+}
 func (y *yard) Resources(_ context.Context, at drift.Spot) (drift.Tree, error) {
 	if at.Cluster != "prod-main" {
 		return drift.Tree{}, fmt.Errorf("%s on %s: %w", at.Service, at.Cluster, web.ErrNotFound)

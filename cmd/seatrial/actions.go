@@ -293,6 +293,9 @@ func (s *server) deploy(ctx context.Context, key string, r release.Release) (rel
 				return release.Facts{}, moved, err
 			}
 		}
+		if wait, err := s.between(ctx, r); err != nil || wait.Outcome() != release.Passed {
+			return release.Facts{}, wait, err
+		}
 		return s.rollout.Sync(ctx, key, r)
 	case release.StepHealth:
 		return s.rollout.Health(ctx, key, r)
@@ -300,6 +303,22 @@ func (s *server) deploy(ctx context.Context, key string, r release.Release) (rel
 		return s.sloGate.Check(ctx, key, r)
 	}
 	return release.Facts{}, release.Verdict{}, fmt.Errorf("deploy %s: no step %q", r.ID, r.Step)
+}
+
+// between asks whether the next wave may begin.
+func (s *server) between(ctx context.Context, r release.Release) (release.Verdict, error) {
+	if !policies.Begins(r) {
+		return release.Pass(), nil
+	}
+	env, err := s.world.Must(r.Env())
+	if err != nil {
+		return release.Verdict{}, err
+	}
+	slot, err := s.book.Slot(ctx, r.Service, r.Env())
+	if err != nil {
+		return release.Verdict{}, err
+	}
+	return s.approving.Proceed(r, env, slot)
 }
 
 // overtaken keeps a person's push from being deployed when the branch says something else

@@ -2,6 +2,7 @@ package views
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -9,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/seatrial/seatrial/cmd/seatrial/shelf"
 	"github.com/seatrial/seatrial/deployer/live"
 	"github.com/seatrial/seatrial/internal/hint"
 	"github.com/seatrial/seatrial/release"
@@ -110,6 +112,37 @@ func (v Fleet) Place(ctx context.Context, s release.Service, env release.Env) (d
 		out.Left = append(out.Left, target(now[name]))
 	}
 	return out, nil
+}
+
+// holdTries is how often a hold is written anew when somebody else wrote meanwhile.
+const holdTries = 10
+
+// Hold keeps releases out of a place, or lets them in again.
+func (v Fleet) Hold(ctx context.Context, s release.Service, env release.Env, hold *release.Hold) (drift.Place, error) {
+	if _, ok := v.Tree().Environment(env); !ok {
+		return drift.Place{}, fmt.Errorf("environment %s: %w", env, web.ErrNotFound)
+	}
+	services, err := shelf.Services(ctx, v.Book.KV())
+	if err != nil {
+		return drift.Place{}, err
+	}
+	if !slices.Contains(services, s) {
+		return drift.Place{}, hint.Add(fmt.Errorf("service %s: %w", s, web.ErrNotFound), "it is known from its first release on; write it as TEAM/NAME")
+	}
+	for range holdTries {
+		var slot release.Slot
+		if slot, err = v.Book.Slot(ctx, s, env); err != nil {
+			return drift.Place{}, err
+		}
+		slot.Service, slot.Env, slot.Hold = s, env, hold
+		if err = v.Book.Place(ctx, slot); err == nil {
+			return v.Place(ctx, s, env)
+		}
+		if !errors.Is(err, release.ErrStale) {
+			break
+		}
+	}
+	return drift.Place{}, fmt.Errorf("hold %s in %s: %w", s, env, err)
 }
 
 func target(t release.Target) drift.PlaceTarget {

@@ -137,3 +137,31 @@ func TestATreeIsOfTheRevisionThatTheClusterIsOn(t *testing.T) {
 		t.Errorf("a cluster that it is not on: %v", err)
 	}
 }
+
+func TestAPlaceIsHeldAndFreed(t *testing.T) {
+	fleet := shelved(t)
+	if _, err := fleet.Book.Save(t.Context(), release.Change{Release: release.Release{ID: "shop.web.bbbbbbbbbbbb", Service: "shop/web", Phase: release.Done}}); err != nil {
+		t.Fatal(err)
+	}
+	before, err := fleet.Book.Slot(t.Context(), "shop/web", "prod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	hold := &release.Hold{By: "ann", Reason: "quarter close"}
+	if p, err := fleet.Hold(t.Context(), "shop/web", "prod", hold); err != nil || p.Hold == nil || p.Hold.Reason != "quarter close" {
+		t.Fatalf("%+v, %v", p.Hold, err)
+	}
+	if p, err := fleet.Hold(t.Context(), "shop/web", "prod", nil); err != nil || p.Hold != nil {
+		t.Fatalf("%+v, %v", p.Hold, err)
+	}
+	after, err := fleet.Book.Slot(t.Context(), "shop/web", "prod")
+	after.Version = before.Version
+	if err != nil || !reflect.DeepEqual(before, after) {
+		t.Errorf("a hold changed more than itself:\n%+v\n%+v, %v", before, after, err)
+	}
+	for s, env := range map[release.Service]release.Env{"shop/web": "none", "shop/gone": "prod"} {
+		if _, err := fleet.Hold(t.Context(), s, env, hold); !errors.Is(err, web.ErrNotFound) {
+			t.Errorf("%s in %s: %v", s, env, err)
+		}
+	}
+}

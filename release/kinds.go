@@ -87,9 +87,16 @@ type EnvironmentSpec struct {
 	Sync         SyncRules    `json:"sync,omitzero"`
 	SyncTimeout  Duration     `json:"syncTimeout,omitempty"` // a wave not healthy by then is refused; default 5m
 	OnUnmatch    string       `json:"onUnmatch,omitempty"`   // "leave" (default) or "withdraw"
+	OnFailure    string       `json:"onFailure,omitempty"`   // "rollBack" (default) or "hold": what is live stays, and a person decides
 
 	Params map[string]string `json:"params,omitempty"` // what manifests are rendered with here, by name: domain: shop.example. Never secrets
 }
+
+// What becomes of what is live when a gate refuses it.
+const (
+	FailureRollsBack = "rollBack"
+	FailureHolds     = "hold"
+)
 
 // DesiredState is the branch that holds an environment's rendered manifests.
 type DesiredState struct {

@@ -285,8 +285,8 @@ func (s *server) wireRunner() error {
 		release.Signing:     s.signer.Sign,
 		release.Checking:    s.check,
 		release.Approving:   s.approve,
-		release.Deploying:   s.deploy,
-		release.Trying:      s.trial.Run,
+		release.Deploying:   pipeline.Keeping(s.deploy, s.world.Keeps),
+		release.Trying:      pipeline.Keeping(s.trial.Run, s.world.Keeps),
 		release.RollingBack: s.rollBack,
 	}
 	for phase, act := range actions {

@@ -39,6 +39,8 @@ func (c *checker) environment(v *release.Environment) {
 	c.duration(s.SyncTimeout, "spec", "syncTimeout")
 	setDefault(&s.Sync.Namespaces, release.NamespacesCreate)
 	c.OneOf("choice", s.Sync.Namespaces, []string{release.NamespacesCreate, release.NamespacesRequire}, "spec", "sync", "namespaces")
+	setDefault(&s.OnFailure, release.FailureRollsBack)
+	c.OneOf("choice", s.OnFailure, []string{release.FailureRollsBack, release.FailureHolds}, "spec", "onFailure")
 	setDefault(&s.OnUnmatch, "leave")
 	c.OneOf("choice", s.OnUnmatch, []string{"leave", "withdraw"}, "spec", "onUnmatch")
 	c.params(s.Params)

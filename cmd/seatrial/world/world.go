@@ -156,6 +156,12 @@ func (w *World) Environment(name release.Env) (release.Environment, bool) {
 	return w.Now().Environment(name)
 }
 
+// Keeps reports whether an environment keeps what a gate refuses.
+func (w *World) Keeps(name release.Env) bool {
+	env, ok := w.Environment(name)
+	return ok && env.Spec.OnFailure == release.FailureHolds
+}
+
 // Project finds a project by its name.
 func (w *World) Project(name string) (release.Project, bool) {
 	p, ok := w.Now().Projects[name]

@@ -11,7 +11,6 @@ import (
 	"io/fs"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/moby/buildkit/session"
@@ -78,16 +77,7 @@ func makeKey(file string) ([]byte, error) {
 	if _, err := rand.Read(key); err != nil {
 		return nil, fmt.Errorf("make the key of secrets: %w", err)
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(file), ".key-*") // 0600
-	if err != nil {
-		return nil, fmt.Errorf("make the key of secrets: %w", err)
-	}
-	defer os.Remove(tmp.Name()) // gone already when all went well
-	_, err = tmp.Write(key)
-	if err = errors.Join(err, tmp.Sync(), tmp.Close()); err == nil {
-		err = os.Rename(tmp.Name(), file)
-	}
-	if err != nil {
+	if err := secret.Keep(file, key); err != nil {
 		return nil, fmt.Errorf("save the key of secrets: %w", err)
 	}
 	return key, nil

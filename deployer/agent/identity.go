@@ -26,6 +26,7 @@ import (
 
 	"github.com/seatrial/seatrial/deployer/agent/wire"
 	"github.com/seatrial/seatrial/internal/hint"
+	"github.com/seatrial/seatrial/internal/secret"
 )
 
 // identity is who the agent is and whom it obeys, one file for its user only.
@@ -86,7 +87,7 @@ func (a *Agent) load() (*identity, error) {
 func (a *Agent) save(id *identity) error {
 	data, err := json.Marshal(id)
 	if err == nil {
-		err = writeFile(a.identityFile(), data)
+		err = secret.Keep(a.identityFile(), data)
 	}
 	if err != nil {
 		return fmt.Errorf("keep who the agent is: %w", err)
@@ -195,18 +196,4 @@ func (a *Agent) dial(cfg *tls.Config) (*grpc.ClientConn, error) {
 		grpc.WithDefaultCallOptions(grpc.ForceCodec(wire.Codec{}), grpc.MaxCallRecvMsgSize(wire.MaxAsk), grpc.MaxCallSendMsgSize(wire.MaxReport)),
 		grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.DefaultConfig, MinConnectTimeout: wire.Dialling}),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: wire.Beat, Timeout: wire.Silence, PermitWithoutStream: true}))
-}
-
-// writeFile puts a whole file in its place, for the agent's user only.
-func writeFile(file string, data []byte) error {
-	tmp, err := os.CreateTemp(filepath.Dir(file), ".new-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name()) // nothing is there once it has its name
-	_, err = tmp.Write(data)
-	if err := errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), file)
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/seatrial/seatrial/deployer/agent/wire"
 	"github.com/seatrial/seatrial/deployer/live"
+	"github.com/seatrial/seatrial/internal/secret"
 	"github.com/seatrial/seatrial/release"
 )
 
@@ -137,7 +138,7 @@ func (o *orders) take(s wire.Signed, now time.Time) (release.Service, error) {
 func (o *orders) keep(e *entry) error {
 	data, err := json.Marshal(e)
 	if err == nil {
-		err = writeFile(filepath.Join(o.dir, fileOf(e.Held.Service)), data)
+		err = secret.Keep(filepath.Join(o.dir, fileOf(e.Held.Service)), data)
 	}
 	if err != nil {
 		return fmt.Errorf("keep what is wanted of %s: %w", e.Held.Service, err)

@@ -1,7 +1,6 @@
 package agents
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/seatrial/seatrial/cmd/seatrial/settings"
 	"github.com/seatrial/seatrial/internal/kube"
+	"github.com/seatrial/seatrial/internal/secret"
 	"github.com/seatrial/seatrial/release"
 )
 
@@ -65,16 +65,10 @@ func keepToken(dir, name string, r kube.Robot) (path string, err error) {
 	if _, err := os.Stat(filepath.Join(dir, name+".kubeconfig")); err == nil {
 		return "", fmt.Errorf("%s has a kubeconfig already: remove it first, or choose another --name", name)
 	}
-	tmp, err := os.CreateTemp(dir, ".token-*")
-	if err != nil {
+	if err := secret.Keep(path, []byte(r.Token.Reveal()+"\n")); err != nil {
 		return "", fmt.Errorf("keep the token: %w", err)
 	}
-	defer os.Remove(tmp.Name()) // nothing is there once it has its name
-	_, err = tmp.WriteString(r.Token.Reveal() + "\n")
-	if err := errors.Join(err, tmp.Close()); err != nil {
-		return "", fmt.Errorf("keep the token: %w", err)
-	}
-	return path, os.Rename(tmp.Name(), path)
+	return path, nil
 }
 
 // clusterOf is the document for the platform repo.

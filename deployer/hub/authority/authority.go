@@ -144,7 +144,7 @@ func (a *Authority) make() error {
 	if err := seal(a.path("orders.key"), a.cfg.Passphrase, a.orders.Seed()); err != nil {
 		return err
 	}
-	return writeFile(a.path("ca.der"), raw)
+	return secret.Keep(a.path("ca.der"), raw)
 }
 
 func (a *Authority) sign(c, parent *x509.Certificate, public crypto.PublicKey) ([]byte, error) {

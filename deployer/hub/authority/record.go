@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"github.com/seatrial/seatrial/internal/secret"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -60,7 +61,7 @@ func (a *Authority) change(cluster string, do func(*record) error) error {
 	if err != nil {
 		return err
 	}
-	if err := writeFile(a.file(cluster), data); err != nil {
+	if err := secret.Keep(a.file(cluster), data); err != nil {
 		return fmt.Errorf("keep what is known of the agent of %s: %w", cluster, err)
 	}
 	a.mu.Lock()

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"golang.org/x/crypto/argon2"
 
@@ -43,7 +42,7 @@ func seal(file string, passphrase secret.Text, key []byte) error {
 	if _, err := rand.Read(nonce); err != nil {
 		return err
 	}
-	return writeFile(file, b.Seal(append(salt, nonce...), nonce, key, nil))
+	return secret.Keep(file, b.Seal(append(salt, nonce...), nonce, key, nil))
 }
 
 // unseal reads a key.
@@ -68,18 +67,4 @@ func unseal(file string, passphrase secret.Text) ([]byte, error) {
 		return nil, hint.Add(fmt.Errorf("%s does not open with the passphrase", file), "set SEATRIAL_SIGNING_PASSPHRASE to what it was when the file was made")
 	}
 	return key, nil
-}
-
-// writeFile puts a whole file in its place, for the server's user only.
-func writeFile(file string, data []byte) error {
-	tmp, err := os.CreateTemp(filepath.Dir(file), ".new-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name()) // nothing is there once it has its name
-	_, err = tmp.Write(data)
-	if err := errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), file)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/seatrial/seatrial/cmd/seatrial/shelf"
 	"github.com/seatrial/seatrial/deployer/live"
 	"github.com/seatrial/seatrial/internal/hint"
+	"github.com/seatrial/seatrial/internal/platform"
 	"github.com/seatrial/seatrial/release"
 	"github.com/seatrial/seatrial/web"
 	"github.com/seatrial/seatrial/web/drift"
@@ -81,9 +82,9 @@ func notKept(slot release.Slot, asked release.ID, why error) error {
 // planned now.
 func (v Fleet) Place(ctx context.Context, s release.Service, env release.Env) (drift.Place, error) {
 	tree := v.Tree()
-	e, ok := tree.Environment(env)
-	if !ok {
-		return drift.Place{}, fmt.Errorf("environment %s: %w", env, web.ErrNotFound)
+	e, err := environment(tree, env)
+	if err != nil {
+		return drift.Place{}, err
 	}
 	slot, err := v.Book.Slot(ctx, s, env)
 	if err != nil {
@@ -119,8 +120,8 @@ const holdTries = 10
 
 // Hold keeps releases out of a place, or lets them in again.
 func (v Fleet) Hold(ctx context.Context, s release.Service, env release.Env, hold *release.Hold) (drift.Place, error) {
-	if _, ok := v.Tree().Environment(env); !ok {
-		return drift.Place{}, fmt.Errorf("environment %s: %w", env, web.ErrNotFound)
+	if _, err := environment(v.Tree(), env); err != nil {
+		return drift.Place{}, err
 	}
 	services, err := shelf.Services(ctx, v.Book.KV())
 	if err != nil {
@@ -143,6 +144,19 @@ func (v Fleet) Hold(ctx context.Context, s release.Service, env release.Env, hol
 		}
 	}
 	return drift.Place{}, fmt.Errorf("hold %s in %s: %w", s, env, err)
+}
+
+// environment is one of those that the platform repo has.
+func environment(tree platform.Tree, name release.Env) (release.Environment, error) {
+	e, ok := tree.Environment(name)
+	if ok {
+		return e, nil
+	}
+	var known []string
+	for _, e := range tree.Environments {
+		known = append(known, e.Meta.Name)
+	}
+	return e, hint.Add(fmt.Errorf("environment %s: %w", name, web.ErrNotFound), "the platform repo has "+strings.Join(known, ", "))
 }
 
 func target(t release.Target) drift.PlaceTarget {

@@ -272,11 +272,7 @@ func (f *Fleet) check(ctx context.Context, ch live.Change, env release.Env) {
 // left reports whether no wave selects a target's cluster any more.
 func (f *Fleet) left(slot release.Slot, cluster string) bool {
 	env, ok := f.Platform.Environment(slot.Env)
-	if !ok {
-		return false // a mistake in the platform repo changes nothing
-	}
-	_, selected := slot.Within(env, f.Platform.Clusters())[cluster]
-	return !selected
+	return ok && !release.Selected(env, f.Platform.Clusters())[cluster] // a mistake in the platform repo changes nothing
 }
 
 // Want is the content of a revision that a target, not the branch, is on or is to be on.

@@ -278,6 +278,9 @@ func (s *story) say(gate, what, why string) error {
 }
 
 func (s *story) person(who, does string, env release.Env, to, why string) error {
+	if env != "" && (does == "holds" || does == "frees") {
+		return s.hold(who, does, env, why)
+	}
 	var back release.ID
 	if to != "" {
 		back = release.NewID("shop/web", release.Commit(hex(to)))
@@ -301,6 +304,21 @@ func (s *story) person(who, does string, env release.Env, to, why string) error 
 		return fmt.Errorf("got %v, want an error with %q", err, why)
 	}
 	return nil
+}
+
+// hold is of a place, not of a release.
+func (s *story) hold(who, does string, env release.Env, why string) error {
+	slot, err := s.book.Slot(s.t.Context(), "shop/web", env)
+	if err != nil {
+		return err
+	}
+	slot.Hold = nil
+	if does == "holds" {
+		slot.Hold = &release.Hold{By: who, Reason: why, At: time.Now()}
+	}
+	err = s.book.Place(s.t.Context(), slot)
+	time.Sleep(2 * time.Second)
+	return err
 }
 
 func (s *story) release() release.Release {

@@ -26,10 +26,11 @@ func follows(newer, r release.Release) bool {
 	return r.ID != newer.ID && r.Service == newer.Service && r.Origin == newer.Origin && r.Created.Before(newer.Created)
 }
 
-// overtake lets a release that may enter its environment end the one that is there.
+// overtake lets a release that may enter its environment end the one that is there. In a
+// place that a person holds nothing could take over.
 func (r *Runner) overtake(ctx context.Context, newer release.Release) error {
 	slot, err := r.Book.Slot(ctx, newer.Service, newer.Env())
-	if err != nil || slot.Occupant == "" || slot.Occupant == newer.ID {
+	if err != nil || slot.Hold != nil || slot.Occupant == "" || slot.Occupant == newer.ID {
 		return err
 	}
 	_, err = r.change(ctx, slot.Occupant, func(old release.Release) (release.Release, error) {

@@ -249,6 +249,9 @@ func TestCheck(t *testing.T) {
 		"a label without room":           {canary, strings.ReplaceAll(web("blue"), "app: web", "app: "+strings.Repeat("w", 60)), "has no room"},
 		"matchExpressions":               {canary, strings.Replace(web("blue"), "selector: {matchLabels: {app: web, team: shop}}", "selector: {matchLabels: {app: web}, matchExpressions: [{key: a, operator: Exists}]}", 1), "matchExpressions"},
 		"a route that leads elsewhere":   {release.Strategy{Type: release.Canary, Route: "web"}, strings.Replace(web("blue"), "[{name: web, port", "[{name: other, port", 1), "no backendRef"},
+		"a type by hand":                 {release.Strategy{Type: "purple"}, web("blue"), "no such strategy"},
+		"a weight by hand":               {release.Strategy{Type: release.Canary, Steps: []release.CanaryStep{{Weight: 150}}}, web("blue"), "a step of 150 %"},
+		"steps by hand that go down":     {release.Strategy{Type: release.Canary, Steps: []release.CanaryStep{{Weight: 50}, {Weight: 10}}}, web("blue"), "a step of 10 %"},
 		"rolling fits whatever there is": {release.Strategy{Type: release.Rolling}, second[len("---\n"):], ""},
 	} {
 		err := progressive.Check(&c.strategy, parse(t, c.text))

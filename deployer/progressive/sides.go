@@ -1,6 +1,7 @@
 package progressive
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -31,9 +32,27 @@ func Check(s *release.Strategy, objects []*object) error {
 	if plain(s) {
 		return nil
 	}
-	_, err := find(*s, objects)
+	err := sound(*s)
+	if err == nil {
+		_, err = find(*s, objects)
+	}
 	if err != nil {
 		return fmt.Errorf("strategy %s: %w", s.Type, err)
+	}
+	return nil
+}
+
+// sound refuses what no .seatrial.yaml may say: a person can write a record by hand.
+func sound(s release.Strategy) error {
+	if s.Type != release.BlueGreen && s.Type != release.Canary {
+		return hint.Add(errors.New("there is no such strategy"), "write rolling, blueGreen or canary")
+	}
+	before := 0
+	for _, step := range s.Steps {
+		if s.Type != release.Canary || step.Weight <= before || step.Weight > 99 {
+			return hint.Add(fmt.Errorf("a step of %d %% is not possible here", step.Weight), "a canary's steps go up from 1 to 99")
+		}
+		before = step.Weight
 	}
 	return nil
 }

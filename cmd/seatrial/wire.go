@@ -284,15 +284,15 @@ func (s *server) wireRunner() error {
 		release.Building:    s.fence.Building(s.builder.Build),
 		release.Signing:     s.signer.Sign,
 		release.Checking:    s.check,
-		release.Approving:   s.approve,
+		release.Approving:   pipeline.EnterTogether(s.approve, s.book.With),
 		release.Deploying:   pipeline.Keeping(s.deploy, s.world.Keeps),
 		release.Trying:      pipeline.Keeping(s.trial.Run, s.world.Keeps),
-		release.RollingBack: s.rollBack,
 	}
+	s.runner = &pipeline.Runner{Book: s.book, Active: s.book.Active, ActiveOf: s.book.ActiveOf, Now: time.Now, Log: s.log, Actions: actions}
+	actions[release.RollingBack] = s.runner.ReturnTogether(s.rollBack, s.book.With)
 	for phase, act := range actions {
 		actions[phase] = builds.As(act)
 	}
-	s.runner = &pipeline.Runner{Book: s.book, Active: s.book.Active, ActiveOf: s.book.ActiveOf, Now: time.Now, Log: s.log, Actions: actions}
 	s.arrivals = arrivals.Forge{API: s.forge, Repos: s.repos, URL: s.settings.RepoURL, Tree: s.world.Now, Pushes: s.pushes}
 	s.intake = &pipeline.Intake{Queue: s.pushes, Submit: s.runner.Submit, Project: s.world.ProjectOf, Read: s.arrivals.Read, Parse: s.arrivals.Parse,
 		Pulls: s.arrivals, Road: s.runner, Log: s.log, Now: time.Now}

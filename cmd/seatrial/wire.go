@@ -281,12 +281,12 @@ func (s *server) wireNotify() (err error) {
 
 func (s *server) wireRunner() error {
 	actions := map[release.Phase]pipeline.Action{
-		release.Building:    s.fence.Building(s.builder.Build),
-		release.Signing:     s.signer.Sign,
-		release.Checking:    s.check,
-		release.Approving:   pipeline.EnterTogether(s.approve, s.book.With),
-		release.Deploying:   pipeline.Keeping(s.deploy, s.world.Keeps),
-		release.Trying:      pipeline.Keeping(s.trial.Run, s.world.Keeps),
+		release.Building:  s.fence.Building(s.builder.Build),
+		release.Signing:   s.signer.Sign,
+		release.Checking:  s.check,
+		release.Approving: pipeline.EnterTogether(s.approve, s.book.With),
+		release.Deploying: pipeline.Keeping(s.deploy, s.world.Keeps),
+		release.Trying:    pipeline.Keeping(s.trial.Run, s.world.Keeps),
 	}
 	s.runner = &pipeline.Runner{Book: s.book, Active: s.book.Active, ActiveOf: s.book.ActiveOf, Now: time.Now, Log: s.log, Actions: actions}
 	actions[release.RollingBack] = s.runner.ReturnTogether(s.rollBack, s.book.With)

@@ -2,6 +2,7 @@ package release
 
 import (
 	"fmt"
+	"maps"
 	"time"
 )
 
@@ -89,7 +90,25 @@ type EnvironmentSpec struct {
 	OnUnmatch    string       `json:"onUnmatch,omitempty"`   // "leave" (default) or "withdraw"
 	OnFailure    string       `json:"onFailure,omitempty"`   // "rollBack" (default) or "hold": what is live stays, and a person decides
 
-	Params map[string]string `json:"params,omitempty"` // what manifests are rendered with here, by name: domain: shop.example. Never secrets
+	Params    map[string]string `json:"params,omitempty"`    // what manifests are rendered with here, by name: domain: shop.example. Never secrets
+	ParamsFor []ClusterParams   `json:"paramsFor,omitempty"` // and for some of its clusters: the first that fits counts
+}
+
+// ClusterParams are params of the clusters with some labels, above the environment's.
+type ClusterParams struct {
+	Name     string            `json:"name"` // in git, manifests.NAME.yaml is theirs
+	Clusters Selector          `json:"clusters"`
+	Params   map[string]string `json:"params"`
+}
+
+// ParamsOf are an environment's params under those of one entry of ParamsFor.
+func ParamsOf(e EnvironmentSpec, p ClusterParams) map[string]string {
+	all := maps.Clone(e.Params)
+	if all == nil {
+		all = map[string]string{}
+	}
+	maps.Copy(all, p.Params)
+	return all
 }
 
 // What becomes of what is live when a gate refuses it.

@@ -333,7 +333,7 @@ func (s *server) wireWeb(metrics prometheus.Registerer) (err error) {
 
 // diff says how a target differs from a revision.
 func (s *server) diff(ctx context.Context, slot release.Slot, cluster string, to release.Commit) ([]live.ObjectDiff, error) {
-	w, err := s.fleet.Want(ctx, slot, to)
+	w, err := s.fleet.Want(ctx, slot, cluster, to)
 	if err != nil {
 		return nil, err
 	}
@@ -342,7 +342,7 @@ func (s *server) diff(ctx context.Context, slot release.Slot, cluster string, to
 
 // grown is what a target has, compared with a revision.
 func (s *server) grown(ctx context.Context, slot release.Slot, cluster string, to release.Commit) (tree.Tree, error) {
-	w, err := s.fleet.Want(ctx, slot, to)
+	w, err := s.fleet.Want(ctx, slot, cluster, to)
 	if err != nil {
 		return tree.Tree{}, err
 	}

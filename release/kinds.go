@@ -236,7 +236,14 @@ type RegistryLogin struct {
 type PullRules struct {
 	Trusted []string `json:"trusted,omitempty"` // accounts on the forge: their own forks are built at once, and they may write /ok-to-test
 	Forks   string   `json:"forks,omitempty"`   // "wait" (default) for /ok-to-test, or "refuse"
+	Preview string   `json:"preview,omitempty"` // "comment" (default): what it would do on each cluster, never on a stranger's fork; or "none"
 }
+
+// What a pull request is told of what it would do.
+const (
+	PreviewComment = "comment"
+	PreviewNone    = "none"
+)
 
 // What becomes of a fork's pull request.
 const (

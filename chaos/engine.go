@@ -6,9 +6,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"time"
 
+	"github.com/seatrial/seatrial/internal/faults"
 	"github.com/seatrial/seatrial/release"
 )
 
@@ -179,7 +181,7 @@ func (e *Engine) steady(ctx context.Context, s Subject, t release.Trial) (releas
 func planned(s Subject, name string, targets []Pod) *release.FaultRecord {
 	f := s.Experiment.Spec.Fault
 	record := &release.FaultRecord{
-		Experiment: s.Experiment.Meta.Name, Kind: f.Kind, Action: f.Action, Name: name, Namespace: f.Namespace, Cluster: s.Cluster,
+		Experiment: s.Experiment.Meta.Name, Kind: f.Kind, Action: f.Action, With: maps.Clone(f.With), Name: name, Namespace: f.Namespace, Cluster: s.Cluster,
 	}
 	for _, p := range targets {
 		record.Targets = append(record.Targets, p.ID())
@@ -301,7 +303,7 @@ func (e *Engine) notInjected(t release.Trial, s Subject, why string) release.Tri
 func until(s Subject, t release.Trial) time.Time {
 	end := t.Fault.Injected.Add(s.Observe)
 	f := s.Experiment.Spec.Fault
-	if lasts, _ := lasting(f.Action); lasts {
+	if faults.Lasts(f.Kind, f.Action) {
 		// A duration counts from creation in whole seconds: it may end a second early.
 		if own := t.Fault.Created.Add(f.Duration.Std() - 2*time.Second); own.Before(end) {
 			end = own
@@ -418,7 +420,7 @@ func (e *Engine) recovering(ctx context.Context, s Subject, t release.Trial) (re
 
 // ended is when the fault stopped doing harm: a one-shot at once, another when reverted.
 func ended(s Subject, t release.Trial) time.Time {
-	if lasts, _ := lasting(s.Experiment.Spec.Fault.Action); lasts {
+	if faults.Lasts(t.Fault.Kind, t.Fault.Action) {
 		return t.Since
 	}
 	return t.Fault.Injected

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"maps"
 	"strconv"
 	"time"
 
@@ -29,12 +28,13 @@ const (
 
 // Limits of time that no experiment can change.
 const (
-	injectLimit  = 30 * time.Second // for the controller to inject
-	failureGrace = 3 * time.Second  // a failed injection is retried by the controller that long
-	readyLimit   = 2 * time.Minute  // for enough ready pods before
-	recoverLimit = 2 * time.Minute  // for the pods to be ready again after
-	steadyFor    = 3 * time.Second  // and to stay so
-	maxAttempts  = 3                // at faults that ended before they were measured
+	injectLimit   = 30 * time.Second // for the controller to inject
+	failureGrace  = 3 * time.Second  // a failed injection is retried by the controller that long
+	readyLimit    = 2 * time.Minute  // for enough ready pods before
+	recoverLimit  = 2 * time.Minute  // for the pods to be ready again after
+	steadyFor     = 3 * time.Second  // and to stay so
+	waitForLimits = 2 * time.Second  // until pods are counted again that were too few
+	maxAttempts   = 3                // at faults that ended before they were measured
 )
 
 // Subject is what one experiment is run against.
@@ -157,36 +157,7 @@ func (e *Engine) steady(ctx context.Context, s Subject, t release.Trial) (releas
 	if broken := failing(latest(t.Evidence, name), cellBaseline); broken != nil {
 		return over(s, move(t, stepEnded, now))
 	}
-	f := s.Experiment.Spec.Fault
-	pods, err := e.Finder.Pods(ctx, s.Cluster, f.Namespace, f.Selector.MatchLabels)
-	if err != nil {
-		return t, release.Verdict{}, err
-	}
-	fault := e.name(name)
-	targets, err := Choose(s.Experiment.Spec, pods, fault)
-	if x, ok := errors.AsType[*Exceeds](err); ok {
-		if now.Sub(t.Since) > readyLimit+s.Observe {
-			return e.end(t, s, aboutLimits, x.Reason)
-		}
-		return t, release.Wait(x.Reason, 2*time.Second), nil
-	}
-	if err != nil {
-		return e.end(t, s, aboutLimits, err.Error())
-	}
-	t.Fault = planned(s, fault, targets)
-	t = note(t, name, aboutTargets, describe(pods, targets, f))
-	return move(t, stepPlanned, now), release.Wait(fmt.Sprintf("%s %s is about to hit %s", f.Kind, f.Action, t.Fault.Targets), 0), nil
-}
-
-func planned(s Subject, name string, targets []Pod) *release.FaultRecord {
-	f := s.Experiment.Spec.Fault
-	record := &release.FaultRecord{
-		Experiment: s.Experiment.Meta.Name, Kind: f.Kind, Action: f.Action, With: maps.Clone(f.With), Name: name, Namespace: f.Namespace, Cluster: s.Cluster,
-	}
-	for _, p := range targets {
-		record.Targets = append(record.Targets, p.ID())
-	}
-	return record
+	return e.plan(ctx, s, t)
 }
 
 func (e *Engine) name(experiment string) string {

@@ -118,7 +118,8 @@ type Exceeds struct{ Reason string }
 func (e *Exceeds) Error() string { return e.Reason }
 
 // Choose picks a fault's targets among the pods that its selector matches, at random but
-// the same ones for the same run. *Exceeds: not within the limits now.
+// the same ones for the same run; none when the fault is of something they all share.
+// *Exceeds: not within the limits now.
 func Choose(spec release.ExperimentSpec, pods []Pod, run string) ([]Pod, error) {
 	f, l := spec.Fault, WithDefaults(spec.Limits)
 	if len(pods) == 0 {
@@ -130,13 +131,17 @@ func Choose(spec release.ExperimentSpec, pods []Pod, run string) ([]Pod, error) 
 			ready = append(ready, p)
 		}
 	}
+	if len(ready) < l.MinReady {
+		return nil, &Exceeds{fmt.Sprintf("%d of %d pods are ready, the limit asks for %d before anything is broken", len(ready), len(pods), l.MinReady)}
+	}
+	if kind, _ := faults.Find(f.Kind); kind.Shared {
+		return nil, nil
+	}
 	n, err := wanted(f, len(pods))
 	if err != nil {
 		return nil, err
 	}
 	switch {
-	case len(ready) < l.MinReady:
-		return nil, &Exceeds{fmt.Sprintf("%d of %d pods are ready, the limit asks for %d before anything is broken", len(ready), len(pods), l.MinReady)}
 	case n == 0:
 		return nil, &Exceeds{fmt.Sprintf("no target: %s %% of %d pods is none", strings.TrimSuffix(f.Value, "%"), len(pods))}
 	case n > len(ready):

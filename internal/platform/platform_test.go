@@ -291,9 +291,10 @@ func TestEverySecretThatTheRepoRefersToIsNamedOnce(t *testing.T) {
 			"shop": {Spec: release.ProjectSpec{Secrets: []string{"npm-token", "maps-key"}, Registries: []release.RegistryLogin{{Host: "a.example", Secret: "pushes"}}}},
 			"blog": {Spec: release.ProjectSpec{Secrets: []string{"npm-token"}}},
 		},
-		Channels: map[string]release.Channel{"ops": {Spec: release.ChannelSpec{URLSecret: "wecom-ops"}}, "forge": {}},
+		Channels:    map[string]release.Channel{"ops": {Spec: release.ChannelSpec{URLSecret: "wecom-ops"}}, "forge": {}},
+		Experiments: map[string]release.Experiment{"pool": {Spec: release.ExperimentSpec{Fault: release.Fault{With: map[string]any{"dsnSecret": "database"}}}}, "kill": {}},
 	}
-	if got, want := tree.Secrets(), []string{"maps-key", "npm-token", "pushes", "wecom-ops"}; !slices.Equal(got, want) {
+	if got, want := tree.Secrets(), []string{"database", "maps-key", "npm-token", "pushes", "wecom-ops"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/seatrial/seatrial/internal/faults"
 	"github.com/seatrial/seatrial/release"
 )
 
@@ -27,12 +28,13 @@ const (
 
 // Limits of time that no experiment can change.
 const (
-	injectLimit  = 30 * time.Second // for the controller to inject
-	failureGrace = 3 * time.Second  // a failed injection is retried by the controller that long
-	readyLimit   = 2 * time.Minute  // for enough ready pods before
-	recoverLimit = 2 * time.Minute  // for the pods to be ready again after
-	steadyFor    = 3 * time.Second  // and to stay so
-	maxAttempts  = 3                // at faults that ended before they were measured
+	injectLimit   = 30 * time.Second // for the controller to inject
+	failureGrace  = 3 * time.Second  // a failed injection is retried by the controller that long
+	readyLimit    = 2 * time.Minute  // for enough ready pods before
+	recoverLimit  = 2 * time.Minute  // for the pods to be ready again after
+	steadyFor     = 3 * time.Second  // and to stay so
+	waitForLimits = 2 * time.Second  // until pods are counted again that were too few
+	maxAttempts   = 3                // at faults that ended before they were measured
 )
 
 // Subject is what one experiment is run against.
@@ -155,36 +157,7 @@ func (e *Engine) steady(ctx context.Context, s Subject, t release.Trial) (releas
 	if broken := failing(latest(t.Evidence, name), cellBaseline); broken != nil {
 		return over(s, move(t, stepEnded, now))
 	}
-	f := s.Experiment.Spec.Fault
-	pods, err := e.Finder.Pods(ctx, s.Cluster, f.Namespace, f.Selector.MatchLabels)
-	if err != nil {
-		return t, release.Verdict{}, err
-	}
-	fault := e.name(name)
-	targets, err := Choose(s.Experiment.Spec, pods, fault)
-	if x, ok := errors.AsType[*Exceeds](err); ok {
-		if now.Sub(t.Since) > readyLimit+s.Observe {
-			return e.end(t, s, aboutLimits, x.Reason)
-		}
-		return t, release.Wait(x.Reason, 2*time.Second), nil
-	}
-	if err != nil {
-		return e.end(t, s, aboutLimits, err.Error())
-	}
-	t.Fault = planned(s, fault, targets)
-	t = note(t, name, aboutTargets, describe(pods, targets, f))
-	return move(t, stepPlanned, now), release.Wait(fmt.Sprintf("%s %s is about to hit %s", f.Kind, f.Action, t.Fault.Targets), 0), nil
-}
-
-func planned(s Subject, name string, targets []Pod) *release.FaultRecord {
-	f := s.Experiment.Spec.Fault
-	record := &release.FaultRecord{
-		Experiment: s.Experiment.Meta.Name, Kind: f.Kind, Action: f.Action, Name: name, Namespace: f.Namespace, Cluster: s.Cluster,
-	}
-	for _, p := range targets {
-		record.Targets = append(record.Targets, p.ID())
-	}
-	return record
+	return e.plan(ctx, s, t)
 }
 
 func (e *Engine) name(experiment string) string {
@@ -301,7 +274,7 @@ func (e *Engine) notInjected(t release.Trial, s Subject, why string) release.Tri
 func until(s Subject, t release.Trial) time.Time {
 	end := t.Fault.Injected.Add(s.Observe)
 	f := s.Experiment.Spec.Fault
-	if lasts, _ := lasting(f.Action); lasts {
+	if faults.Lasts(f.Kind, f.Action) {
 		// A duration counts from creation in whole seconds: it may end a second early.
 		if own := t.Fault.Created.Add(f.Duration.Std() - 2*time.Second); own.Before(end) {
 			end = own
@@ -418,7 +391,7 @@ func (e *Engine) recovering(ctx context.Context, s Subject, t release.Trial) (re
 
 // ended is when the fault stopped doing harm: a one-shot at once, another when reverted.
 func ended(s Subject, t release.Trial) time.Time {
-	if lasts, _ := lasting(s.Experiment.Spec.Fault.Action); lasts {
+	if faults.Lasts(t.Fault.Kind, t.Fault.Action) {
 		return t.Since
 	}
 	return t.Fault.Injected

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seatrial/seatrial/internal/faults"
 	"github.com/seatrial/seatrial/release"
 )
 
@@ -31,17 +32,6 @@ func Protected(namespace string) bool {
 	return strings.HasPrefix(namespace, "kube-") || strings.HasPrefix(namespace, "seatrial-")
 }
 
-// actions of PodChaos; the value says whether the fault lasts for its duration.
-func lasting(action string) (lasts, known bool) {
-	switch action {
-	case "pod-kill", "container-kill":
-		return false, true
-	case "pod-failure":
-		return true, true
-	}
-	return false, false
-}
-
 // WithDefaults fills in what limits leave out.
 func WithDefaults(l release.Limits) release.Limits {
 	if l.MaxTargets == 0 {
@@ -63,14 +53,18 @@ func WithDefaults(l release.Limits) release.Limits {
 // allowed are the namespaces of the service's project.
 func Check(spec release.ExperimentSpec, allowed []string) error {
 	f, l := spec.Fault, WithDefaults(spec.Limits)
-	lasts, known := lasting(f.Action)
+	kind, action, err := faults.Of(f)
+	if err != nil {
+		return err
+	}
+	if _, err := action.Values(f.With); err != nil {
+		return fmt.Errorf("%s %s: %w", f.Kind, f.Action, err)
+	}
 	switch {
-	case f.Kind != "PodChaos":
-		return fmt.Errorf("fault kind %q is not supported: want PodChaos", f.Kind)
-	case !known:
-		return fmt.Errorf("fault action %q is not supported: want pod-kill, pod-failure or container-kill", f.Action)
-	case f.Action == "container-kill" && f.Container == "":
-		return fmt.Errorf("container-kill needs the name of a container")
+	case action.NeedsContainer && f.Container == "":
+		return fmt.Errorf("%s needs the name of a container", f.Action)
+	case f.Container != "" && !kind.Container:
+		return fmt.Errorf("%s hits whole pods: it takes no container", f.Kind)
 	case len(f.Selector.MatchLabels) == 0:
 		return fmt.Errorf("the selector is empty: it would hit any pod of namespace %s", f.Namespace)
 	case f.Namespace == "":
@@ -83,12 +77,15 @@ func Check(spec release.ExperimentSpec, allowed []string) error {
 		return fmt.Errorf("the fault needs a duration of at least 1s: it is what ends it when nobody else can")
 	case f.Duration > l.MaxDuration || f.Duration.Std() > ceilingDuration:
 		return fmt.Errorf("duration %s is longer than the limit of %s", f.Duration.Std(), min(l.MaxDuration.Std(), ceilingDuration))
-	case lasts && f.Duration.Std() < minLasting:
+	case !action.OneShot && f.Duration.Std() < minLasting:
 		return fmt.Errorf("duration %s of %s is too short to measure: want at least %s", f.Duration.Std(), f.Action, minLasting)
 	case l.MaxPercent < 0 || l.MaxPercent > 100 || l.MaxTargets < 0 || l.MinReady < 0:
 		return fmt.Errorf("a limit is out of range: maxPercent 0..100, maxTargets and minReady not negative")
 	}
-	_, err := wanted(f, 1)
+	if in, ok := f.With[action.PeerNamespace].(string); ok && action.Peer != "" && !slices.Contains(allowed, in) {
+		return fmt.Errorf("namespace %s of the other end is not one of the project's: %s", in, strings.Join(allowed, ", "))
+	}
+	_, err = wanted(f, 1)
 	return err
 }
 
@@ -121,7 +118,8 @@ type Exceeds struct{ Reason string }
 func (e *Exceeds) Error() string { return e.Reason }
 
 // Choose picks a fault's targets among the pods that its selector matches, at random but
-// the same ones for the same run. *Exceeds: not within the limits now.
+// the same ones for the same run; none when the fault is of something they all share.
+// *Exceeds: not within the limits now.
 func Choose(spec release.ExperimentSpec, pods []Pod, run string) ([]Pod, error) {
 	f, l := spec.Fault, WithDefaults(spec.Limits)
 	if len(pods) == 0 {
@@ -133,13 +131,17 @@ func Choose(spec release.ExperimentSpec, pods []Pod, run string) ([]Pod, error) 
 			ready = append(ready, p)
 		}
 	}
+	if len(ready) < l.MinReady {
+		return nil, &Exceeds{fmt.Sprintf("%d of %d pods are ready, the limit asks for %d before anything is broken", len(ready), len(pods), l.MinReady)}
+	}
+	if kind, _ := faults.Find(f.Kind); kind.Shared {
+		return nil, nil
+	}
 	n, err := wanted(f, len(pods))
 	if err != nil {
 		return nil, err
 	}
 	switch {
-	case len(ready) < l.MinReady:
-		return nil, &Exceeds{fmt.Sprintf("%d of %d pods are ready, the limit asks for %d before anything is broken", len(ready), len(pods), l.MinReady)}
 	case n == 0:
 		return nil, &Exceeds{fmt.Sprintf("no target: %s %% of %d pods is none", strings.TrimSuffix(f.Value, "%"), len(pods))}
 	case n > len(ready):

@@ -26,6 +26,19 @@ type Provider interface {
 	Revert(ctx context.Context, f release.FaultRecord, force Force) error
 }
 
+// Preparer is a Provider that has to know what it changes as it was, before the intent is
+// saved: the record it returns carries that, in Before.
+type Preparer interface {
+	// Prepare changes nothing. *CannotInject: it could not be carried out, or not put back.
+	Prepare(ctx context.Context, o Order) (release.FaultRecord, error)
+}
+
+// Lister is a Provider that finds its faults again.
+type Lister interface {
+	// Faults are those on behalf of a cluster's services that have not been reverted.
+	Faults(ctx context.Context, cluster string) ([]Found, error)
+}
+
 // Finder lists what a cluster has.
 type Finder interface {
 	// Pods are the pods that a selector matches, those that are going away left out.
@@ -66,6 +79,7 @@ type Found struct {
 	Fault   release.FaultRecord
 	Run     string
 	Release release.ID
+	Until   time.Time // when it should have ended; zero: it ends by itself
 }
 
 // SightState is what a fault's status amounts to.

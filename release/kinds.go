@@ -283,16 +283,17 @@ type ExperimentSpec struct {
 	Schedule   *ScheduleSpec `json:"schedule,omitempty"`
 }
 
-// Fault is one Chaos Mesh fault.
+// Fault is one thing to break: one of Chaos Mesh's kinds, or one of ours.
 type Fault struct {
-	Kind      string   `json:"kind"`                // "PodChaos"
-	Action    string   `json:"action"`              // "pod-kill", "pod-failure", "container-kill"
-	Mode      string   `json:"mode,omitempty"`      // "one" (default), "all", "fixed", "fixed-percent"
-	Value     string   `json:"value,omitempty"`     // for the last two
-	Selector  Selector `json:"selector"`            // of pods, by labels; never empty
-	Namespace string   `json:"namespace,omitempty"` // one of the project's; default: its first
-	Container string   `json:"container,omitempty"`
-	Duration  Duration `json:"duration"`
+	Kind      string         `json:"kind"`                // "PodChaos", "NetworkChaos", "ConnectionPool"
+	Action    string         `json:"action"`              // "pod-kill", "partition", "limit"
+	With      map[string]any `json:"with,omitempty"`      // what the action is told, by the names in docs/faults.md: latency: 100ms
+	Mode      string         `json:"mode,omitempty"`      // "one" (default), "all", "fixed", "fixed-percent"
+	Value     string         `json:"value,omitempty"`     // for the last two
+	Selector  Selector       `json:"selector"`            // of pods, by labels; never empty
+	Namespace string         `json:"namespace,omitempty"` // one of the project's; default: its first
+	Container string         `json:"container,omitempty"`
+	Duration  Duration       `json:"duration"`
 }
 
 // Limits bound a fault before anything breaks.

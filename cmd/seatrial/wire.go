@@ -15,11 +15,11 @@ import (
 	"github.com/seatrial/seatrial/builder/logs"
 	"github.com/seatrial/seatrial/builder/sbom"
 	"github.com/seatrial/seatrial/chaos"
-	"github.com/seatrial/seatrial/chaos/mesh"
 	"github.com/seatrial/seatrial/chaos/schedule"
 	"github.com/seatrial/seatrial/cmd/seatrial/agents"
 	"github.com/seatrial/seatrial/cmd/seatrial/arrivals"
 	"github.com/seatrial/seatrial/cmd/seatrial/builds"
+	"github.com/seatrial/seatrial/cmd/seatrial/faults"
 	"github.com/seatrial/seatrial/cmd/seatrial/rendering"
 	"github.com/seatrial/seatrial/cmd/seatrial/retention"
 	"github.com/seatrial/seatrial/cmd/seatrial/settings"
@@ -257,8 +257,8 @@ func (s *server) wireTrial() (err error) {
 	s.sloGate = &slo.Gate{SLOs: slos, Prometheus: s.prometheus, Now: time.Now, Log: s.log,
 		Environment: func(_ context.Context, env release.Env) (release.Environment, error) { return s.world.Must(env) }}
 	s.sloWatch = &slo.Watch{SLOs: slos, Places: s.sloPlaces, Prometheus: s.prometheus, Breaches: shelf.Breaches{KV: s.db}, Now: time.Now, Log: s.log}
-	faults := &mesh.Mesh{Clusters: s.kube().Get}
-	engine := &chaos.Engine{Provider: faults, Finder: faults, Measure: s.sloGate.Measure, Now: time.Now,
+	kinds := faults.Kinds(s.kube(), settings.Named, s.db)
+	engine := &chaos.Engine{Provider: kinds, Finder: kinds, Measure: s.sloGate.Measure, Now: time.Now,
 		Stop: func() string { return chaos.Stopped(s.stopFile()) }}
 	s.trial = &chaos.Trial{Platform: s.world.Chaos, Engine: engine, Log: s.log}
 	s.scheduler = &schedule.Scheduler{Platform: s.world.Chaos, Places: s.experimentPlaces, Runs: shelf.Runs{KV: s.db}, Engine: engine,

@@ -324,8 +324,8 @@ func (s *server) wireWeb(metrics prometheus.Registerer) (err error) {
 		Releases: views.Releases{Book: s.book}, Acts: acts, Logs: views.Logs{Book: s.logs},
 		Builds:      views.Builds{Release: s.book.Release, Report: s.builder.Report, Bill: s.boms.Generate},
 		Experiments: views.Experiments{Scheduler: s.scheduler, History: shelf.Runs{KV: s.db}}, Switch: faults.Switch{File: s.stopFile()},
-		Fleet:       views.Fleet{Book: s.book, Tree: s.world.Now, Look: s.fleet.Look, Reach: s.live.Reach, State: s.sloWatch.States, Diff: s.diff, Grown: s.grown},
-		Changes:     views.Changes{KV: s.db}, Vault: shelf.Vault{KV: s.db}, Known: known, Intake: s.pushed,
+		Fleet:   views.Fleet{Book: s.book, Tree: s.world.Now, Look: s.fleet.Look, Reach: s.live.Reach, State: s.sloWatch.States, Diff: s.diff, Grown: s.grown},
+		Changes: views.Changes{KV: s.db}, Vault: shelf.Vault{KV: s.db}, Known: known, Intake: s.pushed,
 		Ready: func(context.Context) error { return s.world.Ready() },
 	}, s.log, metrics)
 	return err

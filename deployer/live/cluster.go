@@ -10,9 +10,9 @@ import (
 	enginekube "github.com/argoproj/argo-cd/gitops-engine/pkg/utils/kube"
 	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"github.com/seatrial/seatrial/deployer/live/options"
+	"github.com/seatrial/seatrial/deployer/live/kinds"
+	"github.com/seatrial/seatrial/deployer/live/mirror"
 	"github.com/seatrial/seatrial/deployer/live/seen"
 	"github.com/seatrial/seatrial/internal/kube"
 	"github.com/seatrial/seatrial/release"
@@ -22,7 +22,7 @@ import (
 type cluster struct {
 	name  string
 	slots chan struct{} // applies at once
-	kinds *kindSet
+	kinds *kinds.Set
 	all   *Clusters
 
 	proofs proofs
@@ -31,55 +31,7 @@ type cluster struct {
 	mu    sync.Mutex // guards conn and cache
 	conn  *kube.Cluster
 	cache cache.ClusterCache
-}
-
-// kindSet is the allow-list of kinds that are watched. It grows with what is deployed.
-type kindSet struct {
-	mu  sync.RWMutex // guards all
-	all map[schema.GroupKind]bool
-}
-
-func newKindSet() *kindSet {
-	all := map[schema.GroupKind]bool{}
-	for group, kinds := range map[string][]string{
-		"":                          {"ConfigMap", "Secret", "Service", "ServiceAccount", "PersistentVolumeClaim", "Pod", "Namespace"},
-		"apps":                      {"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"},
-		"batch":                     {"Job", "CronJob"},
-		"networking.k8s.io":         {"Ingress", "NetworkPolicy"},
-		"autoscaling":               {"HorizontalPodAutoscaler"},
-		"policy":                    {"PodDisruptionBudget"},
-		"rbac.authorization.k8s.io": {"Role", "RoleBinding"},
-	} {
-		for _, k := range kinds {
-			all[schema.GroupKind{Group: group, Kind: k}] = true
-		}
-	}
-	return &kindSet{all: all}
-}
-
-// add reports whether any of the objects has a kind that was not watched yet.
-func (s *kindSet) add(objs []*unstructured.Unstructured) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	grew := false
-	watch := func(gk schema.GroupKind) {
-		grew = grew || !s.all[gk]
-		s.all[gk] = true
-	}
-	for _, o := range objs {
-		watch(o.GroupVersionKind().GroupKind())
-		if options.Late(o) { // its kind is watched from the moment its definition comes
-			watch(schema.GroupKind{Group: "apiextensions.k8s.io", Kind: "CustomResourceDefinition"})
-		}
-	}
-	return grew
-}
-
-// IsExcludedResource is the engine's question about each kind a cluster serves.
-func (s *kindSet) IsExcludedResource(group, kind, _ string) bool {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return !s.all[schema.GroupKind{Group: group, Kind: kind}]
+	of    *mirror.Mirror // of cache
 }
 
 func (c *Clusters) cluster(name string) *cluster {
@@ -87,7 +39,7 @@ func (c *Clusters) cluster(name string) *cluster {
 	defer c.mu.Unlock()
 	cl := c.known[name]
 	if cl == nil {
-		cl = &cluster{name: name, slots: make(chan struct{}, c.cfg.Applies), kinds: newKindSet(), all: c}
+		cl = &cluster{name: name, slots: make(chan struct{}, c.cfg.Applies), kinds: kinds.Usual(), all: c}
 		c.known[name] = cl
 	}
 	return cl
@@ -105,8 +57,9 @@ func (cl *cluster) close() {
 // view is a cluster that has just answered, with a filled cache.
 type view struct {
 	*cluster
-	conn  *kube.Cluster
-	cache cache.ClusterCache
+	conn   *kube.Cluster
+	cache  cache.ClusterCache
+	mirror *mirror.Mirror
 }
 
 // reach asks the cluster whether it is there and makes sure that its cache is filled and
@@ -120,7 +73,8 @@ func (c *Clusters) reach(ctx context.Context, name string, objs []*unstructured.
 		return view{}, err
 	}
 	cl := c.cluster(name)
-	v := view{cluster: cl, conn: conn, cache: cl.connect(c, conn, objs)}
+	v := view{cluster: cl, conn: conn}
+	v.cache, v.mirror = cl.connect(c, conn, objs)
 	filled := make(chan error, 1)
 	go func() { filled <- v.cache.EnsureSynced() }()
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Reach)
@@ -136,21 +90,23 @@ func (c *Clusters) reach(ctx context.Context, name string, objs []*unstructured.
 	return v, nil
 }
 
-// connect gives the cache for these credentials.
-func (cl *cluster) connect(c *Clusters, conn *kube.Cluster, objs []*unstructured.Unstructured) cache.ClusterCache {
-	grew := cl.kinds.add(objs)
+// connect gives the cache for these credentials, and its mirror.
+func (cl *cluster) connect(c *Clusters, conn *kube.Cluster, objs []*unstructured.Unstructured) (cache.ClusterCache, *mirror.Mirror) {
+	grew := cl.kinds.Add(objs)
 	cl.mu.Lock()
 	defer cl.mu.Unlock()
 	if cl.cache != nil && cl.conn.Version == conn.Version {
 		if grew {
 			cl.cache.Invalidate()
 		}
-		return cl.cache
+		return cl.cache, cl.of
 	}
 	if cl.cache != nil {
 		cl.cache.Invalidate()
 	}
 	cl.conn = conn
+	of := mirror.New(traits)
+	cl.of = of
 	cl.cache = cache.NewClusterCache(conn.WatchConfig(),
 		cache.SetKubectl(conn.Lister()),
 		cache.SetLogr(logr.Discard()),
@@ -159,6 +115,7 @@ func (cl *cluster) connect(c *Clusters, conn *kube.Cluster, objs []*unstructured
 		cache.SetClusterSyncRetryTimeout(time.Second),
 		cache.SetPopulateResourceInfoHandler(describe))
 	cl.cache.OnResourceUpdated(func(now, before *cache.Resource, _ map[enginekube.ResourceKey]*cache.Resource) {
+		of.Note(now, before)
 		if now == nil && before != nil {
 			cl.proofs.drop(before.ResourceKey())
 			cl.seen.Note(before.ResourceKey(), "")
@@ -170,7 +127,7 @@ func (cl *cluster) connect(c *Clusters, conn *kube.Cluster, objs []*unstructured
 			c.news.add(Change{Cluster: cl.name, Service: svc})
 		}
 	})
-	return cl.cache
+	return cl.cache, of
 }
 
 // moved tells which service's object came, changed in more than its status, or went.

@@ -5,7 +5,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/argoproj/argo-cd/gitops-engine/pkg/cache"
 	"github.com/argoproj/argo-cd/gitops-engine/pkg/sync/hook"
 	enginekube "github.com/argoproj/argo-cd/gitops-engine/pkg/utils/kube"
 	"golang.org/x/sync/errgroup"
@@ -55,7 +54,7 @@ func (c *Clusters) Health(ctx context.Context, name string, w Want, since time.T
 
 // pairs reads what the cache knows of the objects and their pods.
 func (v view) pairs(objs []*unstructured.Unstructured) ([]Pair, error) {
-	lives, err := v.cache.GetManagedLiveObjs(objs, func(*cache.Resource) bool { return false })
+	lives, err := v.lives(objs)
 	if err != nil {
 		return nil, err
 	}
@@ -77,36 +76,24 @@ func (v view) pairs(objs []*unstructured.Unstructured) ([]Pair, error) {
 
 // made are the ReplicaSets and the pods of the objects' workloads.
 func (v view) made(objs []*unstructured.Unstructured, lives objects) (sets []replicas, all []pods.State) {
-	namespaces, owners := map[string]bool{}, map[types.UID]bool{}
+	var owners []types.UID
 	for _, o := range objs {
 		live := lives[enginekube.GetResourceKey(o)]
 		switch o.GetKind() {
 		case "Deployment", "StatefulSet", "DaemonSet", "Job", "ReplicaSet":
 			if live != nil && o.GetNamespace() != "" {
-				namespaces[o.GetNamespace()], owners[live.GetUID()] = true, true
+				owners = append(owners, live.GetUID())
 			}
 		}
 	}
-	var there []*pods.State
-	for ns := range namespaces {
-		v.cache.FindResources(ns, func(r *cache.Resource) bool {
+	for i := 0; i < len(owners); i++ { // what they own may own more
+		for _, r := range v.mirror.Owned(v.cache, owners[i]) {
 			switch info := r.Info.(type) {
 			case *replicas:
-				if owners[info.owner] {
-					sets = append(sets, *info)
-				}
+				sets, owners = append(sets, *info), append(owners, info.uid)
 			case *pods.State:
-				there = append(there, info)
+				all = append(all, *info)
 			}
-			return false
-		})
-	}
-	for _, set := range sets {
-		owners[set.uid] = true
-	}
-	for _, pod := range there {
-		if owners[pod.Owner] {
-			all = append(all, *pod)
 		}
 	}
 	return sets, all

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/argoproj/argo-cd/gitops-engine/pkg/cache"
 	"github.com/argoproj/argo-cd/gitops-engine/pkg/diff"
 	enginesync "github.com/argoproj/argo-cd/gitops-engine/pkg/sync"
 	"github.com/argoproj/argo-cd/gitops-engine/pkg/sync/hook"
@@ -68,16 +67,19 @@ func (v view) plan(ctx context.Context, w Want, look depth) (p plan, err error) 
 		return p, err
 	}
 	shapes, mark := map[enginekube.ResourceKey]uint64{}, markOf(w.Service)
-	lives, err := v.cache.GetManagedLiveObjs(p.objs, func(r *cache.Resource) bool {
-		o := ownedOf(r)
-		if o == nil || o.mark != mark || o.service != w.Service {
-			return false
-		}
-		shapes[r.ResourceKey()] = o.shape
-		return true
-	})
+	lives, err := v.lives(p.objs)
 	if err != nil {
 		return p, err
+	}
+	for _, r := range v.mirror.Of(v.cache, mark) {
+		key, o := r.ResourceKey(), ownedOf(r)
+		if o.service != w.Service {
+			continue
+		}
+		shapes[key] = o.shape
+		if _, wanted := lives[key]; !wanted && r.Resource != nil && len(r.OwnerRefs) == 0 {
+			lives[key] = r.Resource
+		}
 	}
 	if p.refused = guardEmpty(p.objs, w); p.refused != nil {
 		return p, nil

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/argoproj/argo-cd/gitops-engine/pkg/cache"
 	enginesync "github.com/argoproj/argo-cd/gitops-engine/pkg/sync"
 	"github.com/argoproj/argo-cd/gitops-engine/pkg/sync/common"
 	enginekube "github.com/argoproj/argo-cd/gitops-engine/pkg/utils/kube"
@@ -222,7 +221,7 @@ func (v view) settled(ctx context.Context, op *kube.Operation) {
 			return
 		}
 		if len(deleted) > 0 || step%settleSteps == 0 { // an apply that changed nothing brings nothing
-			lives, err := v.cache.GetManagedLiveObjs(append(applied, deleted...), func(*cache.Resource) bool { return false })
+			lives, err := v.lives(append(applied, deleted...))
 			if err != nil || shown(lives, applied, deleted) {
 				return
 			}

@@ -45,6 +45,7 @@ type Subject struct {
 	Cluster    string
 	Revision   release.Commit
 	Namespaces []string // where the service's project may break things
+	OptIn      bool     // and of them only those that say so
 	Experiment release.Experiment
 	Observe    time.Duration
 	Baseline   []release.Evidence // its SLOs without the fault, when they are known already
@@ -59,7 +60,12 @@ type Engine struct {
 	Now      func() time.Time
 	Stop     func() string                  // why nothing may be broken now; nil or "": nothing stops it
 	Name     func(experiment string) string // of a fault; nil: RandomName
+	Admit    Admit                          // nil: at any time
 }
+
+// Admit says whether an experiment may begin now: Pass, Wait with a reason until when, or
+// Inconclusive, which ends it. An error is "could not ask": nothing is broken meanwhile.
+type Admit func(ctx context.Context, s Subject) (release.Verdict, error)
 
 // RandomName is a fault's name that nobody can guess and nothing else has.
 func RandomName(experiment string) string {
@@ -149,6 +155,14 @@ func (e *Engine) steady(ctx context.Context, s Subject, t release.Trial) (releas
 	}
 	if err := Check(s.Experiment.Spec, s.Namespaces); err != nil {
 		return e.end(t, s, aboutLimits, "experiment "+name+": "+err.Error())
+	}
+	switch v, err := e.admitted(ctx, s); {
+	case err != nil:
+		return t, release.Verdict{}, err
+	case v != nil && v.Outcome() == release.Waiting:
+		return move(t, stepSteady, now), *v, nil // what is measured then is measured then
+	case v != nil:
+		return e.end(t, s, aboutLimits, v.Reason())
 	}
 	t, wait, err := e.baseline(ctx, s, t)
 	if err != nil || wait != nil {

@@ -111,8 +111,11 @@ func wanted(f release.Fault, n int) (int, error) {
 	return 0, fmt.Errorf("mode %q is not supported: want one, all, fixed or fixed-percent", f.Mode)
 }
 
-// Exceeds says that pods are not what the limits ask for; it may pass with time.
-type Exceeds struct{ Reason string }
+// Exceeds says that things are not what the limits ask for.
+type Exceeds struct {
+	Reason string
+	Final  bool // it does not pass with time
+}
 
 // Error is the reason.
 func (e *Exceeds) Error() string { return e.Reason }
@@ -123,7 +126,7 @@ func (e *Exceeds) Error() string { return e.Reason }
 func Choose(spec release.ExperimentSpec, pods []Pod, run string) ([]Pod, error) {
 	f, l := spec.Fault, WithDefaults(spec.Limits)
 	if len(pods) == 0 {
-		return nil, &Exceeds{fmt.Sprintf("no target: no pod of namespace %s matches %s", f.Namespace, pairs(f.Selector.MatchLabels))}
+		return nil, &Exceeds{Reason: fmt.Sprintf("no target: no pod of namespace %s matches %s", f.Namespace, pairs(f.Selector.MatchLabels))}
 	}
 	var ready []Pod
 	for _, p := range pods {
@@ -132,7 +135,7 @@ func Choose(spec release.ExperimentSpec, pods []Pod, run string) ([]Pod, error) 
 		}
 	}
 	if len(ready) < l.MinReady {
-		return nil, &Exceeds{fmt.Sprintf("%d of %d pods are ready, the limit asks for %d before anything is broken", len(ready), len(pods), l.MinReady)}
+		return nil, &Exceeds{Reason: fmt.Sprintf("%d of %d pods are ready, the limit asks for %d before anything is broken", len(ready), len(pods), l.MinReady)}
 	}
 	if kind, _ := faults.Find(f.Kind); kind.Shared {
 		return nil, nil
@@ -143,16 +146,49 @@ func Choose(spec release.ExperimentSpec, pods []Pod, run string) ([]Pod, error) 
 	}
 	switch {
 	case n == 0:
-		return nil, &Exceeds{fmt.Sprintf("no target: %s %% of %d pods is none", strings.TrimSuffix(f.Value, "%"), len(pods))}
+		return nil, &Exceeds{Reason: fmt.Sprintf("no target: %s %% of %d pods is none", strings.TrimSuffix(f.Value, "%"), len(pods))}
 	case n > len(ready):
-		return nil, &Exceeds{fmt.Sprintf("%d pods are to be hit and %d are ready", n, len(ready))}
+		return nil, &Exceeds{Reason: fmt.Sprintf("%d pods are to be hit and %d are ready", n, len(ready))}
 	case n > l.MaxTargets:
-		return nil, &Exceeds{fmt.Sprintf("%d pods are to be hit, the limit is %d", n, l.MaxTargets)}
+		return nil, &Exceeds{Reason: fmt.Sprintf("%d pods are to be hit, the limit is %d", n, l.MaxTargets)}
 	case n*100 > l.MaxPercent*len(pods):
-		return nil, &Exceeds{fmt.Sprintf("%d of %d pods are to be hit, the limit is %d %%", n, len(pods), l.MaxPercent)}
+		return nil, &Exceeds{Reason: fmt.Sprintf("%d of %d pods are to be hit, the limit is %d %%", n, len(pods), l.MaxPercent)}
 	}
 	slices.SortFunc(ready, func(a, b Pod) int { return strings.Compare(order(run, a), order(run, b)) })
-	return ready[:n], nil
+	return ready[:n], budgets(f, ready[:n])
+}
+
+// budgets refuses to take more pods away than a PodDisruptionBudget of theirs allows.
+func budgets(f release.Fault, targets []Pod) error {
+	if _, action, err := faults.Of(f); err != nil || !action.Disrupts {
+		return err
+	}
+	hit := map[string]int{}
+	for _, p := range targets {
+		for name := range p.Budgets {
+			hit[name]++
+		}
+	}
+	for _, p := range targets {
+		for name, allowed := range p.Budgets {
+			if hit[name] > allowed {
+				return &Exceeds{Reason: fmt.Sprintf("PodDisruptionBudget %s lets %d pods go now, %d are to be hit", name, allowed, hit[name])}
+			}
+		}
+	}
+	return nil
+}
+
+// Consents reads a namespace's label: nothing is broken in one that refuses, nor, where
+// the cluster asks for consent, in one that does not say so.
+func Consents(namespace string, labels map[string]string, asked bool) error {
+	switch said := labels[LabelChaos]; {
+	case said == "refused":
+		return &Exceeds{Reason: fmt.Sprintf("namespace %s refuses faults: it is labelled %s: refused", namespace, LabelChaos), Final: true}
+	case asked && said != "allowed":
+		return &Exceeds{Reason: fmt.Sprintf("namespace %s has not agreed to faults: the cluster wants the label %s: allowed", namespace, LabelChaos), Final: true}
+	}
+	return nil
 }
 
 func order(run string, p Pod) string {

@@ -133,7 +133,7 @@ func TestChooseIsTheSameForTheSameRunAndDiffersBetweenRuns(t *testing.T) {
 	first, _ := chaos.Choose(x, pods, "run-1")
 	slices.Reverse(pods)
 	again, _ := chaos.Choose(x, pods, "run-1")
-	if first[0] != again[0] {
+	if first[0].UID != again[0].UID {
 		t.Errorf("%v, then %v", first, again)
 	}
 	chosen := map[string]bool{}

@@ -21,6 +21,16 @@ type Aims struct {
 // within the limits now. *CannotInject: never as things are.
 func (e *Engine) Aim(ctx context.Context, s Subject) (Aims, error) {
 	f := s.Experiment.Spec.Fault
+	if err := Check(s.Experiment.Spec, s.Namespaces); err != nil {
+		return Aims{}, &Exceeds{Reason: err.Error(), Final: true}
+	}
+	labels, err := e.Finder.Namespace(ctx, s.Cluster, f.Namespace)
+	if err != nil {
+		return Aims{}, err
+	}
+	if err := Consents(f.Namespace, labels, s.OptIn); err != nil {
+		return Aims{}, err
+	}
 	pods, err := e.Finder.Pods(ctx, s.Cluster, f.Namespace, f.Selector.MatchLabels)
 	if err != nil {
 		return Aims{}, err
@@ -37,12 +47,30 @@ func (e *Engine) Aim(ctx context.Context, s Subject) (Aims, error) {
 	return a, err
 }
 
+// admitted asks whether anything may be broken now; nil when it may. A release waits until
+// it may, a run that nobody waits for ends.
+func (e *Engine) admitted(ctx context.Context, s Subject) (*release.Verdict, error) {
+	if e.Admit == nil {
+		return nil, nil
+	}
+	v, err := e.Admit(ctx, s)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("ask whether anything may be broken: %w", err)
+	case v.Outcome() == release.Passed:
+		return nil, nil
+	case v.Outcome() == release.Waiting && s.Release == "":
+		v = release.Inconclusive(v.Reason(), "run it again then")
+	}
+	return &v, nil
+}
+
 // plan chooses the targets, and notes what is about to be broken as it is.
 func (e *Engine) plan(ctx context.Context, s Subject, t release.Trial) (release.Trial, release.Verdict, error) {
 	f, now := s.Experiment.Spec.Fault, e.Now()
 	a, err := e.Aim(ctx, s)
 	if x, ok := errors.AsType[*Exceeds](err); ok {
-		if now.Sub(t.Since) > readyLimit+s.Observe {
+		if x.Final || now.Sub(t.Since) > readyLimit+s.Observe {
 			return e.end(t, s, aboutLimits, x.Reason)
 		}
 		return t, release.Wait(x.Reason, waitForLimits), nil

@@ -13,6 +13,7 @@ const (
 	LabelRun     = "seatrial.dev/run"     // the fault's name: one fault per run
 	LabelRelease = "seatrial.dev/release" // the release on trial; absent in scheduled runs
 	LabelManaged = "seatrial.dev/managed" // "true"
+	LabelChaos   = "seatrial.dev/chaos"   // on a namespace: "allowed" or "refused"
 )
 
 // Provider breaks and puts back. Every method may be repeated: the second call of the
@@ -43,6 +44,8 @@ type Lister interface {
 type Finder interface {
 	// Pods are the pods that a selector matches, those that are going away left out.
 	Pods(ctx context.Context, cluster, namespace string, labels map[string]string) ([]Pod, error)
+	// Namespace is a namespace's labels.
+	Namespace(ctx context.Context, cluster, name string) (map[string]string, error)
 	// Faults are the faults that carry LabelManaged.
 	Faults(ctx context.Context, cluster string) ([]Found, error)
 }
@@ -67,8 +70,9 @@ type Pod struct {
 	Name       string
 	UID        string
 	Ready      bool
-	ReadySince time.Time // in whole seconds; zero when not ready
-	Restarts   int       // of all containers
+	ReadySince time.Time      // in whole seconds; zero when not ready
+	Restarts   int            // of all containers
+	Budgets    map[string]int // the PodDisruptionBudgets that cover it, and how many pods each lets go now
 }
 
 // ID is "namespace/name".

@@ -170,7 +170,7 @@ func subject(p Platform, env release.Environment, r release.Release, name string
 	x = Aim(x, r.Service, namespaces)
 	s := Subject{
 		Release: r.ID, Service: r.Service, Env: r.Env(), Cluster: cluster, Revision: stage.Desired,
-		Namespaces: namespaces, Experiment: x, Observe: observe(env.Spec.Trial.Observe.Std()),
+		Namespaces: namespaces, OptIn: p.Clusters[cluster].Spec.ChaosOptIn, Experiment: x, Observe: observe(env.Spec.Trial.Observe.Std()),
 		Baseline: baselineOf(r, cluster, x.Spec.Hypothesis),
 	}
 	if stage.Previous != nil {

@@ -66,6 +66,7 @@ type ClusterSpec struct {
 	CA          string   `json:"ca,omitempty"`                // PEM, of the API server at server; default: the system's
 	Plugins     []string `json:"credentialPlugins,omitempty"` // programs that the kubeconfig may run, as it names them
 	Chaos       bool     `json:"chaos,omitempty"`             // Chaos Mesh runs there
+	ChaosOptIn  bool     `json:"chaosOptIn,omitempty"`        // only namespaces labelled seatrial.dev/chaos: allowed; one labelled refused is never touched
 }
 
 // Environment is an ordered place: a branch of desired state, waves of clusters and gates.
@@ -84,6 +85,7 @@ type EnvironmentSpec struct {
 	Waves        []WaveSpec   `json:"waves"`
 	SLO          SLOGate      `json:"slo,omitzero"`
 	Trial        TrialSpec    `json:"trial,omitzero"`
+	Chaos        ChaosRules   `json:"chaos,omitzero"`
 	Prune        Prune        `json:"prune,omitzero"`
 	Sync         SyncRules    `json:"sync,omitzero"`
 	SyncTimeout  Duration     `json:"syncTimeout,omitempty"` // a wave not healthy by then is refused; default 5m
@@ -294,6 +296,19 @@ type Fault struct {
 	Namespace string         `json:"namespace,omitempty"` // one of the project's; default: its first
 	Container string         `json:"container,omitempty"`
 	Duration  Duration       `json:"duration"`
+}
+
+// ChaosRules say when things may be broken in an environment, and who has to agree.
+type ChaosRules struct {
+	Windows []Window `json:"windows,omitempty"` // only inside of one of them; left out: at any time
+	Freezes []Freeze `json:"freezes,omitempty"` // never inside of any of them
+}
+
+// Freeze is a time in which nothing is broken on purpose.
+type Freeze struct {
+	From   time.Time `json:"from"`  // "2026-11-27T00:00:00+08:00"
+	Until  time.Time `json:"until"` // not included
+	Reason string    `json:"reason,omitempty"`
 }
 
 // Limits bound a fault before anything breaks.

@@ -368,6 +368,10 @@ func (m *Mesh) Pods(ctx context.Context, cluster, namespace string, match map[st
 	if err != nil {
 		return nil, unanswered(cluster, err)
 	}
+	budgets, err := disruptionBudgets(ctx, c, cluster, namespace)
+	if err != nil {
+		return nil, err
+	}
 	all := make([]chaos.Pod, 0, len(list.Items))
 	for _, o := range list.Items {
 		var p corev1.Pod
@@ -375,7 +379,9 @@ func (m *Mesh) Pods(ctx context.Context, cluster, namespace string, match map[st
 			return nil, fmt.Errorf("read pod %s/%s on %s: %w", namespace, o.GetName(), cluster, err)
 		}
 		if p.DeletionTimestamp == nil && p.Status.Phase != corev1.PodSucceeded && p.Status.Phase != corev1.PodFailed {
-			all = append(all, pod(p))
+			seen := pod(p)
+			seen.Budgets = budgets.of(p)
+			all = append(all, seen)
 		}
 	}
 	return all, nil

@@ -32,6 +32,7 @@ type Action struct {
 	Name           string
 	OneShot        bool // done at once: its duration ends nothing
 	NeedsContainer bool
+	Disrupts       bool // its pods answer nobody: a PodDisruptionBudget has to allow that
 	Fields         []Field
 	Any            []string       // one of these fields at least
 	Fixed          map[string]any // fields of the spec that are always the same, by path

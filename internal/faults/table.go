@@ -22,9 +22,9 @@ func Kinds() []Kind {
 	const elsewhere = "it acts on machines of an account, which no namespace, label or limit of an experiment covers"
 	return []Kind{
 		{Name: "PodChaos", Container: true, Chosen: true, Actions: []Action{
-			{Name: "pod-kill", OneShot: true, Fields: []Field{filled("gracePeriod", "gracePeriod", int64(0), whole(0, 3600))}},
-			{Name: "pod-failure"},
-			{Name: "container-kill", OneShot: true, NeedsContainer: true},
+			{Name: "pod-kill", OneShot: true, Disrupts: true, Fields: []Field{filled("gracePeriod", "gracePeriod", int64(0), whole(0, 3600))}},
+			{Name: "pod-failure", Disrupts: true},
+			{Name: "container-kill", OneShot: true, Disrupts: true, NeedsContainer: true},
 		}},
 		{Name: "NetworkChaos", Chosen: true, Actions: network()},
 		{Name: "StressChaos", Container: true, Actions: stress()},
@@ -82,7 +82,7 @@ func network() []Action {
 		return append(leaving(), needed(action, action+"."+action, share()), filled("correlation", action+".correlation", "0", share()))
 	}
 	all := []Action{
-		{Name: "partition", Fields: ends(oneOf("to", "from", "both"))},
+		{Name: "partition", Disrupts: true, Fields: ends(oneOf("to", "from", "both"))},
 		{Name: "bandwidth", Fields: append(leaving(),
 			needed("rate", "bandwidth.rate", matching("a rate like 1mbps (bytes) or 10mbit", `^[1-9][0-9]{0,9}(bit|kbit|mbit|gbit|tbit|bps|kbps|mbps|gbps|tbps)$`)),
 			filled("limit", "bandwidth.limit", int64(20971520), whole(1, 1<<32-1)),

@@ -45,6 +45,7 @@ func (c *checker) environment(v *release.Environment) {
 	c.OneOf("choice", s.OnUnmatch, []string{"leave", "withdraw"}, "spec", "onUnmatch")
 	c.params(s.Params, "spec", "params")
 	c.paramsFor(s)
+	c.chaosRules(s.Chaos)
 }
 
 // paramsFor checks each entry as it is rendered: over the environment's params.
@@ -76,6 +77,17 @@ func holds(all map[string]string, name string) string {
 		}
 	}
 	return ""
+}
+
+func (c *checker) chaosRules(r release.ChaosRules) {
+	for i, w := range r.Windows {
+		c.window(w, "spec", "chaos", "windows", i)
+	}
+	for i, f := range r.Freezes {
+		if !f.From.Before(f.Until) {
+			c.Add("ends before it begins", "spec", "chaos", "freezes", i, "until")
+		}
+	}
 }
 
 const (

@@ -42,7 +42,9 @@ func TestAClusterThatLeavesIsLeftAloneAndCatchesUpWhenItIsBack(t *testing.T) {
 		t.Fatalf("no prod-main in\n%s", clusters)
 	}
 	check(t, stage.Platform(ctx, file, out, "platform: prod-main goes into dock"))
-	back := func() { check(t, stage.Platform(context.WithoutCancel(ctx), file, clusters, "platform: prod-main is back")) }
+	back := func() {
+		check(t, stage.Platform(context.WithoutCancel(ctx), file, clusters, "platform: prod-main is back"))
+	}
 	t.Cleanup(back)
 	labelled(t, ctx, "prod-main", "dock")
 	good(t, s, "a rope for the others")

@@ -90,3 +90,69 @@ func TestEachClusterGetsTheVariantThatItsLabelsAskFor(t *testing.T) {
 		}
 	}
 }
+
+// relabelled is a platform whose clusters change their labels.
+type relabelled struct {
+	platform
+	now func() []release.Cluster
+}
+
+func (r relabelled) Clusters() []release.Cluster { return r.now() }
+
+// Drifted compares what a cluster was given last with what it is to have.
+func (s *shades) Drifted(_ context.Context, c string, w live.Want) ([]string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.got[c] == w.Objects[0].Object["data"].(map[string]any)["color"] {
+		return nil, nil
+	}
+	return []string{"ConfigMap/conf"}, nil
+}
+
+func TestAClusterThatChangesItsLabelsIsBroughtToItsVariant(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		ring  string // of cluster main, from now on
+		spoil func(*release.Slot)
+		want  string
+	}{
+		{name: "to the one that its labels ask for", ring: "canary", want: "pale-blue"},
+		{name: "not while a release is under way, which does it itself", ring: "canary", spoil: func(s *release.Slot) { s.Occupant = "shop.web.green" }, want: "blue"},
+		{name: "of the revision that it is on, whatever is verified since", ring: "canary", spoil: func(s *release.Slot) {
+			s.Current, s.Hold = &release.Placed{Release: "shop.web.green", Desired: "green"}, &release.Hold{}
+		}, want: "pale-blue"},
+		{name: "and labels that nothing asks for change nothing", ring: "late", want: "blue"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := &shades{got: map[string]string{}}
+			env := prod()
+			ring := "rest"
+			where := relabelled{platform{env: env}, func() []release.Cluster { return []release.Cluster{cluster("main", "env", "prod", "ring", ring)} }}
+			slot := release.Slot{Service: "shop/web", Env: "prod", Current: &release.Placed{Release: "shop.web.blue", Desired: "blue"}, Targets: map[string]release.Commit{"main": "blue"}}
+			var healed []deployer.Healed
+			f := &deployer.Fleet{Platform: where, Desired: s, Live: s, Locks: &deployer.Locks{}, Now: time.Now,
+				Slot:   func(context.Context, release.Service, release.Env) (release.Slot, error) { return slot, nil },
+				Slots:  func(context.Context) ([]release.Slot, error) { return []release.Slot{slot}, nil },
+				Report: func(_ context.Context, h deployer.Healed) { healed = append(healed, h) }}
+			sweep := func() string {
+				if err := f.Sweep(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				return s.got["main"]
+			}
+			if first := sweep(); first != "blue" || len(healed) != 1 {
+				t.Fatalf("it begins with %q, healed %+v", first, healed)
+			}
+			ring = c.ring
+			if c.spoil != nil {
+				c.spoil(&slot)
+			}
+			if got := sweep(); got != c.want {
+				t.Errorf("it has %q, want %q", got, c.want)
+			}
+			if changed := c.want != "blue"; changed != (len(healed) == 2) || healed[len(healed)-1].Revision != "blue" {
+				t.Errorf("healed %+v", healed)
+			}
+		})
+	}
+}

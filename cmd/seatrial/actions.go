@@ -159,15 +159,16 @@ func (s *server) checkIn(ctx context.Context, r release.Release, name release.En
 	if err != nil {
 		return "", release.Verdict{}, err
 	}
+	scope := func(cluster string) render.Scope { return s.live.Scope(cluster) }
+	if unknown := rendering.Unknown(rendered, s.reached(ctx, env), scope); len(unknown) > 0 {
+		return "", release.Refuse(strings.Join(unknown, "; "), "install the kind's CustomResourceDefinition on the clusters first, or take the object out"), nil
+	}
 	passed := release.Pass()
 	for _, note := range rendered.Notes {
 		passed = passed.With(release.Evidence{Gate: "render", Claim: note, Holds: true})
 	}
 	in := policies.Input{Release: r, Environment: env, Project: project, Policies: s.world.Now().Policies}
 	verdict, err := rendering.Judge(rendered, passed, func(objects []*unstructured.Unstructured) (release.Verdict, error) {
-		if problems := s.unknownKinds(ctx, env, objects); len(problems) > 0 {
-			return release.Refuse(strings.Join(problems, "; "), "install the kind's CustomResourceDefinition on the clusters first, or take the object out"), nil
-		}
 		if err := progressive.Check(strategy, objects); err != nil {
 			return release.Refuse(fmt.Sprintf("%s: %v", name, err), hint.Of(err)), nil
 		}
@@ -185,24 +186,19 @@ func bodies(objects []*unstructured.Unstructured) []map[string]any {
 	return out
 }
 
-// unknownKinds names kinds that a cluster of the environment does not have and that the
-// objects do not bring along. A cluster that does not answer says nothing here; the sync
-// asks it again.
-func (s *server) unknownKinds(ctx context.Context, env release.Environment, objects []*unstructured.Unstructured) (out []string) {
-	for _, w := range release.Plan(env, s.world.Clusters()) {
-		for _, t := range w.Targets {
-			if state, _ := s.live.Reach(ctx, t.Cluster); state != "Ready" {
-				continue
-			}
-			scope := s.live.Scope(t.Cluster)
-			for _, o := range objects {
-				if _, known := scope(o.GroupVersionKind()); !known && !brought(objects, o.GetKind()) {
-					out = append(out, fmt.Sprintf("cluster %s does not know kind %s (%s)", t.Cluster, o.GetKind(), o.GetAPIVersion()))
-				}
-			}
+// reached are the clusters of an environment that answer. One that does not says nothing
+// of what it knows here; the sync asks it again.
+func (s *server) reached(ctx context.Context, env release.Environment) (out []release.Cluster) {
+	selected := release.Selected(env, s.world.Clusters())
+	for _, c := range s.world.Clusters() {
+		if !selected[c.Meta.Name] {
+			continue
+		}
+		if state, _ := s.live.Reach(ctx, c.Meta.Name); state == "Ready" {
+			out = append(out, c)
 		}
 	}
-	return slices.Compact(out)
+	return out
 }
 
 // clusterScoped asks the clusters for the scope of a kind that Kubernetes does not come with.
@@ -214,14 +210,6 @@ func (s *server) clusterScoped(apiVersion, kind string) (clusterScoped, known bo
 		}
 	}
 	return false, false
-}
-
-// brought reports whether the objects define the kind themselves.
-func brought(objects []*unstructured.Unstructured, kind string) bool {
-	return slices.ContainsFunc(objects, func(o *unstructured.Unstructured) bool {
-		defined, _, _ := unstructured.NestedString(o.Object, "spec", "names", "kind")
-		return o.GetKind() == "CustomResourceDefinition" && defined == kind
-	})
 }
 
 // recheck judges again, just before the environment changes.

@@ -92,7 +92,7 @@ func fileOf(variant string) string { return "manifests." + variant + ".yaml" }
 
 // Content is one service's folder at one commit. It is shared: do not change it.
 type Content struct {
-	Record   Record // zero when the folder has none that can be read
+	Record   Record // zero when the folder has none
 	Rendered render.Rendered
 	Revision release.Commit // the commit it was read at
 }
@@ -220,14 +220,16 @@ func (s *Store) load(ctx context.Context, branch string, at where) (Content, err
 	return c, nil
 }
 
-// record reads release.yaml. One that a person wrote may be none: the manifests decide.
+// record reads release.yaml. There may be none, where a person wrote the folder: the
+// manifests decide. One that cannot be read is not taken for none: it may say that some
+// clusters get other manifests.
 func (s *Store) record(ctx context.Context, branch string, at where) (rec Record, err error) {
 	data, err := s.repos.ReadFile(ctx, at.url, branch, at.revision, string(at.service)+"/"+RecordFile, 1<<20)
 	if err != nil && !errors.Is(err, git.ErrNoFile) {
 		return rec, err
 	}
-	if yaml.Unmarshal(data, &rec) != nil {
-		return Record{}, nil
+	if err := yaml.Unmarshal(data, &rec); err != nil {
+		return Record{}, Unreadable{hint.Add(fmt.Errorf("%s/%s at %s of branch %s: %w", at.service, RecordFile, at.revision.Short(), branch, err), "put the file back with git revert")}
 	}
 	names := map[string]bool{}
 	for _, v := range rec.Variants {

@@ -215,12 +215,19 @@ func TestAVariantIsAFileOfItsOwnAndReturnsWithTheRest(t *testing.T) {
 			t.Errorf("%s: %+v %v", name, got.Record, err)
 		}
 	}
-	byHand(t, bare, "shop/web/release.yaml", "variants: [{name: ../../other/db/manifests, clusters: {matchLabels: {a: b}}}]\n")
-	head, err := s.Head(ctx, at)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := s.Read(ctx, at, "shop/web", head); err == nil || !strings.Contains(err.Error(), `variant "../../other/db/manifests": want at most 20`) {
-		t.Errorf("a variant that points elsewhere: %v", err)
+	for name, c := range map[string]struct{ record, want string }{
+		"a variant that points elsewhere": {"variants: [{name: ../../other/db/manifests, clusters: {matchLabels: {a: b}}}]\n", `variant "../../other/db/manifests": want at most 20`},
+		"a record that cannot be read":    {"variants: [{name: eu, clusters: {matchLabels: {region: eu}}]\n", "shop/web/release.yaml at "},
+		"variants that are none":          {"variants: {eu: true}\n", "shop/web/release.yaml at "},
+	} {
+		byHand(t, bare, "shop/web/release.yaml", c.record)
+		head, err := s.Head(ctx, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = s.Read(ctx, at, "shop/web", head)
+		if _, unreadable := errors.AsType[desired.Unreadable](err); !unreadable || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

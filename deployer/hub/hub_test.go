@@ -96,6 +96,26 @@ func TestOnlyWhatIsNewIsSent(t *testing.T) {
 	}
 }
 
+func TestAnotherVariantOfARevisionReachesTheAgentAndIsWhatItHeals(t *testing.T) {
+	r := newRig(t)
+	r.joined()
+	blue, pale := r.want("r1", app), r.want("r1", strings.Replace(app, "blue", "pale", 1))
+	r.synced(blue)
+	if names, err := r.hub.Drifted(t.Context(), "far", pale); err != nil || !slices.Equal(names, []string{"ConfigMap/web"}) {
+		t.Fatalf("with other labels %v drifts, %v", names, err)
+	}
+	r.synced(pale)
+	if r.color() != "pale" {
+		t.Fatalf("the cluster has %s", r.color())
+	}
+	r.paint("red")
+	r.until("the agent heals to the variant", func() bool { return r.color() == "pale" })
+	r.synced(blue) // and back: it is no return, as the revision is the same
+	if r.color() != "blue" {
+		t.Errorf("the cluster has %s", r.color())
+	}
+}
+
 func TestWithoutItsAgentAClusterIsUnreachable(t *testing.T) {
 	r := newRig(t)
 	_, err := r.hub.Sync(t.Context(), "far", r.want("r1", app))

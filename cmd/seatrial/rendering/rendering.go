@@ -15,6 +15,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -30,8 +31,8 @@ import (
 
 // ask is what the flags say.
 type ask struct {
-	env, service, namespace, image, platform, variant string
-	params                                            map[string]string
+	env, service, namespace, image, platform, variant, cluster string
+	params                                                     map[string]string
 }
 
 // New is the command "render".
@@ -58,10 +59,12 @@ func New() *cobra.Command {
 	f.StringToStringVar(&a.params, "param", nil, "a param of the environment: NAME=VALUE, repeated")
 	f.StringVar(&a.platform, "platform", "", "folder of the platform repo that says the environment's params")
 	f.StringVar(&a.variant, "for", "", "for the clusters of this entry of the environment's paramsFor; needs --platform")
+	f.StringVar(&a.cluster, "cluster", "", "for this cluster, by its labels in the platform repo; needs --platform")
 	f.StringVar(&a.image, "image", "", "NAME@sha256:… of the service's own image")
 	f.StringVar(&a.service, "service", "", "TEAM/NAME (default: that of .seatrial.yaml)")
 	f.StringVar(&a.namespace, "namespace", "", "for objects that name none (default: the project's first)")
 	_ = cmd.MarkFlagRequired("env")
+	cmd.MarkFlagsMutuallyExclusive("for", "cluster")
 	return cmd
 }
 
@@ -155,8 +158,8 @@ func (a ask) options(root *os.Root, dir string) (render.Options, error) {
 		if err := a.fromPlatform(&o); err != nil {
 			return o, err
 		}
-	} else if a.variant != "" {
-		return o, hint.Add(errors.New("render: --for needs the platform repo, whose environment has the entry"), "add --platform DIR")
+	} else if a.variant+a.cluster != "" {
+		return o, hint.Add(errors.New("render: --for and --cluster need the platform repo, whose environment has the entries"), "add --platform DIR")
 	}
 	maps.Copy(o.Params, a.params)
 	if a.namespace != "" {
@@ -177,9 +180,9 @@ func (a ask) fromPlatform(o *render.Options) error {
 	}
 	env, ok := tree.Environment(release.Env(a.env))
 	if !ok {
-		return hint.Add(fmt.Errorf("render: the platform repo has no environment %q", a.env), "there is: "+strings.Join(environments(tree), ", "))
+		return hint.Add(fmt.Errorf("render: the platform repo has no environment %q", a.env), thereIs(environments(tree)))
 	}
-	params, err := a.paramsIn(env)
+	params, err := a.paramsIn(env, tree)
 	if err != nil {
 		return err
 	}
@@ -192,22 +195,35 @@ func (a ask) fromPlatform(o *render.Options) error {
 	return nil
 }
 
-// paramsIn are the environment's params, with those of the entry that --for names.
-func (a ask) paramsIn(env release.Environment) (map[string]string, error) {
-	if a.variant == "" {
-		return env.Spec.Params, nil
+// paramsIn are the environment's params, with those of the entry that --for names or that
+// the labels of --cluster ask for.
+func (a ask) paramsIn(env release.Environment, tree platform.Tree) (map[string]string, error) {
+	var labels map[string]string
+	if a.cluster != "" {
+		selected := release.Selected(env, slices.Collect(maps.Values(tree.Clusters)))
+		if !selected[a.cluster] {
+			return nil, hint.Add(fmt.Errorf("render: environment %s selects no cluster %q", env.Meta.Name, a.cluster), thereIs(slices.Sorted(maps.Keys(selected))))
+		}
+		labels = tree.Clusters[a.cluster].Meta.Labels
 	}
 	var names []string
 	for _, p := range env.Spec.ParamsFor {
-		if p.Name == a.variant {
+		if p.Name == a.variant || p.Clusters.Matches(labels) {
 			return release.ParamsOf(env.Spec, p), nil
 		}
 		names = append(names, p.Name)
 	}
+	if a.variant == "" {
+		return env.Spec.Params, nil
+	}
+	return nil, hint.Add(fmt.Errorf("render: environment %s has no paramsFor %q", env.Meta.Name, a.variant), thereIs(names))
+}
+
+func thereIs(names []string) string {
 	if len(names) == 0 {
 		names = []string{"none"}
 	}
-	return nil, hint.Add(fmt.Errorf("render: environment %s has no paramsFor %q", env.Meta.Name, a.variant), "there is: "+strings.Join(names, ", "))
+	return "there is: " + strings.Join(names, ", ")
 }
 
 func environments(tree platform.Tree) (names []string) {

@@ -149,7 +149,7 @@ func Object(o chaos.Order) (*unstructured.Unstructured, error) {
 func known(obj *unstructured.Unstructured) error {
 	kind, ok := v1alpha1.AllKinds()[obj.GetKind()]
 	if !ok {
-		return fmt.Errorf("Chaos Mesh has no kind %s", obj.GetKind())
+		return fmt.Errorf("no kind %s of Chaos Mesh is known", obj.GetKind())
 	}
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(obj.Object, kind.SpawnObject(), true); err != nil {
 		return fmt.Errorf("%s: %w", obj.GetKind(), err)

@@ -250,7 +250,7 @@ func (s *server) wirePolicies() (err error) {
 }
 
 func (s *server) wireTrial() (err error) {
-	if s.prometheus, err = slo.NewPrometheus(s.settings.Prometheus.URL); err != nil {
+	if s.prometheus, err = s.settings.OpenPrometheus(); err != nil {
 		return err
 	}
 	slos := func(context.Context) ([]openslo.SLO, error) { return s.world.SLOs() }

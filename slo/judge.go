@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/seatrial/seatrial/release"
+	"github.com/seatrial/seatrial/slo/compare"
 )
 
 // Settings say how a measurement is judged. Zero fields mean the defaults.
@@ -67,17 +68,8 @@ type Ruling struct {
 // looked at many times.
 const confident = 2.326
 
-// Wilson is the interval in which the true share of good events lies; with few events it
-// is wide, and it never leaves 0..1.
-func Wilson(r release.Ratio, z float64) (low, high float64) {
-	if r.Total <= 0 {
-		return 0, 1
-	}
-	n, p := r.Total, clamp(r.Good/r.Total)
-	mid := (p + z*z/(2*n)) / (1 + z*z/n)
-	half := z / (1 + z*z/n) * math.Sqrt(p*(1-p)/n+z*z/(4*n*n))
-	return clamp(mid - half), clamp(mid + half)
-}
+// Wilson is the interval in which the true share of good events lies.
+func Wilson(r release.Ratio, z float64) (low, high float64) { return compare.Wilson(r, z) }
 
 // Share is good/total, 0..1; NaN without events.
 func Share(r release.Ratio) float64 {

@@ -47,6 +47,8 @@ type Releases interface {
 	Release(ctx context.Context, id release.ID) (release.Release, error)
 	// Releases returns a page, newest first, all conditions of f applied.
 	Releases(ctx context.Context, f Filter) (ReleasePage, error)
+	// Returning are the releases that a roll back of one in env brings back with it.
+	Returning(ctx context.Context, id release.ID, env release.Env) ([]release.Release, error)
 }
 
 // Filter selects releases; empty fields select all.

@@ -81,6 +81,18 @@ func (y *yard) Release(_ context.Context, id release.ID) (release.Release, error
 	return r, y.broken
 }
 
+// Returning is everything else of the set, wherever it is.
+func (y *yard) Returning(ctx context.Context, id release.ID, _ release.Env) ([]release.Release, error) {
+	r, err := y.Release(ctx, id)
+	var list []release.Release
+	for _, o := range y.releases {
+		if r.Set != "" && o.Set == r.Set && o.ID != r.ID {
+			list = append(list, o)
+		}
+	}
+	return list, err
+}
+
 func (y *yard) Releases(_ context.Context, f web.Filter) (web.ReleasePage, error) {
 	y.mu.Lock()
 	defer y.mu.Unlock()

@@ -371,6 +371,6 @@ func (s *Scheduler) subject(ctx context.Context, run Run) (chaos.Subject, string
 		return sub, "", err
 	}
 	sub.Revision, sub.Namespaces = place.Revision, slices.Clone(p.Projects[place.Project].Spec.Namespaces)
-	sub.Experiment = chaos.Aim(x, run.Service, sub.Namespaces)
+	sub.Experiment, sub.OptIn = chaos.Aim(x, run.Service, sub.Namespaces), p.Clusters[run.Cluster].Spec.ChaosOptIn
 	return sub, why, nil
 }

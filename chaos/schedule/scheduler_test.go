@@ -83,6 +83,10 @@ func (r *rig) Pods(_ context.Context, _, _ string, _ map[string]string) ([]chaos
 		{Namespace: "shop", Name: "web-2", UID: "2", Ready: true, ReadySince: since, Restarts: restarts}}, nil
 }
 
+func (r *rig) Namespace(context.Context, string, string) (map[string]string, error) {
+	return nil, nil
+}
+
 func (r *rig) Faults(context.Context, string) ([]chaos.Found, error) { return nil, nil }
 
 func (r *rig) measure(_ context.Context, _ release.Service, _ release.Env, cluster string, _ []string, from, to time.Time) ([]release.Evidence, error) {

@@ -93,6 +93,7 @@ export const api = {
   releases: (f: ReleaseFilters, after: string | undefined, s?: AbortSignal) =>
     get<Page<Release | ReleaseSummary>>(`/releases${query({ ...f, after, limit: 50 })}`, s).then(summaries),
   release: (id: string, s?: AbortSignal) => get<Release>(release(id), s),
+  returning: (id: string, env: string, s?: AbortSignal) => get<Page<Release>>(`${release(id)}/returning${query({ env })}`, s),
   log: (id: string, from: number, s?: AbortSignal) => get<LogPage>(`${release(id)}/log${query({ from })}`, s),
   searchLog: (id: string, q: string, after: number | undefined, s?: AbortSignal) => get<LogMatches>(`${release(id)}/log/search${query({ q, after, limit: 1000 })}`, s),
   build: (id: string, s?: AbortSignal) => get<Build>(`${release(id)}/build`, s),

@@ -72,6 +72,11 @@ export function useDrift(f: { service: string; env: string; to?: string }, open 
   return useQuery({ queryKey: ['drift', f], queryFn: ({ signal }) => api.drift(f, signal), enabled: open, staleTime: 0, refetchInterval: 10_000 })
 }
 
+/** useReturning are the releases of its set that a roll back brings back with a release. */
+export function useReturning(r: { id: string; set?: string }, env: string) {
+  return useQuery({ queryKey: ['returning', r.id, env], queryFn: ({ signal }) => api.returning(r.id, env, signal), enabled: r.set !== undefined && env !== '' })
+}
+
 /** useTree is what a service has on one cluster, now. */
 export function useTree(f: { service: string; env: string; cluster: string }) {
   return useQuery({ queryKey: ['tree', f], queryFn: ({ signal }) => api.tree(f, signal), staleTime: 0, refetchInterval: 5_000 })

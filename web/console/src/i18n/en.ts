@@ -64,7 +64,7 @@ export const en = {
     in: 'in', fleet: 'Clusters by wave', occupied: 'a release is under way', left: 'no wave', behind: 'catches up', current: 'current', nowhere: 'On no cluster yet', nowhereHint: 'The first release that is verified here brings it.',
     drift: 'Differences', driftLead: 'From what is on the cluster now to the revision it is on; secrets are masked.', same: 'as in git', kept: 'Could return to', keptLead: 'The last verified releases, newest first.',
     act: { create: 'is created', change: 'is changed', delete: 'is deleted', wait: 'waits for approval' } as Record<string, string>,
-    to: 'Return to', last: 'last verified', will: 'What it will do', nothing: 'nothing changes', nothingKept: 'No other release was ever verified here: there is nothing to return to.',
+    together: (set: string) => `Returns with it (set ${set})`, to: 'Return to', last: 'last verified', will: 'What it will do', nothing: 'nothing changes', nothingKept: 'No other release was ever verified here: there is nothing to return to.',
   },
   tree: {
     title: 'Objects', lead: 'What the service has on each cluster, and what that owns.', search: 'Kind, name, namespace or message', only: 'Only what needs a look', object: 'Object', health: 'Health', age: 'Age',

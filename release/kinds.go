@@ -160,6 +160,14 @@ type SLOGate struct {
 	NoData     string   `json:"noData,omitempty"`     // once maxWait is over: "inconclusive" (default) or "refuse"
 	NotANumber string   `json:"notANumber,omitempty"` // NaN and infinity: "noData" (default), "drop" or "refuse"
 	MaxErrors  int      `json:"maxErrors,omitempty"`  // that Prometheus could not be asked, in a row; then Inconclusive; default 20
+
+	Analysis []AnalysisUse `json:"analysis,omitempty"` // Argo Rollouts' AnalysisTemplates of the platform repo, judged beside the SLOs
+}
+
+// AnalysisUse is one AnalysisTemplate with its arguments.
+type AnalysisUse struct {
+	Template string            `json:"template"`
+	Args     map[string]string `json:"args,omitempty"` // {{.Service}}, {{.Team}}, {{.Name}}, {{.Env}} and {{.Cluster}} are filled in
 }
 
 // What missing data comes to, and what NaN and infinity are.

@@ -19,6 +19,8 @@ const (
 	CodeFewSamples Code = "too-few-samples"  // events in fewer than minSamples pieces of the window
 	CodeStale      Code = "stale"            // no data younger than maxAge
 	CodeBadCount   Code = "implausible"      // negative, or far more good events than all
+	CodeFailed     Code = "analysis-failed"  // refused: an AnalysisTemplate's metric failed too often
+	CodeUnclear    Code = "analysis-unclear" // its metric was inconclusive, or not to be judged, too often
 	CodeBadQuery   Code = "bad-query"        // maxErrors times: Prometheus refuses the query, or the answer is no number
 	CodeUnasked    Code = "could-not-ask"    // maxErrors times: Prometheus does not answer
 )
@@ -26,5 +28,5 @@ const (
 // Codes are all of them, in the order of the documentation.
 func Codes() []Code {
 	return []Code{CodeKept, CodeNoSLO, CodeSettling, CodeMeasuring, CodeMissed, CodePageBurn, CodeNoTarget, CodeNoData, CodeNaN,
-		CodeFewEvents, CodeFewSamples, CodeStale, CodeBadCount, CodeBadQuery, CodeUnasked}
+		CodeFewEvents, CodeFewSamples, CodeStale, CodeBadCount, CodeFailed, CodeUnclear, CodeBadQuery, CodeUnasked}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/seatrial/seatrial/internal/hint"
 	"github.com/seatrial/seatrial/release"
+	"github.com/seatrial/seatrial/slo/analysis"
 	"github.com/seatrial/seatrial/slo/openslo"
 )
 
@@ -18,6 +19,7 @@ import (
 type Gate struct {
 	SLOs        func(context.Context) ([]openslo.SLO, error)
 	Environment func(context.Context, release.Env) (release.Environment, error)
+	Analyses    func(context.Context) (map[string]analysis.Template, error) // nil: there are none
 	Prometheus  *Prometheus
 	Now         func() time.Time
 	Log         *slog.Logger
@@ -58,7 +60,7 @@ func (g *Gate) look(ctx context.Context, r release.Release, slos []openslo.SLO, 
 	shift, _ := r.Shifting()
 	settings.Observe = max(settings.Observe, shift.Observe.Std())
 	settings.MaxWait = max(settings.MaxWait, settings.Observe)
-	if len(slos) == 0 {
+	if len(slos) == 0 && len(settings.Analysis) == 0 {
 		if rest := latest(targets).Add(shift.Observe.Std()).Sub(g.Now()); rest > 0 && len(targets) > 0 {
 			return wait(CodeMeasuring, fmt.Sprintf("%s: another %s, as its strategy says", shift.Name, rest.Round(time.Second)), rest), nil
 		}
@@ -81,7 +83,11 @@ func (g *Gate) look(ctx context.Context, r release.Release, slos []openslo.SLO, 
 	if err != nil {
 		return release.Verdict{}, err
 	}
-	return verdict(r.ID, rulings), nil
+	more, err := g.analyses(ctx, r, settings, targets, start, now)
+	if err != nil {
+		return release.Verdict{}, err
+	}
+	return verdict(r.ID, append(rulings, more...)), nil
 }
 
 func wait(code Code, reason string, after time.Duration) release.Verdict {
@@ -183,7 +189,7 @@ func verdict(id release.ID, rulings []judged) release.Verdict {
 	after := time.Duration(0)
 	for _, j := range rulings {
 		evidence = append(evidence, j.evidence)
-		reasons[j.Outcome] = append(reasons[j.Outcome], fmt.Sprintf("%s on %s: %s", j.window.slo.Title, j.window.cluster, j.Reason))
+		reasons[j.Outcome] = append(reasons[j.Outcome], fmt.Sprintf("%s on %s: %s", j.title, j.cluster, j.Reason))
 		codes[j.Outcome] = cmp.Or(codes[j.Outcome], j.Code)
 		if j.Outcome == release.Waiting && (after == 0 || j.After < after) {
 			after = j.After

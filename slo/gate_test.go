@@ -78,7 +78,7 @@ func (p *prometheus) queryRange(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	values := []any{}
-	for at := from; at <= to; at += every {
+	for at := from; at <= to && p.answers["nothing"] == ""; at += every {
 		value := "1"
 		if p.answers["burst"] != "" && at+every <= to {
 			value = "0"

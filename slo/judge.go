@@ -23,14 +23,15 @@ type Settings struct {
 	NoData     string        // release.NoDataInconclusive (default) or NoDataRefuse, once MaxWait is over
 	NotANumber string        // release.NotANumberNoData (default), NotANumberDrop or NotANumberRefuse
 	MaxErrors  int           // in a row, before a person is asked; default 20, some ten minutes
-	Page       float64       // burn rate that refuses at once, before MinEvents; 0: none does
+	Analysis   []release.AnalysisUse
+	Page       float64 // burn rate that refuses at once, before MinEvents; 0: none does
 }
 
 // SettingsOf reads an environment's settings.
 func SettingsOf(g release.SLOGate) Settings {
 	return Settings{
 		Observe: g.Observe.Std(), Settle: g.Settle.Std(), MaxWait: g.MaxWait.Std(), MinEvents: float64(g.MinEvents),
-		MinSamples: g.MinSamples, MaxAge: g.MaxAge.Std(), NoData: g.NoData, NotANumber: g.NotANumber, MaxErrors: g.MaxErrors,
+		MinSamples: g.MinSamples, MaxAge: g.MaxAge.Std(), NoData: g.NoData, NotANumber: g.NotANumber, MaxErrors: g.MaxErrors, Analysis: g.Analysis,
 	}.withDefaults()
 }
 

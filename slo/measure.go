@@ -119,13 +119,14 @@ func (a *asker) judge(ctx context.Context, w window, s Settings) (judged, error)
 		m = read(queries, w.from, w.to, s)
 		ruling = Judge(m, w.slo.Objective, s)
 	}
-	return judged{Ruling: ruling, window: w, evidence: w.evidence(queries, m, ruling, s)}, nil
+	return judged{Ruling: ruling, title: w.slo.Title, cluster: w.cluster, evidence: w.evidence(queries, m, ruling, s)}, nil
 }
 
 // judged is one ruling with what it was made of.
 type judged struct {
 	Ruling
-	window   window
+	title    string
+	cluster  string
 	evidence release.Evidence
 }
 

@@ -160,6 +160,7 @@ func (c *checker) sloGate(g *release.SLOGate) {
 	c.duration(g.Settle, "spec", "slo", "settle")
 	c.duration(g.MaxWait, "spec", "slo", "maxWait")
 	c.atLeast(0, g.MinSamples, "spec", "slo", "minSamples")
+	c.AtMost(maxAnalyses, len(g.Analysis), "spec", "slo", "analysis")
 	c.atLeast(0, g.MaxErrors, "spec", "slo", "maxErrors")
 	c.duration(g.MaxAge, "spec", "slo", "maxAge")
 	setDefault(&g.NoData, release.NoDataInconclusive)
@@ -184,6 +185,7 @@ func (c *checker) sloGate(g *release.SLOGate) {
 // A piece of an SLO's window: a counter has to be scraped twice in it, and every one is
 // kept as evidence.
 const (
-	minPiece  = 10 * time.Second
-	maxPieces = 60
+	minPiece    = 10 * time.Second
+	maxPieces   = 60
+	maxAnalyses = 20 // of an environment
 )

@@ -129,6 +129,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"a wave twice", "environments/prod.yaml", "name: rest", "name: canary", `environments/prod.yaml:16:7: spec.waves[1]: "canary" is listed twice`},
 		{"a bad share", "environments/prod.yaml", "25%", "quarter", `environments/prod.yaml:18:23: spec.waves[1].maxUnavailable: "quarter": want a share like "25%" or a number of clusters like "2"`},
 		{"a bad choice", "environments/prod.yaml", "onUnmatch: leave", "onUnmatch: delete", `environments/prod.yaml:22:14: spec.onUnmatch: unknown choice "delete" (there is: leave, withdraw)`},
+		{"an analysis that is not there", "environments/prod.yaml", "onUnmatch: leave", "slo: {analysis: [{template: success-rate}]}", `environments/prod.yaml:22:31: spec.slo.analysis[0].template: unknown AnalysisTemplate "success-rate"`},
 		{"missing data that passes", "environments/prod.yaml", "onUnmatch: leave", "slo: {noData: pass}", `environments/prod.yaml:22:17: spec.slo.noData: unknown way to treat missing data "pass" (there is: inconclusive, refuse)`},
 		{"a number that may be none", "environments/prod.yaml", "onUnmatch: leave", "slo: {notANumber: zero}", `environments/prod.yaml:22:21: spec.slo.notANumber: unknown way to treat NaN "zero" (there is: noData, drop, refuse)`},
 		{"pieces too short to count in", "environments/prod.yaml", "onUnmatch: leave", "slo: {minSamples: 4}", `environments/prod.yaml:22:21: spec.slo.minSamples: 4: a piece of the window is at least 10s long, so observe has to be 40s or more`},

@@ -187,3 +187,45 @@ func TestEveryStateHasAName(t *testing.T) {
 		t.Error("removal does not escalate from Delete over Entries to Annotate")
 	}
 }
+
+func TestADisruptionBudgetIsRespected(t *testing.T) {
+	pods := podsOf(4, 4)
+	for i := range pods {
+		pods[i].Budgets = map[string]int{"web": 1}
+	}
+	for _, c := range []struct {
+		action, value string
+		problem       string
+	}{
+		{"pod-kill", "1", ""},
+		{"pod-kill", "2", "PodDisruptionBudget web lets 1 pods go now, 2 are to be hit"},
+		{"pod-failure", "2", "lets 1 pods go now"},
+	} {
+		x := kill()
+		x.Fault.Action, x.Fault.Mode, x.Fault.Value, x.Limits = c.action, "fixed", c.value, release.Limits{MaxTargets: 4, MaxPercent: 100}
+		_, err := chaos.Choose(x, pods, "run")
+		if e, ok := errors.AsType[*chaos.Exceeds](err); c.problem == "" && err != nil || c.problem != "" && (!ok || e.Final || !strings.Contains(e.Reason, c.problem)) {
+			t.Errorf("%s of %s: %v, want %q", c.action, c.value, err, c.problem)
+		}
+	}
+	x := kill()
+	x.Fault.Kind, x.Fault.Action, x.Fault.Mode, x.Fault.Value, x.Limits = "StressChaos", "cpu", "fixed", "2", release.Limits{MaxTargets: 4, MaxPercent: 100}
+	if _, err := chaos.Choose(x, pods, "run"); err != nil {
+		t.Errorf("pods that go on answering: %v", err)
+	}
+}
+
+func TestConsents(t *testing.T) {
+	for _, c := range []struct {
+		label string
+		asked bool
+		want  bool
+	}{
+		{"", false, true}, {"", true, false}, {"allowed", true, true}, {"allowed", false, true}, {"refused", false, false}, {"refused", true, false}, {"Allowed", true, false},
+	} {
+		err := chaos.Consents("shop", map[string]string{chaos.LabelChaos: c.label}, c.asked)
+		if e, ok := errors.AsType[*chaos.Exceeds](err); (err == nil) != c.want || ok && !e.Final {
+			t.Errorf("label %q, asked %v: %v", c.label, c.asked, err)
+		}
+	}
+}

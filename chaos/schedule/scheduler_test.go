@@ -348,3 +348,27 @@ func TestKillSwitchBlocksAndStops(t *testing.T) {
 		}
 	})
 }
+
+func TestAPlanNamesWhatWouldBeHitAndBreaksNothing(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "stop")
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig()
+		s := r.scheduler("* * * * *", file)
+		p, err := s.Plan(t.Context(), "restart-one", "staging", "")
+		if err != nil || p.Why != "" || len(p.Aims.Pods) != 2 || len(p.Aims.Fault.Targets) != 1 || p.Place.Cluster == "" {
+			t.Errorf("%+v %v", p, err)
+		}
+		if err := os.WriteFile(file, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if p, err = s.Plan(t.Context(), "restart-one", "staging", ""); err != nil || !strings.Contains(p.Why, "kill switch") || len(p.Aims.Fault.Targets) != 1 {
+			t.Errorf("stopped: %+v %v", p, err)
+		}
+		if _, err = s.Plan(t.Context(), "none", "staging", ""); !errors.Is(err, schedule.ErrUnknownExperiment) {
+			t.Errorf("an experiment that is not there: %v", err)
+		}
+		if len(r.faults) != 0 || len(r.states()) != 0 {
+			t.Errorf("%d faults and runs %v of a plan", len(r.faults), r.states())
+		}
+	})
+}

@@ -260,7 +260,7 @@ func (s *server) wireTrial() (err error) {
 		Environment: func(_ context.Context, env release.Env) (release.Environment, error) { return s.world.Must(env) }}
 	s.sloWatch = &slo.Watch{SLOs: slos, Places: s.sloPlaces, Prometheus: s.prometheus, Breaches: shelf.Breaches{KV: s.db}, Now: time.Now, Log: s.log}
 	kinds := faults.Kinds(s.kube(), settings.Named, s.db)
-	engine := &chaos.Engine{Provider: kinds, Finder: kinds, Measure: s.sloGate.Measure, Now: time.Now,
+	engine := &chaos.Engine{Provider: kinds, Finder: kinds, Measure: s.sloGate.Measure, Now: time.Now, Admit: faults.Admission(s.world.Must, time.Now),
 		Stop: func() string { return chaos.Stopped(s.stopFile()) }}
 	s.trial = &chaos.Trial{Platform: s.world.Chaos, Engine: engine, Log: s.log}
 	s.scheduler = &schedule.Scheduler{Platform: s.world.Chaos, Places: s.experimentPlaces, Runs: shelf.Runs{KV: s.db}, Engine: engine,
@@ -325,9 +325,9 @@ func (s *server) wireWeb(metrics prometheus.Registerer) (err error) {
 	}, web.Parts{
 		Releases: views.Releases{Book: s.book}, Acts: acts, Logs: views.Logs{Book: s.logs},
 		Builds:      views.Builds{Release: s.book.Release, Report: s.builder.Report, Bill: s.boms.Generate},
-		Experiments: views.Experiments{Scheduler: s.scheduler, History: shelf.Runs{KV: s.db}},
-		Fleet:       views.Fleet{Book: s.book, Tree: s.world.Now, Look: s.fleet.Look, Reach: s.live.Reach, State: s.sloWatch.States, Diff: s.diff, Grown: s.grown},
-		Changes:     views.Changes{KV: s.db}, Vault: shelf.Vault{KV: s.db}, Known: known, Intake: s.pushed,
+		Experiments: views.Experiments{Scheduler: s.scheduler, History: shelf.Runs{KV: s.db}}, Switch: faults.Switch{File: s.stopFile()},
+		Fleet:   views.Fleet{Book: s.book, Tree: s.world.Now, Look: s.fleet.Look, Reach: s.live.Reach, State: s.sloWatch.States, Diff: s.diff, Grown: s.grown},
+		Changes: views.Changes{KV: s.db}, Vault: shelf.Vault{KV: s.db}, Known: known, Intake: s.pushed,
 		Ready: func(context.Context) error { return s.world.Ready() },
 	}, s.log, metrics)
 	return err

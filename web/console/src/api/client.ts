@@ -1,6 +1,6 @@
 // The only place that talks to the server. Every answer that is not 2xx becomes an
 // ApiError with the server's own words and hint.
-import type { Board, Build, Cluster, Comparison, Components, Experiment, LogMatches, LogPage, NewToken, Page, Place, Problem, Release, ReleaseSummary, Run, Session, SLO, Token, Tree } from './types'
+import type { Board, Build, Cluster, Comparison, Components, Experiment, LogMatches, LogPage, NewToken, Page, Place, Problem, Release, ReleaseSummary, Run, Session, SLO, Token, Tree, Plan, Stop } from './types'
 import { summary } from './summary'
 
 export class ApiError extends Error {
@@ -113,6 +113,9 @@ export const api = {
   experiments: (s?: AbortSignal) => get<Page<Experiment>>('/experiments', s),
   runs: (name: string, after: string | undefined, s?: AbortSignal) =>
     get<Page<Run>>(`/experiments/runs${query({ name, after, limit: 20 })}`, s),
+  planExperiment: (name: string, f: { env: string; service: string }, s?: AbortSignal) => get<Plan>(`/experiments/${enc(name)}/plan${query({ ...f })}`, s),
+  chaos: (s?: AbortSignal) => get<Stop>('/chaos', s),
+  switchChaos: (body: { stopped: boolean; reason: string }, m: Mutation) => call<Stop>('POST', '/chaos', body, m),
   runExperiment: (name: string, body: { env: string; service?: string; reason: string }, m: Mutation) =>
     call<Run>('POST', `/experiments/${enc(name)}/run`, body, m),
   abortRun: (id: string, body: { reason: string }, m: Mutation) => call<Run>('POST', `/experiments/runs/${enc(id)}/abort`, body, m),

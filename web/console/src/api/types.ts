@@ -71,6 +71,12 @@ export interface Release {
 
 export type Origin = 'push' | 'desired-state' | 'pull-request'
 
+/** Plan is what a run of an experiment would hit now. */
+export interface Plan { experiment: string; cluster?: string; matching: string[]; targets: string[]; refused?: string }
+
+/** Stop is the kill switch. */
+export interface Stop { stopped: boolean; why?: string }
+
 export interface ReleaseSummary {
   id: string; service: string; commit: string; message: string; author: string; origin?: Origin; pull?: Pull; phase: Phase
   env?: string; wave?: string | number; step?: Step; reason?: string; hint?: string

@@ -1,5 +1,7 @@
 package slo
 
+import "slices"
+
 // Code is the reason of a ruling in one word, for programs: it stays the same when the
 // sentence beside it is put better. docs/platform.md lists them.
 type Code string
@@ -29,4 +31,9 @@ const (
 func Codes() []Code {
 	return []Code{CodeKept, CodeNoSLO, CodeSettling, CodeMeasuring, CodeMissed, CodePageBurn, CodeNoTarget, CodeNoData, CodeNaN,
 		CodeFewEvents, CodeFewSamples, CodeStale, CodeBadCount, CodeFailed, CodeUnclear, CodeBadQuery, CodeUnasked}
+}
+
+// missing reports whether there was too little to judge by.
+func (c Code) missing() bool {
+	return slices.Contains([]Code{CodeNoData, CodeFewEvents, CodeFewSamples, CodeStale}, c)
 }

@@ -174,7 +174,7 @@ func (g *Gate) rulings(ctx context.Context, slos []openslo.SLO, targets []releas
 // restarted reports whether a measurement lacks events because Prometheus started after
 // its window had begun, and when.
 func (g *Gate) restarted(ctx context.Context, j judged, from time.Time) (time.Time, bool) {
-	if j.Outcome != release.Undetermined {
+	if j.Outcome != release.Undetermined && (j.Outcome != release.Refused || !j.Code.missing()) {
 		return time.Time{}, false
 	}
 	began, ok := g.Prometheus.began(ctx)

@@ -91,6 +91,17 @@ func TestTheGateSaysItsReasonInOneWord(t *testing.T) {
 	}
 }
 
+func TestMissingDataIsNotRefusedBecausePrometheusWasAway(t *testing.T) {
+	p := newPrometheus(t, nil)
+	p.began = begin.Add(10 * time.Minute)
+	for after, want := range map[time.Duration]release.Outcome{11 * time.Minute: release.Waiting, 16 * time.Minute: release.Refused} {
+		_, v, err := judgedBy(t, p.URL, after, release.SLOGate{NoData: release.NoDataRefuse}).Check(t.Context(), "", deployed("a"))
+		if err != nil || v.Outcome() != want {
+			t.Errorf("after %s: %v %q %v, want %v", after, v.Outcome(), v.Reason(), err, want)
+		}
+	}
+}
+
 func TestErrorsInARowAreForAPersonAndNeverAPass(t *testing.T) {
 	away := httptest.NewServer(nil)
 	away.Close()

@@ -34,6 +34,7 @@ func (o Outcome) String() string {
 // Inconclusive make one, and the zero value passes nothing.
 type Verdict struct {
 	outcome  Outcome
+	code     string
 	reason   string
 	hint     string
 	after    time.Duration
@@ -72,6 +73,12 @@ func (v Verdict) Because(reason string) Verdict { v.reason = reason; return v }
 // Advise returns the verdict with the next step for a person; a Wait may have one, too.
 func (v Verdict) Advise(hint string) Verdict { v.hint = hint; return v }
 
+// Coded returns the verdict with its reason in one word, for programs.
+func (v Verdict) Coded(code string) Verdict { v.code = code; return v }
+
+// Code is the reason in one word; it may be empty.
+func (v Verdict) Code() string { return v.code }
+
 // Outcome is the one word of the verdict.
 func (v Verdict) Outcome() Outcome { return v.outcome }
 
@@ -89,15 +96,16 @@ func (v Verdict) Evidence() []Evidence { return v.evidence }
 
 type verdictJSON struct {
 	Outcome  string     `json:"outcome"`
+	Code     string     `json:"code,omitempty"`
 	Reason   string     `json:"reason,omitempty"`
 	Hint     string     `json:"hint,omitempty"`
 	After    string     `json:"after,omitempty"`
 	Evidence []Evidence `json:"evidence,omitempty"`
 }
 
-// MarshalJSON writes {"outcome","reason","hint","after","evidence"}.
+// MarshalJSON writes {"outcome","code","reason","hint","after","evidence"}.
 func (v Verdict) MarshalJSON() ([]byte, error) {
-	out := verdictJSON{Outcome: v.outcome.String(), Reason: v.reason, Hint: v.hint, Evidence: v.evidence}
+	out := verdictJSON{Outcome: v.outcome.String(), Code: v.code, Reason: v.reason, Hint: v.hint, Evidence: v.evidence}
 	if v.outcome == Waiting {
 		out.After = v.after.String()
 	}
@@ -110,7 +118,7 @@ func (v *Verdict) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &in); err != nil {
 		return err
 	}
-	*v = Verdict{reason: in.Reason, hint: in.Hint, evidence: in.Evidence}
+	*v = Verdict{code: in.Code, reason: in.Reason, hint: in.Hint, evidence: in.Evidence}
 	for i, name := range outcomeNames {
 		if name == in.Outcome {
 			v.outcome = Outcome(i)

@@ -1,13 +1,17 @@
 package slo
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
 	"time"
 
+	"github.com/seatrial/seatrial/internal/hint"
 	"github.com/seatrial/seatrial/release"
+	"github.com/seatrial/seatrial/slo/analysis"
 	"github.com/seatrial/seatrial/slo/openslo"
 )
 
@@ -15,6 +19,7 @@ import (
 type Gate struct {
 	SLOs        func(context.Context) ([]openslo.SLO, error)
 	Environment func(context.Context, release.Env) (release.Environment, error)
+	Analyses    func(context.Context) (map[string]analysis.Template, error) // nil: there are none
 	Prometheus  *Prometheus
 	Now         func() time.Time
 	Log         *slog.Logger
@@ -22,41 +27,71 @@ type Gate struct {
 
 // Check is the action of Deploying at StepSLO: it measures every SLO of the service on
 // every healthy target of the current wave, from the moment the last of them became
-// healthy at this stage's revision. It asks and returns; it never waits itself.
+// healthy at this stage's revision. It asks and returns; it never waits itself. What
+// could not be asked is an error; MaxErrors of them in a row are for a person to look at.
 func (g *Gate) Check(ctx context.Context, _ string, r release.Release) (release.Facts, release.Verdict, error) {
 	none := release.Facts{}
 	slos, settings, err := g.about(ctx, r.Service, r.Env())
 	if err != nil {
 		return none, release.Verdict{}, err
 	}
+	v, err := g.look(ctx, r, slos, settings)
+	if err != nil && ctx.Err() == nil && r.Tries+1 >= settings.MaxErrors {
+		return none, unasked(r, err), nil
+	}
+	return none, v, err
+}
+
+// unasked gives up asking: the release stands still and people are told.
+func unasked(r release.Release, err error) release.Verdict {
+	code := CodeUnasked
+	if errors.Is(err, ErrQuery) {
+		code = CodeBadQuery
+	}
+	next := "then: seatrial release retry " + string(r.ID)
+	if h := hint.Of(err); h != "" {
+		next = h + "; " + next
+	}
+	return release.Inconclusive(fmt.Sprintf("could not be asked %d times in a row: %v", r.Tries+1, err), next).Coded(string(code))
+}
+
+func (g *Gate) look(ctx context.Context, r release.Release, slos []openslo.SLO, settings Settings) (release.Verdict, error) {
 	targets, left := healthy(r)
 	shift, _ := r.Shifting()
 	settings.Observe = max(settings.Observe, shift.Observe.Std())
 	settings.MaxWait = max(settings.MaxWait, settings.Observe)
-	if len(slos) == 0 {
+	if len(slos) == 0 && len(settings.Analysis) == 0 {
 		if rest := latest(targets).Add(shift.Observe.Std()).Sub(g.Now()); rest > 0 && len(targets) > 0 {
-			return none, release.Wait(fmt.Sprintf("%s: another %s, as its strategy says", shift.Name, rest.Round(time.Second)), rest), nil
+			return wait(CodeMeasuring, fmt.Sprintf("%s: another %s, as its strategy says", shift.Name, rest.Round(time.Second)), rest), nil
 		}
-		return none, noSLO(r), nil
+		return noSLO(r), nil
 	}
 	if len(targets) == 0 {
-		return none, release.Inconclusive(
+		return release.Inconclusive(
 			fmt.Sprintf("no target of wave %s is healthy at %s: %s", r.WaveName(), r.Now().Desired.Short(), strings.Join(left, "; ")),
-			"look at the targets, then: seatrial release retry "+string(r.ID)), nil
+			"look at the targets, then: seatrial release retry "+string(r.ID)).Coded(string(CodeNoTarget)), nil
 	}
 	start := latest(targets).Add(settings.Settle)
-	now := g.Now()
-	if wait := start.Sub(now); wait > 0 {
-		return none, release.Wait(fmt.Sprintf("settling: measuring begins in %s", wait.Round(time.Second)), wait), nil
+	now := step(g.Now())
+	if rest := start.Sub(now); rest > 0 {
+		return wait(CodeSettling, fmt.Sprintf("settling: measuring begins in %s", rest.Round(time.Second)), rest), nil
 	}
 	if now.Sub(start) < time.Second {
-		return none, release.Wait("measuring has begun", time.Second), nil
+		return wait(CodeMeasuring, "measuring has begun", time.Second), nil
 	}
 	rulings, err := g.rulings(ctx, slos, targets, start, now, settings)
 	if err != nil {
-		return none, release.Verdict{}, err
+		return release.Verdict{}, err
 	}
-	return none, verdict(r.ID, rulings), nil
+	more, err := g.analyses(ctx, r, settings, targets, start, now)
+	if err != nil {
+		return release.Verdict{}, err
+	}
+	return verdict(r.ID, append(rulings, more...)), nil
+}
+
+func wait(code Code, reason string, after time.Duration) release.Verdict {
+	return release.Wait(reason, after).Coded(string(code))
 }
 
 // about is what the service promises in an environment and how that is judged there.
@@ -78,7 +113,7 @@ func noSLO(r release.Release) release.Verdict {
 	return release.Pass(release.Evidence{
 		Gate: "slo", Claim: fmt.Sprintf("no SLO is defined for %s", r.Service), Holds: true, Detail: reason,
 		Facts: map[string]string{"slos": "0"},
-	}).Because(reason)
+	}).Because(reason).Coded(string(CodeNoSLO))
 }
 
 // healthy splits the current wave's targets into those whose health was seen at this
@@ -117,6 +152,8 @@ func (g *Gate) rulings(ctx context.Context, slos []openslo.SLO, targets []releas
 	for _, t := range targets {
 		for _, o := range slos {
 			w := window{slo: o, cluster: t.Cluster, revision: t.Revision, from: from, to: to}
+			s := s
+			s.Page = Pairs(openslo.SLO{Window: o.Window})[0].Burn // whatever its own alert says
 			j, err := ask.judge(ctx, w, s)
 			if err != nil {
 				return nil, err
@@ -137,7 +174,7 @@ func (g *Gate) rulings(ctx context.Context, slos []openslo.SLO, targets []releas
 // restarted reports whether a measurement lacks events because Prometheus started after
 // its window had begun, and when.
 func (g *Gate) restarted(ctx context.Context, j judged, from time.Time) (time.Time, bool) {
-	if j.Outcome != release.Undetermined {
+	if j.Outcome != release.Undetermined && (j.Outcome != release.Refused || !j.Code.missing()) {
 		return time.Time{}, false
 	}
 	began, ok := g.Prometheus.began(ctx)
@@ -148,26 +185,28 @@ func (g *Gate) restarted(ctx context.Context, j judged, from time.Time) (time.Ti
 // undecided holds, and only then all have passed.
 func verdict(id release.ID, rulings []judged) release.Verdict {
 	var evidence []release.Evidence
-	reasons := map[release.Outcome][]string{}
+	reasons, codes := map[release.Outcome][]string{}, map[release.Outcome]Code{}
 	after := time.Duration(0)
 	for _, j := range rulings {
 		evidence = append(evidence, j.evidence)
-		reasons[j.Outcome] = append(reasons[j.Outcome], fmt.Sprintf("%s on %s: %s", j.window.slo.Title, j.window.cluster, j.Reason))
+		reasons[j.Outcome] = append(reasons[j.Outcome], fmt.Sprintf("%s on %s: %s", j.title, j.cluster, j.Reason))
+		codes[j.Outcome] = cmp.Or(codes[j.Outcome], j.Code)
 		if j.Outcome == release.Waiting && (after == 0 || j.After < after) {
 			after = j.After
 		}
 	}
 	said := func(o release.Outcome) string { return strings.Join(reasons[o], "; ") }
+	code := func(o release.Outcome) string { return string(codes[o]) }
 	switch {
 	case len(reasons[release.Refused]) > 0:
-		return release.Refuse(said(release.Refused), "compare with the last verified release; the samples are in the evidence").With(evidence...)
+		return release.Refuse(said(release.Refused), "compare with the last verified release; the samples are in the evidence").With(evidence...).Coded(code(release.Refused))
 	case len(reasons[release.Waiting]) > 0:
-		return release.Wait(said(release.Waiting), after)
+		return release.Wait(said(release.Waiting), after).Coded(code(release.Waiting))
 	case len(reasons[release.Passed]) == len(rulings) && len(rulings) > 0:
-		return release.Pass(evidence...).Because(said(release.Passed))
+		return release.Pass(evidence...).Because(said(release.Passed)).Coded(code(release.Passed))
 	}
 	return release.Inconclusive(said(release.Undetermined),
-		"send it traffic or correct the SLO's queries, then: seatrial release retry "+string(id)).With(evidence...)
+		"send it traffic or correct the SLO's queries, then: seatrial release retry "+string(id)).With(evidence...).Coded(code(release.Undetermined))
 }
 
 // Measure asks for the SLOs of a service on one cluster between two moments, for a trial:
@@ -181,7 +220,7 @@ func (g *Gate) Measure(ctx context.Context, service release.Service, env release
 	}
 	s.Observe = to.Sub(from)
 	s.MaxWait = s.Observe
-	at := g.Now()
+	at := step(g.Now())
 	if at.After(to) {
 		at = to
 	}

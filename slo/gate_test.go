@@ -43,6 +43,10 @@ func (p *prometheus) query(w http.ResponseWriter, r *http.Request) {
 		_ = json.NewEncoder(w).Encode(map[string]any{"status": "success", "data": map[string]any{"startTime": p.began}})
 		return
 	}
+	if r.URL.Path == "/api/v1/query_range" {
+		p.queryRange(w, r)
+		return
+	}
 	if r.URL.Path != "/api/v1/query" {
 		http.NotFound(w, r)
 		return
@@ -62,6 +66,27 @@ func (p *prometheus) query(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	_ = json.NewEncoder(w).Encode(map[string]any{"status": "success", "data": map[string]any{"resultType": "vector", "result": result}})
+}
+
+// queryRange answers every step with 1, or the last one only where there is a "burst".
+func (p *prometheus) queryRange(w http.ResponseWriter, r *http.Request) {
+	var from, to, every float64
+	for name, into := range map[string]*float64{"start": &from, "end": &to, "step": &every} {
+		if _, err := fmt.Sscan(r.FormValue(name), into); err != nil {
+			http.Error(w, name+": "+err.Error(), http.StatusBadRequest)
+			return
+		}
+	}
+	values := []any{}
+	for at := from; at <= to && p.answers["nothing"] == ""; at += every {
+		value := "1"
+		if p.answers["burst"] != "" && at+every <= to {
+			value = "0"
+		}
+		values = append(values, []any{at, value})
+	}
+	_ = json.NewEncoder(w).Encode(map[string]any{"status": "success", "data": map[string]any{"resultType": "matrix",
+		"result": []any{map[string]any{"metric": map[string]string{}, "values": values}}}})
 }
 
 func (p *prometheus) set(answers map[string]string) {

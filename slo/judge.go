@@ -1,12 +1,14 @@
 package slo
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"strings"
 	"time"
 
 	"github.com/seatrial/seatrial/release"
+	"github.com/seatrial/seatrial/slo/compare"
 )
 
 // Settings say how a measurement is judged. Zero fields mean the defaults.
@@ -15,29 +17,34 @@ type Settings struct {
 	Settle    time.Duration // left out after the last target became healthy; default 5s
 	MaxWait   time.Duration // from the start of the measurement, for enough events; default 5m
 	MinEvents float64       // fewer decide nothing; default 100
+
+	MinSamples int           // equal pieces of the window that need events of their own; default 1
+	MaxAge     time.Duration // of the newest data a pass rests on; default 3m, room for three scrapes a minute apart
+	NoData     string        // release.NoDataInconclusive (default) or NoDataRefuse, once MaxWait is over
+	NotANumber string        // release.NotANumberNoData (default), NotANumberDrop or NotANumberRefuse
+	MaxErrors  int           // in a row, before a person is asked; default 20, some ten minutes
+	Analysis   []release.AnalysisUse
+	Page       float64 // burn rate that refuses at once, before MinEvents; 0: none does
 }
 
 // SettingsOf reads an environment's settings.
 func SettingsOf(g release.SLOGate) Settings {
 	return Settings{
 		Observe: g.Observe.Std(), Settle: g.Settle.Std(), MaxWait: g.MaxWait.Std(), MinEvents: float64(g.MinEvents),
+		MinSamples: g.MinSamples, MaxAge: g.MaxAge.Std(), NoData: g.NoData, NotANumber: g.NotANumber, MaxErrors: g.MaxErrors, Analysis: g.Analysis,
 	}.withDefaults()
 }
 
 func (s Settings) withDefaults() Settings {
-	if s.Observe == 0 {
-		s.Observe = 30 * time.Second
-	}
-	if s.Settle == 0 {
-		s.Settle = 5 * time.Second
-	}
-	if s.MaxWait == 0 {
-		s.MaxWait = 5 * time.Minute
-	}
-	if s.MinEvents == 0 {
-		s.MinEvents = 100
-	}
-	s.MaxWait = max(s.MaxWait, s.Observe)
+	s.Observe = cmp.Or(s.Observe, 30*time.Second)
+	s.Settle = cmp.Or(s.Settle, 5*time.Second)
+	s.MaxWait = max(cmp.Or(s.MaxWait, 5*time.Minute), s.Observe)
+	s.MinEvents = cmp.Or(s.MinEvents, 100)
+	s.MinSamples = cmp.Or(s.MinSamples, 1)
+	s.MaxAge = cmp.Or(s.MaxAge, 3*time.Minute)
+	s.NoData = cmp.Or(s.NoData, release.NoDataInconclusive)
+	s.NotANumber = cmp.Or(s.NotANumber, release.NotANumberNoData)
+	s.MaxErrors = cmp.Or(s.MaxErrors, 20)
 	return s
 }
 
@@ -45,6 +52,7 @@ func (s Settings) withDefaults() Settings {
 type Measurement struct {
 	Ratio   release.Ratio
 	Problem string    // why Ratio cannot be used: no data, not a number; empty: it can
+	Code    Code      // of the problem; default CodeNoData
 	From    time.Time // the window's start
 	To      time.Time // the moment it was asked for
 }
@@ -52,6 +60,7 @@ type Measurement struct {
 // Ruling is the decision about one measurement.
 type Ruling struct {
 	Outcome release.Outcome
+	Code    Code
 	Reason  string
 	After   time.Duration // when to look again, for Waiting
 }
@@ -60,17 +69,8 @@ type Ruling struct {
 // looked at many times.
 const confident = 2.326
 
-// Wilson is the interval in which the true share of good events lies; with few events it
-// is wide, and it never leaves 0..1.
-func Wilson(r release.Ratio, z float64) (low, high float64) {
-	if r.Total <= 0 {
-		return 0, 1
-	}
-	n, p := r.Total, clamp(r.Good/r.Total)
-	mid := (p + z*z/(2*n)) / (1 + z*z/n)
-	half := z / (1 + z*z/n) * math.Sqrt(p*(1-p)/n+z*z/(4*n*n))
-	return clamp(mid - half), clamp(mid + half)
-}
+// Wilson is the interval in which the true share of good events lies.
+func Wilson(r release.Ratio, z float64) (low, high float64) { return compare.Wilson(r, z) }
 
 // Share is good/total, 0..1; NaN without events.
 func Share(r release.Ratio) float64 {
@@ -99,60 +99,84 @@ func clamp(x float64) float64 { return min(1, max(0, x)) }
 
 // Judge decides one measurement of an objective:
 //
+//   - even the slow end of the interval burns the budget faster than Settings.Page:
+//     Refused at once, with 20 events already;
 //   - enough events and even the upper end of the interval is below the objective:
 //     Refused at once, the window need not end;
 //   - the window is not over: Waiting;
-//   - too few events, or no usable answer: Waiting until MaxWait, then Undetermined. No
-//     data is never a pass;
+//   - too few events, or no usable answer: Waiting until MaxWait, then Undetermined, or
+//     Refused where the settings say so. No data is never a pass;
 //   - otherwise the share of good events decides.
 func Judge(m Measurement, objective float64, s Settings) Ruling {
 	s = s.withDefaults()
 	age := m.To.Sub(m.From)
-	if m.Problem == "" {
-		m.Problem = unusable(m.Ratio)
-	}
-	if m.Problem == "" && m.Ratio.Total < s.MinEvents {
-		m.Problem = fmt.Sprintf("%s of at least %s events so far", count(m.Ratio.Total), count(s.MinEvents))
-	}
-	if m.Problem != "" {
-		return noEvidence(m.Problem, age, s)
-	}
+	m.problem(s)
 	share := Share(m.Ratio)
 	measured := fmt.Sprintf("%s of %s events were good, the objective is %s", Percent(share), count(m.Ratio.Total), Percent(objective))
-	if _, high := Wilson(m.Ratio, confident); high < objective {
-		return Ruling{Outcome: release.Refused, Reason: measured}
+	_, high := Wilson(m.Ratio, confident)
+	counted := m.Problem == "" || m.Code == CodeFewEvents
+	if counted && s.Page > 0 && m.Ratio.Total >= minAlertEvents && (1-high)/(1-objective) > s.Page {
+		return Ruling{Outcome: release.Refused, Code: CodePageBurn,
+			Reason: fmt.Sprintf("%s: the error budget burns %.1f times as fast as allowed, %.1f wakes people up", measured, Burn(m.Ratio, objective), s.Page)}
+	}
+	if m.Code == CodeNaN && s.NotANumber == release.NotANumberRefuse {
+		return Ruling{Outcome: release.Refused, Code: m.Code, Reason: m.Problem}
+	}
+	if m.Problem != "" {
+		return noEvidence(m, age, s)
+	}
+	if high < objective {
+		return Ruling{Outcome: release.Refused, Code: CodeMissed, Reason: measured}
 	}
 	if left := s.Observe - age; left > 0 {
-		return Ruling{Outcome: release.Waiting, Reason: fmt.Sprintf("%s so far, %s to go", measured, left.Round(time.Second)), After: pace(left)}
+		return Ruling{Outcome: release.Waiting, Code: CodeMeasuring, Reason: fmt.Sprintf("%s so far, %s to go", measured, left.Round(time.Second)), After: pace(left)}
 	}
 	if share < objective {
-		return Ruling{Outcome: release.Refused, Reason: measured}
+		return Ruling{Outcome: release.Refused, Code: CodeMissed, Reason: measured}
 	}
-	return Ruling{Outcome: release.Passed, Reason: measured}
+	return Ruling{Outcome: release.Passed, Code: CodeKept, Reason: measured}
+}
+
+// problem completes what is wrong with a measurement.
+func (m *Measurement) problem(s Settings) {
+	if m.Problem != "" {
+		m.Code = cmp.Or(m.Code, CodeNoData)
+		return
+	}
+	m.Problem, m.Code = unusable(m.Ratio)
+	if m.Problem == "" && m.Ratio.Total < s.MinEvents {
+		m.Problem, m.Code = fmt.Sprintf("%s of at least %s events so far", count(m.Ratio.Total), count(s.MinEvents)), CodeFewEvents
+	}
 }
 
 // unusable says what is wrong with numbers that cannot be a count of events.
-func unusable(r release.Ratio) string {
+func unusable(r release.Ratio) (string, Code) {
 	for _, v := range []float64{r.Good, r.Total} {
 		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return "Prometheus answered " + strings.TrimPrefix(fmt.Sprint(v), "+") + ", which is not a number of events"
+			return "Prometheus answered " + strings.TrimPrefix(fmt.Sprint(v), "+") + ", which is not a number of events", CodeNaN
 		}
 		if v < 0 {
-			return fmt.Sprintf("Prometheus answered %v events: the query does not count", v)
+			return fmt.Sprintf("Prometheus answered %v events: the query does not count", v), CodeBadCount
 		}
 	}
 	// increase() extrapolates, so good may exceed total a little; by a half it cannot.
 	if r.Good > r.Total*1.5+1 {
-		return fmt.Sprintf("%s good events of %s: the queries do not belong together", count(r.Good), count(r.Total))
+		return fmt.Sprintf("%s good events of %s: the queries do not belong together", count(r.Good), count(r.Total)), CodeBadCount
 	}
-	return ""
+	return "", ""
 }
 
-func noEvidence(problem string, age time.Duration, s Settings) Ruling {
+func noEvidence(m Measurement, age time.Duration, s Settings) Ruling {
+	r := Ruling{Outcome: release.Waiting, Code: m.Code, Reason: m.Problem}
 	if left := s.MaxWait - age; left > 0 {
-		return Ruling{Outcome: release.Waiting, Reason: problem, After: pace(left)}
+		r.After = pace(left)
+		return r
 	}
-	return Ruling{Outcome: release.Undetermined, Reason: fmt.Sprintf("%s, after %s of waiting", problem, s.MaxWait)}
+	r.Outcome, r.Reason = release.Undetermined, fmt.Sprintf("%s, after %s of waiting", m.Problem, s.MaxWait)
+	if s.NoData == release.NoDataRefuse {
+		r.Outcome = release.Refused
+	}
+	return r
 }
 
 // pace is when to look again: often enough to stop a bad release early.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/seatrial/seatrial/release"
 	"github.com/seatrial/seatrial/slo"
+	"github.com/seatrial/seatrial/slo/analysis"
 	"github.com/seatrial/seatrial/slo/openslo"
 )
 
@@ -78,5 +79,33 @@ func TestLabRealPrometheus(t *testing.T) {
 			t.Errorf("%s: %v %q %v", query, v.Outcome(), v.Reason(), err)
 		}
 		replay(t, v)
+	}
+}
+
+// TestLabPiecesAndAnalysis: a real Prometheus answers for each piece of the window and
+// for each moment of an analysis, also those that have passed.
+func TestLabPiecesAndAnalysis(t *testing.T) {
+	now := time.Now()
+	scrapes := `sum(count_over_time(up{cluster!="{{.Cluster}}"}[{{.Window}}]))`
+	g := gate(t, labPrometheus(t), now, openslo.SLO{Name: "up", Title: "up", Service: "shop/web", Objective: 0.9, Window: 28 * 24 * time.Hour, Good: openslo.Query(scrapes), Total: openslo.Query(scrapes)})
+	g.Analyses = func(context.Context) (map[string]analysis.Template, error) {
+		m := analysis.Metric{Name: "up", Query: "sum(up)", Success: "result[0] >= 1", Interval: 10 * time.Second, Count: 3, ErrorLimit: 4}
+		return map[string]analysis.Template{"up": {Name: "up", Metrics: []analysis.Metric{m}}}, nil
+	}
+	g.Environment = func(context.Context, release.Env) (release.Environment, error) {
+		return release.Environment{Spec: release.EnvironmentSpec{SLO: release.SLOGate{MinEvents: 1, MinSamples: 3, Analysis: []release.AnalysisUse{{Template: "up"}}}}}, nil
+	}
+	r := deployed("none")
+	r.Stages[0].Waves[0].Targets[0].Healthy = now.Add(-40*time.Second - 123456789) // as odd as real ones
+	_, v, err := g.Check(t.Context(), "", r)
+	if err != nil || v.Outcome() != release.Passed {
+		t.Fatalf("%v %s %v", v.Outcome(), v.Reason(), err)
+	}
+	replay(t, release.Pass(v.Evidence()[0]))
+	if pieces := v.Evidence()[0].Queries[2]; pieces.Name != "pieces" || len(pieces.Samples) != 3 {
+		t.Errorf("pieces %+v", pieces)
+	}
+	if moments := v.Evidence()[1].Queries[0]; len(moments.Samples) < 3 {
+		t.Errorf("moments %+v", moments)
 	}
 }

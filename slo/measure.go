@@ -21,11 +21,14 @@ const (
 	factObserve   = "observe"
 	factMaxWait   = "maxWait"
 	factMinEvents = "minEvents"
-)
+	factCode      = "code"
 
-// fresh is how recent the newest data must be before a measurement may pass. It leaves
-// room for three scrapes a minute apart.
-const fresh = 3 * time.Minute
+	factMinSamples = "minSamples"
+	factMaxAge     = "maxAge"
+	factNoData     = "noData"
+	factNotANumber = "notANumber"
+	factPage       = "page"
+)
 
 // window is one question: these events of this cluster between these moments.
 type window struct {
@@ -77,60 +80,107 @@ func (a *asker) queries(ctx context.Context, w window) ([]release.Query, error) 
 	return []release.Query{numerator, total}, nil
 }
 
-// judge asks and decides. A measurement that would pass has to rest on recent data, too.
+// pieces asks for the events of each of n equal pieces of the window, in one question.
+func (a *asker) pieces(ctx context.Context, w window, n int) (release.Query, error) {
+	length := max(w.to.Sub(w.from)/time.Duration(n), time.Second)
+	q, err := a.prometheus.askRange(ctx, "pieces", w.slo.Total.Fill(w.cluster, length), w.to.Add(-length*time.Duration(n-1)), w.to, length)
+	if err != nil {
+		return q, fmt.Errorf("slo %s on %s: %w", w.slo.Name, w.cluster, err)
+	}
+	return q, nil
+}
+
+// judge asks and decides. A measurement that would pass has to rest on recent data, and
+// on as many samples as the settings ask for, too.
 func (a *asker) judge(ctx context.Context, w window, s Settings) (judged, error) {
+	s = s.withDefaults()
 	queries, err := a.queries(ctx, w)
 	if err != nil {
 		return judged{}, err
 	}
-	m := read(queries, w.from, w.to)
+	m := read(queries, w.from, w.to, s)
 	ruling := Judge(m, w.slo.Objective, s)
-	if ruling.Outcome == release.Passed && w.to.Sub(w.from) > fresh {
-		recent, err := a.ask(ctx, "recent", w.slo.Total.Fill(w.cluster, fresh), w.to)
+	asked := len(queries)
+	if ruling.Outcome == release.Passed && w.to.Sub(w.from) > s.MaxAge {
+		recent, err := a.ask(ctx, "recent", w.slo.Total.Fill(w.cluster, s.MaxAge), w.to)
 		if err != nil {
 			return judged{}, fmt.Errorf("slo %s on %s: %w", w.slo.Name, w.cluster, err)
 		}
 		queries = append(queries, recent)
-		m = read(queries, w.from, w.to)
+	}
+	if ruling.Outcome == release.Passed && s.MinSamples > 1 {
+		pieces, err := a.pieces(ctx, w, s.MinSamples)
+		if err != nil {
+			return judged{}, err
+		}
+		queries = append(queries, pieces)
+	}
+	if len(queries) > asked {
+		m = read(queries, w.from, w.to, s)
 		ruling = Judge(m, w.slo.Objective, s)
 	}
-	return judged{Ruling: ruling, window: w, evidence: w.evidence(queries, m, ruling, s)}, nil
+	return judged{Ruling: ruling, title: w.slo.Title, cluster: w.cluster, evidence: w.evidence(queries, m, ruling, s)}, nil
 }
 
 // judged is one ruling with what it was made of.
 type judged struct {
 	Ruling
-	window   window
+	title    string
+	cluster  string
 	evidence release.Evidence
 }
 
 // read makes a measurement of stored answers: the same answers give the same measurement.
-func read(queries []release.Query, from, to time.Time) Measurement {
+func read(queries []release.Query, from, to time.Time, s Settings) Measurement {
 	m := Measurement{From: from, To: to}
 	sums, series := map[string]float64{}, map[string]int{}
 	for _, q := range queries {
-		for _, s := range q.Samples {
-			sums[q.Name] += s.Value
+		for _, sample := range q.Samples {
+			if s.NotANumber == release.NotANumberDrop && !finite(sample.Value) {
+				continue
+			}
+			sums[q.Name] += sample.Value
 			series[q.Name]++
 		}
 	}
-	switch {
-	case series["total"] == 0:
-		m.Problem = "Prometheus has no data for the total"
+	if series["total"] == 0 {
+		m.Problem, m.Code = "Prometheus has no data for the total", CodeNoData
 		return m
-	case hasQuery(queries, "recent") && series["recent"] == 0:
-		m.Problem = fmt.Sprintf("Prometheus has no data of the last %s", fresh)
+	}
+	if hasQuery(queries, "recent") && series["recent"] == 0 {
+		m.Problem, m.Code = fmt.Sprintf("Prometheus has no data of the last %s", s.MaxAge), CodeStale
+	} else if n := busy(queries); n >= 0 && n < s.MinSamples {
+		m.Problem, m.Code = fmt.Sprintf("there were events in %d of the window's %d pieces", n, s.MinSamples), CodeFewSamples
 	}
 	m.Ratio.Total = sums["total"]
 	m.Ratio.Good = sums["good"]
 	if hasQuery(queries, "bad") {
 		// No series of bad events means that none was ever counted: total has data.
 		m.Ratio.Good = max(0, sums["total"]-sums["bad"])
-		if bad := sums["bad"]; math.IsNaN(bad) || math.IsInf(bad, 0) || bad < 0 {
+		if bad := sums["bad"]; !finite(bad) || bad < 0 {
 			m.Ratio.Good = bad // for unusable to name
 		}
 	}
 	return m
+}
+
+func finite(f float64) bool { return !math.IsNaN(f) && !math.IsInf(f, 0) }
+
+// busy is in how many pieces of the window there were events; -1: nobody asked.
+func busy(queries []release.Query) int {
+	for _, q := range queries {
+		if q.Name != "pieces" {
+			continue
+		}
+		seen := map[time.Time]bool{}
+		for _, s := range q.Samples {
+			if s.Value > 0 && finite(s.Value) {
+				seen[s.Time] = true
+			}
+		}
+		return len(seen)
+	}
+	return -1
 }
 
 func hasQuery(queries []release.Query, name string) bool {
@@ -159,9 +209,11 @@ func (w window) evidence(queries []release.Query, m Measurement, r Ruling, s Set
 		Facts: map[string]string{
 			factSLO: w.slo.Name, factTitle: w.slo.Title, factOutcome: r.Outcome.String(),
 			factObserve: s.Observe.String(), factMaxWait: s.MaxWait.String(), factMinEvents: number(s.MinEvents),
+			factCode: string(r.Code), factMinSamples: strconv.Itoa(s.MinSamples), factMaxAge: s.MaxAge.String(),
+			factNoData: s.NoData, factNotANumber: s.NotANumber, factPage: number(s.Page),
 		},
 	}
-	if share := Share(m.Ratio); m.Problem == "" && !math.IsNaN(share) && !math.IsInf(share, 0) {
+	if share := Share(m.Ratio); m.Problem == "" && finite(share) {
 		e.Measured = &share
 		e.Facts[factGood], e.Facts[factTotal] = number(m.Ratio.Good), number(m.Ratio.Total)
 	}
@@ -175,7 +227,7 @@ func storable(queries []release.Query, facts map[string]string) []release.Query 
 	for i, q := range queries {
 		kept := make([]release.Sample, 0, len(q.Samples))
 		for _, s := range q.Samples {
-			if math.IsNaN(s.Value) || math.IsInf(s.Value, 0) {
+			if !finite(s.Value) {
 				facts["unusable."+q.Name] = strconv.FormatFloat(s.Value, 'g', -1, 64)
 				continue
 			}
@@ -194,15 +246,8 @@ func Replay(e release.Evidence) (Ruling, error) {
 	if e.Threshold == nil || e.Facts[factSLO] == "" {
 		return Ruling{}, fmt.Errorf("replay %q: it is not the evidence of an SLO", e.Claim)
 	}
-	var s Settings
-	var err error
-	if s.Observe, err = time.ParseDuration(e.Facts[factObserve]); err != nil {
-		return Ruling{}, fmt.Errorf("replay %q: %w", e.Claim, err)
-	}
-	if s.MaxWait, err = time.ParseDuration(e.Facts[factMaxWait]); err != nil {
-		return Ruling{}, fmt.Errorf("replay %q: %w", e.Claim, err)
-	}
-	if s.MinEvents, err = strconv.ParseFloat(e.Facts[factMinEvents], 64); err != nil {
+	s, err := settingsIn(e.Facts)
+	if err != nil {
 		return Ruling{}, fmt.Errorf("replay %q: %w", e.Claim, err)
 	}
 	queries := make([]release.Query, len(e.Queries))
@@ -216,7 +261,33 @@ func Replay(e release.Evidence) (Ruling, error) {
 		}
 		queries[i] = q
 	}
-	return Judge(read(queries, e.From, e.To), *e.Threshold, s), nil
+	return Judge(read(queries, e.From, e.To, s), *e.Threshold, s), nil
+}
+
+// settingsIn are the settings that evidence was judged by; older evidence lacks some.
+func settingsIn(facts map[string]string) (Settings, error) {
+	s := Settings{NoData: facts[factNoData], NotANumber: facts[factNotANumber]}
+	for key, into := range map[string]*time.Duration{factObserve: &s.Observe, factMaxWait: &s.MaxWait, factMaxAge: &s.MaxAge} {
+		if text, ok := facts[key]; ok || key != factMaxAge {
+			d, err := time.ParseDuration(text)
+			if err != nil {
+				return s, fmt.Errorf("%s: %w", key, err)
+			}
+			*into = d
+		}
+	}
+	samples := 0.0
+	for key, into := range map[string]*float64{factMinEvents: &s.MinEvents, factPage: &s.Page, factMinSamples: &samples} {
+		if text, ok := facts[key]; ok || key == factMinEvents {
+			f, err := strconv.ParseFloat(text, 64)
+			if err != nil {
+				return s, fmt.Errorf("%s: %w", key, err)
+			}
+			*into = f
+		}
+	}
+	s.MinSamples = int(samples)
+	return s.withDefaults(), nil
 }
 
 // Rejudge is the outcome alone, for whoever replays a trial.

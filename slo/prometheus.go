@@ -7,9 +7,9 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
-	"github.com/prometheus/client_golang/api"
 	promv1 "github.com/prometheus/client_golang/api/prometheus/v1"
 	"github.com/prometheus/common/model"
 
@@ -27,46 +27,52 @@ const (
 // opposed to refusing a query.
 var ErrUnreachable = errors.New("Prometheus does not answer")
 
-// Prometheus asks one Prometheus server.
+// ErrQuery is in the chain of every error that says the question is wrong: Prometheus
+// refuses it, or what it answers is not one number.
+var ErrQuery = errors.New("the query has to be corrected")
+
+var errTooLarge = fmt.Errorf("the answer is larger than %d bytes", maxAnswer)
+
+// Prometheus asks one Prometheus server. Equal questions within a few seconds are asked
+// once, whoever asks.
 type Prometheus struct {
 	address string // without a password
 	api     promv1.API
-}
-
-// NewPrometheus is a client of the server at address. It does not connect yet.
-func NewPrometheus(address string) (*Prometheus, error) {
-	u, err := url.Parse(address)
-	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-		return nil, hint.Add(fmt.Errorf("prometheus address %q: want http://host:port", address), "set prometheus in the server's settings")
-	}
-	transport := &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
-		MaxIdleConnsPerHost:   8,
-		IdleConnTimeout:       time.Minute,
-		ResponseHeaderTimeout: queryTimeout,
-	}
-	client, err := api.NewClient(api.Config{Address: address, RoundTripper: bounded{transport}})
-	if err != nil {
-		return nil, fmt.Errorf("prometheus at %s: %w", u.Redacted(), err)
-	}
-	return &Prometheus{address: u.Redacted(), api: promv1.NewAPI(client)}, nil
+	shared  *shared
 }
 
 // Ask evaluates one expression at one moment.
 func (p *Prometheus) Ask(ctx context.Context, name, expr string, at time.Time) (release.Query, error) {
-	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
-	defer cancel()
-	q := release.Query{Name: name, Expr: expr, At: at.UTC()}
-	value, warnings, err := p.api.Query(ctx, expr, at, promv1.WithTimeout(queryTimeout))
-	if err != nil {
-		return q, p.explain(expr, err)
-	}
-	q.Warnings = warnings
-	q.Samples, err = samples(value)
-	if err != nil {
-		return q, hint.Add(fmt.Errorf("ask Prometheus %s: %w", expr, err), "an SLO's query has to answer one number: aggregate it with sum()")
-	}
-	return q, nil
+	return p.answer(ctx, release.Query{Name: name, Expr: expr, At: at.UTC()}, question{expr: expr, from: at.UnixNano(), at: at.UnixNano()},
+		func(ctx context.Context) (model.Value, promv1.Warnings, error) {
+			return p.api.Query(ctx, expr, at, promv1.WithTimeout(queryTimeout))
+		})
+}
+
+// askRange evaluates one expression at from and every step up to to.
+func (p *Prometheus) askRange(ctx context.Context, name, expr string, from, to time.Time, every time.Duration) (release.Query, error) {
+	return p.answer(ctx, release.Query{Name: name, Expr: expr, At: to.UTC()}, question{expr: expr, from: from.UnixNano(), at: to.UnixNano(), every: every},
+		func(ctx context.Context) (model.Value, promv1.Warnings, error) {
+			return p.api.QueryRange(ctx, expr, promv1.Range{Start: from, End: to, Step: every}, promv1.WithTimeout(queryTimeout))
+		})
+}
+
+func (p *Prometheus) answer(ctx context.Context, q release.Query, key question, fetch func(context.Context) (model.Value, promv1.Warnings, error)) (release.Query, error) {
+	got, err := p.shared.ask(ctx, key, func(ctx context.Context) (release.Query, error) {
+		ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+		defer cancel()
+		value, warnings, err := fetch(ctx)
+		if err != nil {
+			return q, p.explain(q.Expr, err)
+		}
+		q.Warnings = warnings
+		if q.Samples, err = samples(value); err != nil {
+			return q, wrong(q.Expr, err.Error(), "an SLO's query has to answer one number: aggregate it with sum()")
+		}
+		return q, nil
+	})
+	got.Name = q.Name
+	return got, err
 }
 
 // Ready asks whether the server answers at all, for doctor.
@@ -85,15 +91,34 @@ func (p *Prometheus) began(ctx context.Context) (time.Time, bool) {
 }
 
 func (p *Prometheus) explain(expr string, err error) error {
+	if errors.Is(err, errTooLarge) {
+		return wrong(expr, err.Error(), "an SLO's query has to answer one number: aggregate it with sum()")
+	}
 	if e, ok := errors.AsType[*promv1.Error](err); ok {
 		switch e.Type {
 		case promv1.ErrBadData, promv1.ErrExec:
-			return hint.Add(fmt.Errorf("ask Prometheus %s: it refuses the query: %s", expr, e.Msg), "correct the query in the SLO's document")
+			return wrong(expr, "it refuses the query: "+e.Msg, "correct the query in the SLO's document")
 		}
 	}
-	return hint.Add(&unreachable{address: p.address, cause: err},
-		"nothing is promoted without measurements; start Prometheus or correct its address in the server's settings")
+	if strings.Contains(err.Error(), `unexpected value type "string"`) { // the client reads none
+		return wrong(expr, "the answer is a string, not a number", "an SLO's query has to answer one number: aggregate it with sum()")
+	}
+	next := "nothing is promoted without measurements; start Prometheus or correct its address in the server's settings"
+	if text := err.Error(); strings.Contains(text, " 401") || strings.Contains(text, " 403") {
+		next = "it wants a login: SEATRIAL_PROMETHEUS_TOKEN, or prometheus.user and SEATRIAL_PROMETHEUS_PASSWORD"
+	}
+	return hint.Add(&unreachable{address: p.address, cause: err}, next)
 }
+
+func wrong(expr, problem, next string) error {
+	return hint.Add(&badQuery{fmt.Sprintf("ask Prometheus %s: %s", expr, problem)}, next)
+}
+
+// badQuery is a question that will not be answered better the next time.
+type badQuery struct{ text string }
+
+func (b *badQuery) Error() string { return b.text }
+func (b *badQuery) Unwrap() error { return ErrQuery }
 
 // unreachable is "could not ask".
 type unreachable struct {
@@ -105,6 +130,9 @@ func (u *unreachable) Error() string {
 	cause := u.cause
 	if e, ok := errors.AsType[*url.Error](cause); ok {
 		cause = e.Err // without the method and the URL: both are said already
+	}
+	if errors.Is(cause, context.DeadlineExceeded) {
+		return fmt.Sprintf("Prometheus at %s does not answer in time", u.address)
 	}
 	return fmt.Sprintf("Prometheus at %s does not answer: %v", u.address, cause)
 }
@@ -123,6 +151,17 @@ func samples(value model.Value) ([]release.Sample, error) {
 				return nil, errors.New("the answer is a histogram, not a number")
 			}
 			all = append(all, release.Sample{Labels: labels(s.Metric), Time: s.Timestamp.Time().UTC(), Value: float64(s.Value)})
+		}
+		return all, nil
+	case model.Matrix:
+		var all []release.Sample
+		if len(v) > maxSamples {
+			return nil, fmt.Errorf("%d series in the answer, at most %d are read", len(v), maxSamples)
+		}
+		for _, series := range v {
+			for _, s := range series.Values {
+				all = append(all, release.Sample{Labels: labels(series.Metric), Time: s.Timestamp.Time().UTC(), Value: float64(s.Value)})
+			}
 		}
 		return all, nil
 	case *model.Scalar:
@@ -163,7 +202,7 @@ func (l *limited) Read(p []byte) (int, error) {
 	n, err := l.ReadCloser.Read(p)
 	l.left -= int64(n)
 	if l.left < 0 {
-		return 0, fmt.Errorf("the answer is larger than %d bytes", maxAnswer)
+		return 0, errTooLarge
 	}
 	return n, err
 }

@@ -125,7 +125,7 @@ func (w *Watch) Round(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read open breaches: %w", err)
 	}
-	ask, now := newAsker(w.Prometheus), w.Now()
+	ask, now := newAsker(w.Prometheus), step(w.Now())
 	var states []State
 	var firstErr error
 	for _, o := range slos {
@@ -200,8 +200,9 @@ func burning(ctx context.Context, ask *asker, o openslo.SLO, cluster string, p P
 		if err != nil {
 			return b, err
 		}
-		m := read(queries, w.from, w.to)
-		if m.Problem != "" || unusable(m.Ratio) != "" {
+		m := read(queries, w.from, w.to, Settings{})
+		m.problem(Settings{})
+		if m.Problem != "" {
 			b.NoData = true
 			return b, nil
 		}

@@ -71,6 +71,7 @@ func (s *Server) apiConfig() huma.Config {
 // verdictSchema is the JSON of a release.Verdict, whose fields nobody else can see.
 type verdictSchema struct {
 	Outcome  string             `json:"outcome" enum:"Unknown,Pass,Wait,Refuse,Inconclusive"`
+	Code     string             `json:"code,omitempty" doc:"The reason in one word, of the SLO gate" example:"too-few-events"`
 	Reason   string             `json:"reason,omitempty"`
 	Hint     string             `json:"hint,omitempty"`
 	After    string             `json:"after,omitempty" doc:"When it is asked again, of a Wait" example:"30s"`

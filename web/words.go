@@ -82,6 +82,10 @@ func slimSlot(s release.Slot) release.Slot {
 
 // bare is a verdict without its evidence.
 func bare(v release.Verdict) release.Verdict {
+	return without(v).Coded(v.Code())
+}
+
+func without(v release.Verdict) release.Verdict {
 	switch v.Outcome() {
 	case release.Passed:
 		return release.Pass().Because(v.Reason())

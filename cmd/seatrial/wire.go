@@ -42,6 +42,7 @@ import (
 	"github.com/seatrial/seatrial/release"
 	"github.com/seatrial/seatrial/signing"
 	"github.com/seatrial/seatrial/slo"
+	"github.com/seatrial/seatrial/slo/analysis"
 	"github.com/seatrial/seatrial/slo/openslo"
 	"github.com/seatrial/seatrial/store"
 	"github.com/seatrial/seatrial/store/bolt"
@@ -250,11 +251,12 @@ func (s *server) wirePolicies() (err error) {
 }
 
 func (s *server) wireTrial() (err error) {
-	if s.prometheus, err = slo.NewPrometheus(s.settings.Prometheus.URL); err != nil {
+	if s.prometheus, err = s.settings.OpenPrometheus(); err != nil {
 		return err
 	}
 	slos := func(context.Context) ([]openslo.SLO, error) { return s.world.SLOs() }
 	s.sloGate = &slo.Gate{SLOs: slos, Prometheus: s.prometheus, Now: time.Now, Log: s.log,
+		Analyses:    func(context.Context) (map[string]analysis.Template, error) { return s.world.Analyses() },
 		Environment: func(_ context.Context, env release.Env) (release.Environment, error) { return s.world.Must(env) }}
 	s.sloWatch = &slo.Watch{SLOs: slos, Places: s.sloPlaces, Prometheus: s.prometheus, Breaches: shelf.Breaches{KV: s.db}, Now: time.Now, Log: s.log}
 	kinds := faults.Kinds(s.kube(), settings.Named, s.db)

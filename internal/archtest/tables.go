@@ -58,6 +58,7 @@ func Doors() []Door {
 		{"go.yaml.in/yaml", []string{"internal/strict"}, "people's YAML is read strictly and with positions, or not at all"},
 		{"gopkg.in/yaml.v3", []string{"internal/strict"}, "people's YAML is read strictly and with positions, or not at all"},
 		{"github.com/prometheus/client_golang/api", []string{"slo"}, "how a sample is asked for and judged stands in one place"},
+		{"github.com/expr-lang/expr", []string{"slo/analysis"}, "what an expression may cost is decided in one place"},
 		{"github.com/chaos-mesh", []string{"chaos"}, one},
 		{"github.com/go-sql-driver/mysql", []string{"chaos/connections"}, one},
 		{"github.com/jackc/pgx", []string{"chaos/connections"}, one},

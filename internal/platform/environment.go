@@ -159,8 +159,33 @@ func (c *checker) sloGate(g *release.SLOGate) {
 	c.duration(g.Observe, "spec", "slo", "observe")
 	c.duration(g.Settle, "spec", "slo", "settle")
 	c.duration(g.MaxWait, "spec", "slo", "maxWait")
+	c.atLeast(0, g.MinSamples, "spec", "slo", "minSamples")
+	c.AtMost(maxAnalyses, len(g.Analysis), "spec", "slo", "analysis")
+	c.atLeast(0, g.MaxErrors, "spec", "slo", "maxErrors")
+	c.duration(g.MaxAge, "spec", "slo", "maxAge")
+	setDefault(&g.NoData, release.NoDataInconclusive)
+	setDefault(&g.NotANumber, release.NotANumberNoData)
+	c.OneOf("way to treat missing data", g.NoData, []string{release.NoDataInconclusive, release.NoDataRefuse}, "spec", "slo", "noData")
+	c.OneOf("way to treat NaN", g.NotANumber, []string{release.NotANumberNoData, release.NotANumberDrop, release.NotANumberRefuse}, "spec", "slo", "notANumber")
 	setDefault(&g.Observe, seconds(30))
 	setDefault(&g.Settle, seconds(5))
 	setDefault(&g.MinEvents, 100)
 	setDefault(&g.MaxWait, seconds(5*60))
+	setDefault(&g.MinSamples, 1)
+	setDefault(&g.MaxAge, seconds(3*60))
+	setDefault(&g.MaxErrors, 20)
+	if g.MinSamples > maxPieces {
+		c.Add(fmt.Sprintf("%d: at most %d", g.MinSamples, maxPieces), "spec", "slo", "minSamples")
+	}
+	if shortest := time.Duration(g.MinSamples) * minPiece; g.MinSamples > 1 && g.Observe.Std() < shortest {
+		c.Add(fmt.Sprintf("%d: a piece of the window is at least %s long, so observe has to be %s or more", g.MinSamples, minPiece, shortest), "spec", "slo", "minSamples")
+	}
 }
+
+// A piece of an SLO's window: a counter has to be scraped twice in it, and every one is
+// kept as evidence.
+const (
+	minPiece    = 10 * time.Second
+	maxPieces   = 60
+	maxAnalyses = 20 // of an environment
+)

@@ -28,6 +28,7 @@ type Tree struct {
 	Channels     map[string]release.Channel
 	Experiments  map[string]release.Experiment
 	SLOs         []strict.Document // openslo/v1; package slo reads them
+	Analyses     []strict.Document // Argo Rollouts' AnalysisTemplates; package slo/analysis reads them
 	Policies     map[string]string // rego sources by their path below policies/: "no-latest.rego"
 	Scripts      map[string]string // health scripts by their path below health/: "cert-manager.io/Certificate/health.lua"
 	Commit       release.Commit    // set by whoever fetched the repo
@@ -138,6 +139,7 @@ type loader struct {
 	channels     []object[release.Channel]
 	experiments  []object[release.Experiment]
 	slos         []strict.Document
+	analyses     []strict.Document
 }
 
 func (l *loader) report(doc strict.Document, issues ...strict.Issue) {
@@ -150,6 +152,10 @@ func (l *loader) decode(doc strict.Document) {
 		if l.claim(doc) {
 			l.slos = append(l.slos, doc)
 		}
+		return
+	}
+	if doc.APIVersion == argo {
+		l.analysis(doc)
 		return
 	}
 	if doc.APIVersion != release.APIVersion {
@@ -174,7 +180,31 @@ func (l *loader) decode(doc strict.Document) {
 	}
 }
 
-const openSLO = "openslo/v1"
+// Documents of others that are read as they are.
+const (
+	openSLO = "openslo/v1"
+	argo    = "argoproj.io/v1alpha1"
+)
+
+const (
+	analysisTemplate = "AnalysisTemplate"
+	analysisCluster  = "ClusterAnalysisTemplate"
+)
+
+// analysis takes an AnalysisTemplate of either kind; they share their names.
+func (l *loader) analysis(doc strict.Document) {
+	known := []string{analysisTemplate, analysisCluster}
+	if !slices.Contains(known, doc.Kind) {
+		l.report(doc, strict.At(fmt.Sprintf("unknown kind %q%s", doc.Kind, strict.Suggest(doc.Kind, known)), "kind"))
+		l.complete = false
+		return
+	}
+	named := doc
+	named.Kind = analysisTemplate
+	if l.claim(named) {
+		l.analyses = append(l.analyses, doc)
+	}
+}
 
 // Kinds are the kinds of ours that a platform repo may hold.
 func Kinds() []string {
@@ -228,6 +258,7 @@ func (l *loader) tree() Tree {
 		Channels:     byName(l.channels, func(c *release.Channel) string { return c.Meta.Name }),
 		Experiments:  byName(l.experiments, func(e *release.Experiment) string { return e.Meta.Name }),
 		SLOs:         l.slos,
+		Analyses:     l.analyses,
 		Policies:     l.policies,
 		Scripts:      l.scripts,
 	}

@@ -25,6 +25,9 @@ func (l *loader) checkReferences() {
 		for i, p := range s.Policies {
 			c.OneOf("policy", p, policies, "spec", "policies", i)
 		}
+		for i, use := range s.SLO.Analysis {
+			c.OneOf("AnalysisTemplate", use.Template, l.names(analysisTemplate), "spec", "slo", "analysis", i, "template")
+		}
 		for i, e := range s.Trial.Experiments {
 			c.OneOf("experiment", e, experiments, "spec", "trial", "experiments", i)
 		}

@@ -32,7 +32,6 @@ import (
 	"github.com/seatrial/seatrial/internal/secret"
 	"github.com/seatrial/seatrial/release"
 	"github.com/seatrial/seatrial/signing"
-	"github.com/seatrial/seatrial/slo"
 )
 
 // Health is one line of the doctor's report.
@@ -298,7 +297,7 @@ func (d doctor) buildkit(ctx context.Context) (string, error) {
 }
 
 func (d doctor) prometheus(ctx context.Context) (string, error) {
-	p, err := slo.NewPrometheus(d.settings.Prometheus.URL)
+	p, err := d.settings.OpenPrometheus()
 	if err != nil {
 		return "", err
 	}

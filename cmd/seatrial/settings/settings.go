@@ -108,10 +108,6 @@ type BuildKit struct {
 	Mirrors   map[string]string `json:"mirrors,omitempty"`   // where it takes a host's images from: "docker.io" to "registry.example:5000"
 }
 
-type Prometheus struct {
-	URL string `json:"url"`
-}
-
 type Clusters struct {
 	Credentials string `json:"credentials"` // folder of <cluster>.kubeconfig and <cluster>.token files
 }
@@ -178,6 +174,9 @@ func (s Settings) validate(file string) error {
 	}
 	if err := s.Retention.Validate(); err != nil {
 		return fmt.Errorf("%s: retention.%w", file, err)
+	}
+	if err := s.Prometheus.validate(); err != nil {
+		return fmt.Errorf("%s: prometheus.%w", file, err)
 	}
 	if err := s.Agents.validate(); err != nil {
 		return fmt.Errorf("%s: agents.%w", file, err)

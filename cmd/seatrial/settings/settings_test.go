@@ -126,6 +126,8 @@ func TestReadRefuses(t *testing.T) {
 		{"a certificate that ends at once", "state: state", "state: state\nagents: {listen: \":9444\", certificates: 1m}", "agents.certificates: want at least 1h0m0s"},
 		{"certificates for nobody", "state: state", "state: state\nagents: {certificates: 24h}", "agents.certificates only counts together with listen"},
 		{"no Prometheus", `prometheus: {url: "http://prometheus.example:9090"}` + "\n", "", "missing prometheus.url"},
+		{"a login in the open", `9090"}`, `9090", headers: {authorization: x}}`, "prometheus.headers: Authorization is a secret"},
+		{"a header twice", `9090"}`, `9090", headers: {X-A: x}, secretHeaders: {X-A: y}}`, "prometheus.secretHeaders: X-A is in headers, too"},
 		{"no credentials", "clusters: {credentials: /etc/seatrial/clusters}\n", "", "missing clusters.credentials"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

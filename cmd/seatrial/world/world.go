@@ -25,6 +25,7 @@ import (
 	"github.com/seatrial/seatrial/internal/platform"
 	"github.com/seatrial/seatrial/policies/library"
 	"github.com/seatrial/seatrial/release"
+	"github.com/seatrial/seatrial/slo/analysis"
 	"github.com/seatrial/seatrial/slo/openslo"
 )
 
@@ -217,6 +218,19 @@ func (w *World) SLOs() ([]openslo.SLO, error) {
 	return out, nil
 }
 
+// Analyses reads the platform's AnalysisTemplates.
+func (w *World) Analyses() (map[string]analysis.Template, error) {
+	out := map[string]analysis.Template{}
+	for _, doc := range w.Now().Analyses {
+		t, err := analysis.Parse(doc)
+		if err != nil {
+			return nil, err
+		}
+		out[t.Name] = t
+	}
+	return out, nil
+}
+
 // Scripts are the platform's health scripts, and the commit that has them.
 func (w *World) Scripts() (release.Commit, map[string]string) {
 	t := w.Now()
@@ -273,7 +287,23 @@ func Check(root fs.FS) (platform.Tree, error) {
 			all = append(all, err)
 		}
 	}
+	templates := map[string]analysis.Template{}
+	for _, doc := range tree.Analyses {
+		t, err := analysis.Parse(doc)
+		if err != nil {
+			all = append(all, err)
+			continue
+		}
+		templates[t.Name] = t
+	}
 	for _, env := range tree.Environments {
+		for _, use := range env.Spec.SLO.Analysis {
+			if t, ok := templates[use.Template]; ok {
+				if _, err := t.With(use.Args); err != nil {
+					all = append(all, fmt.Errorf("environment %s: spec.slo: %w", env.Meta.Name, err))
+				}
+			}
+		}
 		if err := live.CheckRules(env.Spec.Sync); err != nil {
 			all = append(all, fmt.Errorf("environment %s: spec.sync.%w", env.Meta.Name, err))
 		}

@@ -33,7 +33,7 @@ export interface Evidence {
   gate: string; claim: string; holds: boolean; cluster?: string; revision?: string; from?: string; to?: string
   detail?: string; measured?: number; threshold?: number; facts?: Record<string, string>; queries?: Query[]; fault?: FaultRecord
 }
-export interface Verdict { outcome: Outcome; reason?: string; hint?: string; after?: string; evidence?: Evidence[] }
+export interface Verdict { outcome: Outcome; code?: string; reason?: string; hint?: string; after?: string; evidence?: Evidence[] }
 export interface Judgement { gate: string; env?: string; wave?: string; shift?: string; at: string; verdict: Verdict }
 
 export interface Ratio { good: number; total: number }

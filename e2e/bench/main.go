@@ -1,4 +1,4 @@
-// Command bench measures what the README promises: webhook, road, memory, build, agent, deploy. It prints
+// Command bench measures what the README promises: webhook, road, memory, build, agent, deploy, trial. It prints
 // a table and writes bench/out/NAME.json; a missed target is a figure, not a failure.
 package main
 
@@ -24,12 +24,13 @@ import (
 	"github.com/seatrial/seatrial/e2e/bench/memory"
 	"github.com/seatrial/seatrial/e2e/bench/road"
 	"github.com/seatrial/seatrial/e2e/bench/stage"
+	"github.com/seatrial/seatrial/e2e/bench/trial"
 	"github.com/seatrial/seatrial/e2e/bench/webhook"
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
 
-const usage = "usage: bench webhook|road|memory|build|agent|deploy [flags]"
+const usage = "usage: bench webhook|road|memory|build|agent|deploy|trial [flags]"
 
 func run(args []string, in io.Reader, out, errs io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
@@ -45,7 +46,7 @@ func run(args []string, in io.Reader, out, errs io.Writer) int {
 		return end(subject.Main(ctx, in, out), errs)
 	}
 	benches := map[string]func(context.Context, []string, io.Writer, io.Writer) error{"webhook": webhooks, "road": roads, "memory": memories, "build": builds,
-		"agent": agent, "deploy": deploys}
+		"agent": agent, "deploy": deploys, "trial": trials}
 	bench, ok := benches[args[0]]
 	if !ok {
 		fmt.Fprintln(errs, usage)
@@ -195,6 +196,26 @@ func deploys(ctx context.Context, args []string, out, errs io.Writer) error {
 		return err
 	}
 	r, err := deploy.Run(ctx, c, errs)
+	if err != nil {
+		return err
+	}
+	return publish(r, *results, out)
+}
+
+func trials(ctx context.Context, args []string, out, errs io.Writer) error {
+	flags := flag.NewFlagSet("trial", flag.ContinueOnError)
+	flags.SetOutput(errs)
+	results := flags.String("out", "bench/out", "folder of the results")
+	var c trial.Config
+	flags.StringVar(&c.Bin, "bin", "bin", "folder of the binary seatrial")
+	flags.StringVar(&c.Sloth, "sloth", "", "the program to compare with (default: it is compiled, which takes a minute the first time)")
+	flags.StringVar(&c.Dir, "dir", filepath.Join(os.TempDir(), "seatrial-bench-trial"), "folder of what is kept while measuring")
+	flags.IntVar(&c.SLOs, "slos", 1000, "SLOs")
+	flags.IntVar(&c.Runs, "runs", 9, "runs of each side")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	r, err := trial.Run(ctx, c, errs)
 	if err != nil {
 		return err
 	}

@@ -80,6 +80,9 @@ func doors(repo Repo) []Violation {
 			if ok && f.Dir != "." && !slices.ContainsFunc(d.May, func(may string) bool { return within(f.Dir, may) }) {
 				found = append(found, Violation{Path: f.Path, Line: imp.Line, What: fmt.Sprintf("imports %s, whose door is %s", imp.Path, strings.Join(d.May, ", ")), Reason: d.Reason})
 			}
+			if ok && !f.Test && slices.Contains(OnlyTests(), d.SDK) {
+				found = append(found, Violation{Path: f.Path, Line: imp.Line, What: "imports " + imp.Path + " outside of tests", Reason: d.Reason})
+			}
 		}
 	}
 	return found

@@ -1,0 +1,88 @@
+package burn
+
+import "time"
+
+// Severity is who is called.
+type Severity int
+
+const (
+	Unknown Severity = iota
+	Page             // a person now
+	Ticket           // a person in working hours
+)
+
+func (s Severity) String() string {
+	switch s {
+	case Page:
+		return "page"
+	case Ticket:
+		return "ticket"
+	}
+	return "unknown"
+}
+
+// Pair is two windows that have to burn at once: the long one says that it matters, the
+// short one that it still goes on.
+type Pair struct {
+	Severity    Severity
+	Long, Short time.Duration
+	Rate        float64 // calls when both windows are strictly above it
+}
+
+const day = 24 * time.Hour
+
+// Pairs are the usual four for an SLO of any period, the fastest first. Each calls when its
+// share of the period's budget would be gone after the long window. Pairs whose long window
+// is not shorter than the period are left out: they would watch more than is promised.
+func Pairs(period time.Duration) []Pair {
+	usual := []struct {
+		Pair
+		share float64 // of the budget
+	}{
+		{Pair{Severity: Page, Long: time.Hour, Short: 5 * time.Minute}, 0.02},
+		{Pair{Severity: Page, Long: 6 * time.Hour, Short: 30 * time.Minute}, 0.05},
+		{Pair{Severity: Ticket, Long: day, Short: 2 * time.Hour}, 0.10},
+		{Pair{Severity: Ticket, Long: 3 * day, Short: 6 * time.Hour}, 0.10},
+	}
+	var pairs []Pair
+	for _, u := range usual {
+		if u.Long < period {
+			u.Rate = u.share * float64(period) / float64(u.Long)
+			pairs = append(pairs, u.Pair)
+		}
+	}
+	return pairs
+}
+
+// Possible reports whether a target leaves room for the pair's rate: with one event in ten
+// allowed to fail, nothing burns 14.4 times faster.
+func (p Pair) Possible(t Target) bool { return p.Rate*t.Budget() < 1 }
+
+// Calls reports whether both windows burn faster than the pair allows. Without events in
+// either it does not.
+func (p Pair) Calls(long, short Events, t Target) bool {
+	return Rate(long, t) > p.Rate && Rate(short, t) > p.Rate
+}
+
+// Calling is the most severe pair that calls; false when none does.
+func Calling(pairs []Pair, in func(window time.Duration) Events, t Target) (Pair, bool) {
+	for _, severity := range []Severity{Page, Ticket} {
+		for _, p := range pairs {
+			if p.Severity == severity && p.Calls(in(p.Long), in(p.Short), t) {
+				return p, true
+			}
+		}
+	}
+	return Pair{}, false
+}
+
+// FoundAfter is how long a failure that turns errors into the share `ratio` of all events,
+// after none, takes to be seen by the pair, without the times of scrapes and evaluations.
+// Never when it is too small.
+func (p Pair) FoundAfter(ratio float64, t Target) time.Duration {
+	limit := p.Rate * t.Budget()
+	if !(ratio > limit) {
+		return Never
+	}
+	return time.Duration(limit / ratio * float64(p.Long))
+}

@@ -21,6 +21,8 @@ func Thread(e release.Event) (name string, ends bool) {
 	switch e.Kind {
 	case release.EventBreach, release.EventRecovered:
 		return path.Dir(path.Dir(e.ID)), e.Kind == release.EventRecovered // without the time and what happened then
+	case release.EventAlert, release.EventAlertEnded:
+		return path.Dir(path.Dir(e.ID)), e.Kind == release.EventAlertEnded
 	case release.EventFailed, release.EventRolledBack, release.EventHeld, release.EventVerified:
 		return "release " + string(e.Service) + " " + string(e.Env), e.Kind == release.EventVerified
 	}
@@ -34,10 +36,15 @@ func threadKey(e release.Event) string {
 }
 
 // severity is one of PagerDuty's words, which alerts use as well.
-func severity(kind release.EventKind) string {
-	switch kind {
+func severity(e release.Event) string {
+	if e.Severity != "" {
+		return e.Severity
+	}
+	switch e.Kind {
 	case release.EventHeld, release.EventBreach:
 		return "critical"
+	case release.EventAlert:
+		return "warning"
 	case release.EventFailed, release.EventRolledBack:
 		return "error"
 	}
@@ -97,7 +104,7 @@ func (a alerts) send(ctx context.Context, messages []Message) error {
 func (a alerts) alert(e release.Event) alert {
 	name, ends := Thread(e)
 	one := alert{Status: "firing", StartsAt: e.At, GeneratorURL: linkTo(e, a.console), Fingerprint: threadKey(e),
-		Labels:      map[string]string{"alertname": "seatrial " + name, "severity": severity(e.Kind)},
+		Labels:      map[string]string{"alertname": "seatrial " + name, "severity": severity(e)},
 		Annotations: map[string]string{"summary": wire.OneLine(e.Subject), "event": string(e.Kind)}}
 	if ends {
 		one.Status, one.EndsAt = "resolved", e.At
@@ -151,7 +158,7 @@ func (p pager) event(e release.Event) object {
 	}
 	o["event_action"] = "trigger"
 	o["client"] = "seatrial"
-	o["payload"] = object{"summary": wire.Cut(headline(e, "en"), maxSummary), "severity": severity(e.Kind), "source": cmp.Or(string(e.Service), "seatrial"),
+	o["payload"] = object{"summary": wire.Cut(headline(e, "en"), maxSummary), "severity": severity(e), "source": cmp.Or(string(e.Service), "seatrial"),
 		"timestamp": e.At.UTC().Format(time.RFC3339), "group": string(e.Env), "class": string(e.Kind),
 		"custom_details": object{"reason": wire.Cut(wire.OneLine(e.Reason), 4000), "hint": wire.Cut(wire.OneLine(e.Hint), 2000), "release": string(e.Release), "commit": string(e.Commit)}}
 	if link := linkTo(e, p.console); link != "" {

@@ -23,6 +23,7 @@ func wordsOf(language string) words {
 				release.EventHeld: "需要人工处理", release.EventBreach: "SLO 不达标", release.EventRecovered: "SLO 已恢复",
 				release.EventExperiment: "实验已结束", release.EventDrift: "配置漂移已修复",
 				release.EventCaughtUp: "集群已跟上", release.EventWithdrawn: "已从集群撤出",
+				release.EventAlert: "告警", release.EventAlertEnded: "告警已恢复",
 			},
 			in: "%s（%s）", env: "环境", reason: "原因", hint: "建议", open: "打开控制台", events: "%d 条通知", more: "另有 %d 条",
 		}
@@ -33,6 +34,7 @@ func wordsOf(language string) words {
 			release.EventHeld: "needs a person", release.EventBreach: "SLO breached", release.EventRecovered: "SLO recovered",
 			release.EventExperiment: "experiment finished", release.EventDrift: "drift healed",
 			release.EventCaughtUp: "cluster caught up", release.EventWithdrawn: "withdrawn from a cluster",
+			release.EventAlert: "alert", release.EventAlertEnded: "alert resolved",
 		},
 		in: "%s in %s", env: "environment", reason: "reason", hint: "next step", open: "open the console", events: "%d events", more: "and %d more",
 	}
@@ -41,9 +43,9 @@ func wordsOf(language string) words {
 // colour is the word WeCom has for good, bad and everything else.
 func colour(kind release.EventKind) string {
 	switch kind {
-	case release.EventVerified, release.EventRecovered:
+	case release.EventVerified, release.EventRecovered, release.EventAlertEnded:
 		return "info"
-	case release.EventFailed, release.EventRolledBack, release.EventHeld, release.EventBreach:
+	case release.EventFailed, release.EventRolledBack, release.EventHeld, release.EventBreach, release.EventAlert:
 		return "warning"
 	}
 	return "comment"
@@ -52,7 +54,10 @@ func colour(kind release.EventKind) string {
 // headline is one line about an event. English is the event's own sentence; another
 // language is put together from its fields.
 func headline(e release.Event, language string) string {
-	if line := wire.Plain(e.Subject, 400); line != "" && (language != "zh" || e.Service == "") {
+	alert := e.Kind == release.EventAlert || e.Kind == release.EventAlertEnded
+	if line := wire.Plain(e.Subject, 400); line != "" && alert { // its own words say nothing of its state
+		return wire.Plain(wordsOf(language).kinds[e.Kind]+": "+line, 400)
+	} else if line != "" && (language != "zh" || e.Service == "") {
 		return line
 	}
 	w := wordsOf(language)

@@ -235,7 +235,7 @@ type Channel struct {
 type ChannelSpec struct {
 	Type      string      `json:"type"`                // "wecom", "feishu", "dingtalk", "slack", "teams", "email", "webhook", "alertmanager", "pagerduty", "jira" or "status"
 	URLSecret string      `json:"urlSecret,omitempty"` // the server reads it from SEATRIAL_SECRET_<NAME>
-	Events    []EventKind `json:"events,omitempty"`    // default: verified, failed, rolled-back, held, breach, recovered, experiment
+	Events    []EventKind `json:"events,omitempty"`    // default: verified, failed, rolled-back, held, breach, recovered, experiment, alerts
 	Language  string      `json:"language,omitempty"`  // "en" (default) or "zh"
 	Mail      MailSpec    `json:"mail,omitzero"`       // of type "email"
 	Jira      JiraSpec    `json:"jira,omitzero"`       // of type "jira"

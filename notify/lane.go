@@ -3,6 +3,8 @@ package notify
 import (
 	"context"
 	"time"
+
+	"github.com/seatrial/seatrial/notify/wire"
 )
 
 // lane is the way to one address: in order, one message at a time, within its rate.
@@ -10,9 +12,9 @@ import (
 type lane struct {
 	config  Config
 	sender  sender
-	failure *Failure // why there is no sender
+	failure *wire.Failure // why there is no sender
 	digests bool
-	rate    rate
+	rate    rates
 	busy    bool
 	blocked time.Time          // the other side was not well: nothing before then
 	told    map[string]Message // sent, but the outbox did not take it: never send again
@@ -49,12 +51,15 @@ func (l *lane) settle(ctx context.Context, batch []Message) []Message {
 	return left
 }
 
+// attemptTimeout bounds one delivery, of several requests where it takes several.
+const attemptTimeout = 30 * time.Second
+
 // attempt sends messages as one and saves what became of them; false: the lane has to
 // wait.
 func (l *lane) attempt(ctx context.Context, messages []Message) bool {
 	failure := l.failure
 	if failure == nil {
-		sending, cancel := context.WithTimeout(ctx, 3*sendTimeout)
+		sending, cancel := context.WithTimeout(ctx, attemptTimeout)
 		err := l.sender.send(sending, messages)
 		cancel()
 		l.rate.used(time.Now())
@@ -83,7 +88,7 @@ func (l *lane) attempt(ctx context.Context, messages []Message) bool {
 }
 
 // after is the message once it was tried.
-func (l *lane) after(m Message, f *Failure, now time.Time) Message {
+func (l *lane) after(m Message, f *wire.Failure, now time.Time) Message {
 	if f == nil {
 		m.State, m.Told, m.Reason, m.Due = Sent, now, "", time.Time{}
 		return m

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/seatrial/seatrial/internal/secret"
+	"github.com/seatrial/seatrial/notify/wire"
 	"github.com/seatrial/seatrial/release"
 )
 
@@ -22,7 +23,8 @@ type Config struct {
 	Inbox     Inbox
 	Outbox    Outbox
 	Directory Directory
-	Secret    func(name string) secret.Text // by Channel.Spec.URLSecret; a webhook's key is NAME-key
+	Secret    func(name string) secret.Text // by Channel.Spec.URLSecret; a key beside it is NAME-key
+	Tickets   TicketStore                   // nil: messages to Jira become dead letters
 	Status    Status                        // nil: commit statuses become dead letters
 
 	Console     string        // base URL for links; empty: none
@@ -54,7 +56,7 @@ func New(c Config) (*Notifier, error) {
 		return nil, err
 	}
 	if c.Client == nil {
-		c.Client = NewClient()
+		c.Client = wire.NewClient()
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -64,7 +66,7 @@ func New(c Config) (*Notifier, error) {
 	c.MaxAge = cmp.Or(c.MaxAge, 24*time.Hour)
 	if c.Status == nil {
 		c.Status = func(context.Context, release.Event) error {
-			return &Failure{Reason: "no forge is configured for commit statuses", Permanent: true}
+			return &wire.Failure{Reason: "no forge is configured for commit statuses", Permanent: true}
 		}
 	}
 	return &Notifier{config: c, lanes: map[string]*lane{}, wake: make(chan struct{}, 1)}, nil
@@ -171,45 +173,17 @@ func (n *Notifier) plan(ctx context.Context) error {
 // commit that its forge does not know any more holds up no other.
 func (n *Notifier) lane(m Message, channels map[string]release.Channel) *lane {
 	c, ok := channels[m.Channel]
-	key, s, failure, r := n.sender(m.Channel, c.Spec, ok, channels)
+	key, w := n.way(m.Channel, c.Spec, ok, channels)
 	if key == typeStatus {
 		key += " " + m.Event.Repo + "@" + string(m.Event.Commit)
 	}
 	l := n.lanes[key]
 	if l == nil {
-		l = &lane{config: n.config, rate: r, told: map[string]Message{}}
+		l = &lane{config: n.config, rate: w.rate, told: map[string]Message{}}
 		n.lanes[key] = l
 	}
 	if !l.busy {
-		l.sender, l.failure, l.digests = s, failure, c.Spec.Type == typeWeCom
+		l.sender, l.failure, l.digests = w.sender, w.failure, w.digests
 	}
 	return l
-}
-
-// sender says how a channel is reached, under which key it shares a rate, or why it is
-// not reached at all.
-func (n *Notifier) sender(name string, c release.ChannelSpec, exists bool, all map[string]release.Channel) (string, sender, *Failure, rate) {
-	plenty := rate{limit: 100, span: 10 * time.Second}
-	if !exists {
-		return "gone", nil, &Failure{Reason: "the channel no longer exists", Permanent: true}, plenty
-	}
-	if c.Type == typeStatus {
-		return typeStatus, status{n.config.Status}, nil, plenty
-	}
-	address := n.config.Secret(c.URLSecret)
-	if address == "" {
-		return "unset " + name, nil, noAddress(c.URLSecret), plenty
-	}
-	key := c.Type + " " + address.Reveal()
-	switch c.Type {
-	case typeWeCom:
-		return key, wecom{n.config.Client, address, all, n.config.Console}, nil, rate{limit: 20, span: time.Minute}
-	case typeWebhook:
-		signing := n.config.Secret(c.URLSecret + "-key")
-		if signing == "" {
-			return key, nil, noAddress(c.URLSecret + "-key"), plenty
-		}
-		return key, webhook{n.config.Client, address, signing, time.Now}, nil, plenty
-	}
-	return "type " + c.Type, nil, &Failure{Reason: "channels of type " + c.Type + " are not supported", Permanent: true}, plenty
 }

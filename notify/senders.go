@@ -6,21 +6,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"net/http"
 	"strconv"
 	"time"
 
 	"github.com/seatrial/seatrial/internal/secret"
+	"github.com/seatrial/seatrial/notify/wire"
 	"github.com/seatrial/seatrial/release"
-)
-
-// The types a channel may have.
-const (
-	typeWeCom   = "wecom"
-	typeWebhook = "webhook"
-	typeStatus  = "status"
 )
 
 // Status sets a commit's status on the forge.
@@ -31,55 +23,27 @@ type sender interface {
 	send(ctx context.Context, messages []Message) error
 }
 
-// wecom is a group robot of WeCom.
-type wecom struct {
-	client   *http.Client
-	address  secret.Text
-	channels map[string]release.Channel // for their languages: several may share an address
-	console  string
-}
-
 const maxWeCom = 4096 // bytes of markdown
 
 func (w wecom) send(ctx context.Context, messages []Message) error {
 	language := w.channels[messages[0].Channel].Spec.Language
 	text := digest(messages, language, maxWeCom)
 	if len(messages) == 1 {
-		text = cut(markdown(messages[0].Event, language, w.console), maxWeCom)
+		text = wire.Cut(markdown(messages[0].Event, language, w.console), maxWeCom)
 	}
-	body, err := json.Marshal(map[string]any{"msgtype": "markdown", "markdown": map[string]string{"content": text}})
+	message := object{"msgtype": "markdown", "markdown": object{"content": text}}
+	answer, err := wire.Do(ctx, w.client, wire.Request{Address: w.address, Body: body(message)})
 	if err != nil {
 		return err
 	}
-	answer, err := post(ctx, w.client, w.address, body, nil)
-	if err != nil {
-		return err
-	}
-	var said struct {
-		Code    *int   `json:"errcode"`
-		Message string `json:"errmsg"`
-	}
-	if err := json.Unmarshal(answer, &said); err != nil || said.Code == nil {
-		return &Failure{Reason: "the answer has no errcode: is this the address of a WeCom robot?"}
-	}
-	return weComFailure(*said.Code, masked(w.address, cut(oneLine(said.Message), 200)))
+	return said(answer, "errcode", "errmsg", weComCodes, w.address)
 }
 
-// weComFailure knows what WeCom means: the status is 200 whatever happened.
-func weComFailure(code int, message string) error {
-	f := &Failure{Reason: fmt.Sprintf("errcode %d: %s", code, message)}
-	switch code {
-	case 0:
-		return nil
-	case 45009: // over 20 messages a minute
-		f.Limited, f.After = true, time.Minute
-	case 40058: // a part of the message is too long or wrong
-		f.Permanent = true
-	case 93000: // the robot's key is wrong, or somebody removed the robot
-		f.Permanent = true
-		f.Reason += ": add a robot to the group and put its address into the secret"
-	}
-	return f
+// weComCodes: the status is 200 whatever happened.
+var weComCodes = map[int]meaning{
+	45009: {limited: true, after: time.Minute}, // over 20 messages a minute
+	40058: {permanent: true},                   // a part of the message is too long or wrong
+	93000: {permanent: true, hint: "add a robot to the group and put its address into the secret"},
 }
 
 // Headers of a webhook. The signature is "v1=" and the hex of HMAC-SHA256 over
@@ -120,7 +84,7 @@ func (w webhook) send(ctx context.Context, messages []Message) error {
 		h.Set(HeaderTimestamp, timestamp)
 		h.Set(HeaderEvent, string(m.Event.Kind))
 		h.Set(HeaderSignature, Sign(w.key, m.ID, timestamp, body))
-		if _, err := post(ctx, w.client, w.address, body, h); err != nil {
+		if _, err := wire.Do(ctx, w.client, wire.Request{Address: w.address, Body: body, Header: h}); err != nil {
 			return err
 		}
 	}
@@ -137,12 +101,4 @@ func (s status) send(ctx context.Context, messages []Message) error {
 		}
 	}
 	return nil
-}
-
-// failureOf turns any error into a Failure: what we do not know is tried again.
-func failureOf(err error) *Failure {
-	if f, ok := errors.AsType[*Failure](err); ok {
-		return f
-	}
-	return &Failure{Reason: err.Error()}
 }

@@ -3,9 +3,8 @@ package notify
 import (
 	"fmt"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
+	"github.com/seatrial/seatrial/notify/wire"
 	"github.com/seatrial/seatrial/release"
 )
 
@@ -24,6 +23,7 @@ func wordsOf(language string) words {
 				release.EventHeld: "需要人工处理", release.EventBreach: "SLO 不达标", release.EventRecovered: "SLO 已恢复",
 				release.EventExperiment: "实验已结束", release.EventDrift: "配置漂移已修复",
 				release.EventCaughtUp: "集群已跟上", release.EventWithdrawn: "已从集群撤出",
+				release.EventAlert: "告警", release.EventAlertEnded: "告警已恢复",
 			},
 			in: "%s（%s）", env: "环境", reason: "原因", hint: "建议", open: "打开控制台", events: "%d 条通知", more: "另有 %d 条",
 		}
@@ -34,6 +34,7 @@ func wordsOf(language string) words {
 			release.EventHeld: "needs a person", release.EventBreach: "SLO breached", release.EventRecovered: "SLO recovered",
 			release.EventExperiment: "experiment finished", release.EventDrift: "drift healed",
 			release.EventCaughtUp: "cluster caught up", release.EventWithdrawn: "withdrawn from a cluster",
+			release.EventAlert: "alert", release.EventAlertEnded: "alert resolved",
 		},
 		in: "%s in %s", env: "environment", reason: "reason", hint: "next step", open: "open the console", events: "%d events", more: "and %d more",
 	}
@@ -42,9 +43,9 @@ func wordsOf(language string) words {
 // colour is the word WeCom has for good, bad and everything else.
 func colour(kind release.EventKind) string {
 	switch kind {
-	case release.EventVerified, release.EventRecovered:
+	case release.EventVerified, release.EventRecovered, release.EventAlertEnded:
 		return "info"
-	case release.EventFailed, release.EventRolledBack, release.EventHeld, release.EventBreach:
+	case release.EventFailed, release.EventRolledBack, release.EventHeld, release.EventBreach, release.EventAlert:
 		return "warning"
 	}
 	return "comment"
@@ -53,7 +54,10 @@ func colour(kind release.EventKind) string {
 // headline is one line about an event. English is the event's own sentence; another
 // language is put together from its fields.
 func headline(e release.Event, language string) string {
-	if line := plainText(e.Subject, 400); line != "" && (language != "zh" || e.Service == "") {
+	alert := e.Kind == release.EventAlert || e.Kind == release.EventAlertEnded
+	if line := wire.Plain(e.Subject, 400); line != "" && alert { // its own words say nothing of its state
+		return wire.Plain(wordsOf(language).kinds[e.Kind]+": "+line, 400)
+	} else if line != "" && (language != "zh" || e.Service == "") {
 		return line
 	}
 	w := wordsOf(language)
@@ -68,41 +72,64 @@ func headline(e release.Event, language string) string {
 	if e.Env != "" {
 		line = fmt.Sprintf(w.in, line, e.Env)
 	}
-	return plainText(line, 400)
+	return wire.Plain(line, 400)
 }
 
-// markdown is one event in full. Its parts are cut one by one, so that no cut leaves
-// half a tag behind.
-func markdown(e release.Event, language, console string) string {
+// facts are what is known about an event, a line each, cut one by one.
+func facts(e release.Event, language string) []string {
 	w := wordsOf(language)
-	var b strings.Builder
-	fmt.Fprintf(&b, "## <font color=\"%s\">%s</font>", colour(e.Kind), headline(e, language))
+	var lines []string
 	field := func(name, value string, limit int) {
-		if value = plainText(value, limit); value != "" {
-			fmt.Fprintf(&b, "\n> %s: %s", name, value)
+		if value = wire.Plain(value, limit); value != "" {
+			lines = append(lines, name+": "+value)
 		}
 	}
 	field(w.env, string(e.Env), 100)
 	field(w.reason, e.Reason, 2000)
 	field(w.hint, e.Hint, 600)
-	if link := linkTo(e, console); link != "" {
-		fmt.Fprintf(&b, "\n[%s](%s)", w.open, link)
-	}
-	return b.String()
+	return lines
 }
 
-// digest is many events in one message of at most limit bytes, the newest first.
+// markdown is one event in full, as WeCom has it. Its parts are cut one by one, so that no
+// cut leaves half a tag behind.
+func markdown(e release.Event, language, console string) string {
+	text := fmt.Sprintf("## <font color=\"%s\">%s</font>", colour(e.Kind), headline(e, language))
+	for _, line := range facts(e, language) {
+		text += "\n> " + line
+	}
+	if link := linkTo(e, console); link != "" {
+		text += fmt.Sprintf("\n[%s](%s)", wordsOf(language).open, link)
+	}
+	return text
+}
+
+// digest is many events in one message of WeCom of at most limit bytes.
 func digest(messages []Message, language string, limit int) string {
-	w := wordsOf(language)
-	text := "## " + fmt.Sprintf(w.events, len(messages))
+	title := "## " + digestTitle(messages, language)
+	return title + fit(messages, language, limit-len(title), "\n> ", func(e release.Event) string {
+		return fmt.Sprintf("<font color=\"%s\">%s</font>", colour(e.Kind), headline(e, language))
+	})
+}
+
+// digestText is many events, a line each, of at most limit bytes.
+func digestText(messages []Message, language string, limit int) string {
+	return strings.TrimPrefix(fit(messages, language, limit, "\n", func(e release.Event) string { return headline(e, language) }), "\n")
+}
+
+func digestTitle(messages []Message, language string) string {
+	return fmt.Sprintf(wordsOf(language).events, len(messages))
+}
+
+// fit joins lines, the newest event first, and says how many did not fit.
+func fit(messages []Message, language string, limit int, start string, line func(release.Event) string) string {
+	text := ""
 	for i := range messages {
-		e := messages[len(messages)-1-i].Event
-		line := fmt.Sprintf("\n> <font color=\"%s\">%s</font>", colour(e.Kind), headline(e, language))
-		rest := "\n> " + fmt.Sprintf(w.more, len(messages)-i)
-		if len(text)+len(line)+len(rest) > limit {
+		next := start + line(messages[len(messages)-1-i].Event)
+		rest := start + fmt.Sprintf(wordsOf(language).more, len(messages)-i)
+		if len(text)+len(next)+len(rest) > limit {
 			return text + rest
 		}
-		text += line
+		text += next
 	}
 	return text
 }
@@ -112,37 +139,4 @@ func linkTo(e release.Event, console string) string {
 		return ""
 	}
 	return strings.TrimSuffix(console, "/") + "/releases/" + string(e.Release)
-}
-
-// plainText makes text from outside harmless in a chat: one line, no tags, so that a
-// commit message mentions nobody, and at most limit bytes.
-func plainText(s string, limit int) string {
-	s = strings.NewReplacer("<", "‹", ">", "›", "[", "(", "]", ")").Replace(oneLine(s))
-	return cut(s, limit)
-}
-
-func oneLine(s string) string {
-	s = strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsControl(r):
-			return ' '
-		case r == utf8.RuneError: // what JSON makes of bytes that are no text
-			return '?'
-		}
-		return r
-	}, strings.ToValidUTF8(s, "?"))
-	return strings.Join(strings.Fields(s), " ")
-}
-
-// cut shortens to limit bytes between two characters and marks the cut.
-func cut(s string, limit int) string {
-	const mark = "…"
-	if len(s) <= limit {
-		return s
-	}
-	end := limit - len(mark)
-	for end > 0 && !utf8.RuneStart(s[end]) {
-		end--
-	}
-	return s[:max(end, 0)] + mark
 }

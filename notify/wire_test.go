@@ -15,6 +15,7 @@ import (
 
 	"github.com/seatrial/seatrial/internal/secret"
 	"github.com/seatrial/seatrial/notify"
+	"github.com/seatrial/seatrial/notify/wire"
 	"github.com/seatrial/seatrial/release"
 )
 
@@ -161,7 +162,7 @@ func TestMetadataServicesAreNotReached(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := notify.NewClient().Do(req); err == nil || !strings.Contains(err.Error(), "refused") {
+		if _, err := wire.NewClient().Do(req); err == nil || !strings.Contains(err.Error(), "refused") {
 			t.Errorf("%s: %v", address, err)
 		}
 	}

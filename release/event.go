@@ -18,6 +18,8 @@ const (
 	EventDrift      EventKind = "drift.healed"
 	EventCaughtUp   EventKind = "cluster.caught-up" // outside a release
 	EventWithdrawn  EventKind = "cluster.withdrawn"
+	EventAlert      EventKind = "alert.firing" // of Prometheus, through Alertmanager
+	EventAlertEnded EventKind = "alert.resolved"
 )
 
 // Event is one thing worth telling. Its ID is the same when it is told again.
@@ -36,4 +38,6 @@ type Event struct {
 	Subject string    `json:"subject"` // one line: "shop/web 3f2a91c07d0b verified in staging"
 	Reason  string    `json:"reason,omitempty"`
 	Hint    string    `json:"hint,omitempty"`
+
+	Severity string `json:"severity,omitempty"` // of an alert: critical, error, warning or info; empty: the kind says it
 }

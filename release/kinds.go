@@ -285,10 +285,25 @@ type Channel struct {
 
 // ChannelSpec says how. The address is a secret: only its name is in git.
 type ChannelSpec struct {
-	Type      string      `json:"type"`                // "wecom", "webhook" or "status"
+	Type      string      `json:"type"`                // "wecom", "feishu", "dingtalk", "slack", "teams", "email", "webhook", "alertmanager", "pagerduty", "jira" or "status"
 	URLSecret string      `json:"urlSecret,omitempty"` // the server reads it from SEATRIAL_SECRET_<NAME>
-	Events    []EventKind `json:"events,omitempty"`    // default: verified, failed, rolled-back, held, breach, recovered, experiment
+	Events    []EventKind `json:"events,omitempty"`    // default: verified, failed, rolled-back, held, breach, recovered, experiment, alerts
 	Language  string      `json:"language,omitempty"`  // "en" (default) or "zh"
+	Mail      MailSpec    `json:"mail,omitzero"`       // of type "email"
+	Jira      JiraSpec    `json:"jira,omitzero"`       // of type "jira"
+}
+
+// MailSpec says whose mail it is and who gets it.
+type MailSpec struct {
+	From string   `json:"from"` // "seatrial@example.com"
+	To   []string `json:"to"`
+}
+
+// JiraSpec says where tickets are opened.
+type JiraSpec struct {
+	Project   string `json:"project"`             // its key: "OPS"
+	IssueType string `json:"issueType,omitempty"` // default "Task"
+	API       int    `json:"api,omitempty"`       // 2 (default): Server and Data Center; 3: Cloud
 }
 
 // Experiment breaks one thing on purpose, within limits, and maybe on a schedule.

@@ -40,6 +40,9 @@ func (s *Server) routes() error {
 	for _, kind := range s.hooks.Kinds() {
 		s.table.handle(Route{Pattern: "POST /hooks/" + string(kind), Need: Public}, s.hooks.Handler(kind))
 	}
+	if s.config.Alerts != nil {
+		s.table.handle(Route{Pattern: "POST /hooks/alertmanager", Need: Public}, s.config.Alerts)
+	}
 	s.table.handle(Route{Pattern: "GET /openapi.json", Need: Reader}, http.HandlerFunc(s.describe))
 	s.table.handle(Route{Pattern: "GET /healthz", Need: Public}, http.HandlerFunc(alive))
 	s.table.handle(Route{Pattern: "GET /readyz", Need: Public}, http.HandlerFunc(s.ready))

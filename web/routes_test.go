@@ -19,7 +19,9 @@ var public = map[string]string{
 	"POST /hooks/gitea":    "signed by the forge instead",
 	"POST /hooks/github":   "signed by the forge instead",
 	"/hooks/":              "answers 404",
-	"/":                    "the console's files, which hold nothing",
+
+	"POST /hooks/alertmanager": "has a token of its own",
+	"/":                        "the console's files, which hold nothing",
 }
 
 // own is every mutation that anybody signed in may use: it changes only their session.

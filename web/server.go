@@ -29,6 +29,7 @@ type Config struct {
 	Version  string                       // of the server, for the console
 	Secrets  map[forge.Kind][]secret.Text // of webhooks; a forge without is not served
 	Proxies  []netip.Prefix               // whose X-Forwarded-For is believed
+	Alerts   http.Handler                 // Alertmanager's webhook, which checks its own token; nil: not served
 	Console  fs.FS                        // the built console; nil: the embedded one
 }
 

@@ -317,7 +317,7 @@ func open(t *testing.T, console fs.FS) *harbour {
 	h := &harbour{yard: newYard(), vault: vaulttest.New(), metrics: prometheus.NewRegistry(), tokens: map[auth.Role]string{}}
 	listener := httptest.NewUnstartedServer(nil)
 	h.url = "http://" + listener.Listener.Addr().String()
-	s, err := web.New(web.Config{External: h.url + "/", Version: "v1", Console: console,
+	s, err := web.New(web.Config{External: h.url + "/", Version: "v1", Console: console, Alerts: http.NotFoundHandler(),
 		Secrets: map[forge.Kind][]secret.Text{forge.Gitea: {hookKey}, forge.GitHub: {hookKey}}},
 		h.yard.parts(h.vault), slog.New(slog.DiscardHandler), h.metrics)
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/seatrial/seatrial/chaos"
 	"github.com/seatrial/seatrial/chaos/schedule"
 	"github.com/seatrial/seatrial/cmd/seatrial/agents"
+	"github.com/seatrial/seatrial/cmd/seatrial/alarms"
 	"github.com/seatrial/seatrial/cmd/seatrial/arrivals"
 	"github.com/seatrial/seatrial/cmd/seatrial/builds"
 	"github.com/seatrial/seatrial/cmd/seatrial/faults"
@@ -275,7 +276,7 @@ func (s *server) stopFile() string { return s.settings.Path("stop-chaos") }
 func (s *server) wireNotify() (err error) {
 	outbox := shelf.Outbox{KV: s.db}
 	s.notifier, err = notify.New(notify.Config{
-		Inbox: outbox, Outbox: outbox, Directory: directory{s.world}, Status: s.status, Console: s.settings.ExternalURL, Log: s.log,
+		Inbox: outbox, Outbox: outbox, Directory: directory{s.world}, Status: s.status, Tickets: shelf.Tickets{KV: s.db}, Console: s.settings.ExternalURL, Log: s.log,
 		Secret: settings.Named,
 	})
 	return err
@@ -319,8 +320,12 @@ func (s *server) wireWeb(metrics prometheus.Registerer) (err error) {
 	known := func(_ forge.Kind, repo string) bool { return s.world.Knows(repo) }
 	acts := views.Acts(s.runner, s.approving, s.groups)
 	acts.Hold = s.holding(acts.Hold)
+	received, err := alarms.Handler(alarms.Desk{Tell: s.book.Tell, Project: directory{s.world}.Project, Default: s.settings.Alertmanager.Project, Now: time.Now}, s.secrets.AlertToken, s.log)
+	if err != nil {
+		return err
+	}
 	s.web, err = web.New(web.Config{
-		External: s.settings.ExternalURL, Version: version,
+		External: s.settings.ExternalURL, Version: version, Alerts: received,
 		Secrets: map[forge.Kind][]secret.Text{forge.Kind(s.settings.Forge.Kind): s.secrets.WebhookSecrets},
 	}, web.Parts{
 		Releases: views.Releases{Book: s.book}, Acts: acts, Logs: views.Logs{Book: s.logs},

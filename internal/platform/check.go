@@ -31,6 +31,7 @@ var (
 	fileName     = regexp.MustCompile(`^[A-Za-z0-9][-A-Za-z0-9_.]*$`)
 	kindName     = regexp.MustCompile(`^[A-Z][A-Za-z0-9]*$`)
 	label        = regexp.MustCompile(`^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$`)
+	jiraProject  = regexp.MustCompile(`^[A-Z][A-Z0-9_]{1,19}$`)
 	secretRef    = regexp.MustCompile(`^[A-Za-z][-A-Za-z0-9_]*$`)
 )
 
@@ -161,43 +162,6 @@ func (c *checker) pullRules(v *release.PullRules) {
 	setDefault(&v.Preview, release.PreviewComment)
 	c.OneOf("choice", v.Preview, []string{release.PreviewComment, release.PreviewNone}, "spec", "pullRequests", "preview")
 	c.OneOf("way with forks", v.Forks, []string{release.ForksWait, release.ForksRefuse}, "spec", "pullRequests", "forks")
-}
-
-func (c *checker) channel(v *release.Channel) {
-	s := &v.Spec
-	c.name(v.Meta.Name, "metadata", "name")
-	c.OneOf("type", s.Type, []string{"wecom", "webhook", "status"}, "spec", "type")
-	switch {
-	case s.Type == "status" && s.URLSecret != "":
-		c.Add("a status goes to the forge the commit came from: leave it out", "spec", "urlSecret")
-	case (s.Type == "wecom" || s.Type == "webhook") && s.URLSecret == "":
-		c.Add("want the name of the secret that holds the address; the server reads it from SEATRIAL_SECRET_<NAME>", "spec", "urlSecret")
-	}
-	c.pattern(secretRef, "a name of letters, digits, dashes and underscores, never the address itself", s.URLSecret, "spec", "urlSecret")
-	for i, e := range s.Events {
-		c.OneOf("event", string(e), eventNames(), "spec", "events", i)
-	}
-	if len(s.Events) == 0 {
-		s.Events = defaultEvents(s.Type)
-	}
-	setDefault(&s.Language, "en")
-	c.OneOf("language", s.Language, []string{"en", "zh"}, "spec", "language")
-}
-
-func eventNames() []string {
-	return []string{string(release.EventPhase), string(release.EventVerified), string(release.EventFailed), string(release.EventRolledBack), string(release.EventHeld),
-		string(release.EventBreach), string(release.EventRecovered), string(release.EventExperiment), string(release.EventDrift),
-		string(release.EventCaughtUp), string(release.EventWithdrawn)}
-}
-
-// defaultEvents are what people want to hear. A commit's status follows the phases, of
-// which the others are a part.
-func defaultEvents(channel string) []release.EventKind {
-	if channel == "status" {
-		return []release.EventKind{release.EventPhase}
-	}
-	return []release.EventKind{release.EventVerified, release.EventFailed, release.EventRolledBack, release.EventHeld,
-		release.EventBreach, release.EventRecovered, release.EventExperiment}
 }
 
 func (c *checker) cron(s *release.ScheduleSpec) {

@@ -96,7 +96,7 @@ func TestLoadFillsDefaultsIn(t *testing.T) {
 		t.Errorf("experiment = %+v", e)
 	}
 	ops := tree.Channels["ops"].Spec
-	if ops.Language != "en" || len(ops.Events) != 7 || slices.Contains(ops.Events, release.EventPhase) {
+	if ops.Language != "en" || len(ops.Events) != 9 || slices.Contains(ops.Events, release.EventPhase) {
 		t.Errorf("channel = %+v", ops)
 	}
 	if !slices.Contains(tree.Channels["forge"].Spec.Events, release.EventPhase) {
@@ -155,6 +155,10 @@ func TestLoadRefuses(t *testing.T) {
 		{"a registry by its address", "projects/shop.yaml", "  channels: [ops, forge]", "  channels: [ops, forge]\n  registries: [{host: \"https://ghcr.io\", user: robot, secret: ghcr}]", `projects/shop.yaml:9:23: spec.registries[0].host: "https://ghcr.io": want HOST or HOST:PORT`},
 		{"two logins for one registry", "projects/shop.yaml", "  channels: [ops, forge]", "  channels: [ops, forge]\n  registries: [{host: ghcr.io, user: a, secret: x}, {host: ghcr.io, user: b, secret: y}]", `projects/shop.yaml:9:53: spec.registries[1]: "ghcr.io" is listed twice`},
 		{"an unknown type of channel", "channels.yaml", "type: wecom", "type: wechat", `channels.yaml:5:9: spec.type: unknown type "wechat" (did you mean "wecom"?)`},
+		{"mail from nobody", "channels.yaml", "type: wecom", "mail: {from: x, to: []}\n  type: email", "channels.yaml:5:16: spec.mail.from: want an address like seatrial@example.com\nchannels.yaml:5:19: spec.mail.to: want 1 to 50 addresses, got 0"},
+		{"mail to a chat", "channels.yaml", "type: wecom", "mail: {from: a@b.example, to: [c@d.example]}\n  type: wecom", "channels.yaml:5:3: spec.mail: is for channels of type email"},
+		{"tickets of a project that is none", "channels.yaml", "type: wecom", "jira: {project: \"ops team\", api: 4}\n  type: jira", "channels.yaml:5:19: spec.jira.project: \"ops team\": want a project's key like OPS\nchannels.yaml:5:36: spec.jira.api: want 2 (Server, Data Center) or 3 (Cloud), got 4"},
+		{"tickets of a chat", "channels.yaml", "type: wecom", "jira: {project: OPS}\n  type: slack", "channels.yaml:5:3: spec.jira: is for channels of type jira"},
 		{"a channel without an address", "channels.yaml", "  urlSecret: wecom-ops\n", "", `channels.yaml:4:1: spec.urlSecret: want the name of the secret that holds the address; the server reads it from SEATRIAL_SECRET_<NAME>`},
 		{"a fault in a system namespace", "experiments.yaml", "namespace: shop", "namespace: kube-system", "experiments.yaml:9:16: spec.fault.namespace: namespace kube-system is protected: nothing is broken there\nexperiments.yaml:9:16: spec.fault.namespace: unknown namespace of a project \"kube-system\" (there is: shop, shop-jobs)"},
 		{"a fault outside the projects", "experiments.yaml", "namespace: shop\n", "namespace: pay\n", `experiments.yaml:9:16: spec.fault.namespace: unknown namespace of a project "pay" (there is: shop, shop-jobs)`},

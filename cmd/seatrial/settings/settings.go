@@ -45,7 +45,14 @@ type Settings struct {
 	Clusters   Clusters   `json:"clusters"`
 	Agents     Agents     `json:"agents,omitzero"` // default: none is let in
 
+	Alertmanager Alertmanager `json:"alertmanager,omitzero"` // default: no alerts are taken
+
 	Retention retention.Rule `json:"retention,omitzero"` // default: nothing is deleted from the registry
+}
+
+// Alertmanager is one that posts alerts to us.
+type Alertmanager struct {
+	Project string `json:"project"` // of alerts whose labels name none
 }
 
 type Platform struct {
@@ -277,11 +284,12 @@ type Secrets struct {
 	SigningPassphrase secret.Text
 	SigningPIN        secret.Text // of a PKCS#11 token
 	RegistryPassword  secret.Text
+	AlertToken        secret.Text // that Alertmanager has to show
 }
 
 // All is everything that must never show up in a log or a document.
 func (s Secrets) All() []secret.Text {
-	return append([]secret.Text{s.ForgeToken, s.SigningPassphrase, s.SigningPIN, s.RegistryPassword}, s.WebhookSecrets...)
+	return append([]secret.Text{s.ForgeToken, s.SigningPassphrase, s.SigningPIN, s.RegistryPassword, s.AlertToken}, s.WebhookSecrets...)
 }
 
 // ReadSecrets reads the environment; without the needed ones the server does not start.
@@ -291,6 +299,7 @@ func ReadSecrets() (Secrets, error) {
 		SigningPassphrase: Env("SEATRIAL_SIGNING_PASSPHRASE"),
 		SigningPIN:        Env(token.PIN),
 		RegistryPassword:  Env("SEATRIAL_REGISTRY_PASSWORD"),
+		AlertToken:        Env("SEATRIAL_ALERTMANAGER_TOKEN"),
 	}
 	for _, name := range []string{"SEATRIAL_WEBHOOK_SECRET", "SEATRIAL_WEBHOOK_SECRET_OLD"} {
 		if v := Env(name); v != "" {

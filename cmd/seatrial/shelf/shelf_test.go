@@ -9,6 +9,7 @@ import (
 	"github.com/seatrial/seatrial/chaos/schedule"
 	"github.com/seatrial/seatrial/cmd/seatrial/shelf"
 	"github.com/seatrial/seatrial/notify"
+	"github.com/seatrial/seatrial/notify/jira"
 	"github.com/seatrial/seatrial/release"
 	"github.com/seatrial/seatrial/slo"
 	"github.com/seatrial/seatrial/store"
@@ -103,6 +104,19 @@ func TestAnEventIsPlannedOnceHoweverOftenItIsTold(t *testing.T) {
 	}
 	if pending, err = outbox.Pending(t.Context(), 10); err != nil || len(pending) != 0 {
 		t.Errorf("told again: %+v, %v", pending, err)
+	}
+}
+
+func TestATicketIsRememberedUntilItIsForgotten(t *testing.T) {
+	tickets := shelf.Tickets{KV: open(t)}
+	intent := jira.Note{Message: "e@jira", At: time.Unix(1, 0).UTC()}
+	for _, want := range []jira.Note{{}, intent, {Message: "e@jira", Issue: "OPS-1"}, {}} {
+		if err := tickets.Keep(t.Context(), "k", want); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := tickets.Recall(t.Context(), "k"); err != nil || got != want {
+			t.Errorf("recalled %+v, %v; want %+v", got, err, want)
+		}
 	}
 }
 

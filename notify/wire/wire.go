@@ -1,10 +1,15 @@
-package notify
+// Package wire is how messages leave: HTTP requests that are bounded in time and size,
+// what their failures mean, and text that is harmless and short enough.
+//
+// Start at Do. It never shows an address or a key: both are secrets, and are masked in
+// every failure.
+package wire
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -23,7 +28,9 @@ type Failure struct {
 	Reason    string
 	Permanent bool          // sending it again cannot help
 	Limited   bool          // too many: not this message's fault
+	Unsure    bool          // it may have been taken all the same
 	After     time.Duration // not to be tried before; 0: as usual
+	Status    int           // of an HTTP answer; 0: there was none
 }
 
 // Error is the reason.
@@ -39,12 +46,11 @@ const (
 // time, following no redirects, and never reaching the metadata services of clouds,
 // whatever a name resolves to.
 func NewClient() *http.Client {
-	dialer := &net.Dialer{Timeout: 5 * time.Second, Control: refuseMetadata}
 	return &http.Client{
 		Timeout:       sendTimeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
-			DialContext:           dialer.DialContext,
+			DialContext:           NewDialer().DialContext,
 			ForceAttemptHTTP2:     true,
 			TLSHandshakeTimeout:   5 * time.Second,
 			ResponseHeaderTimeout: sendTimeout,
@@ -52,6 +58,11 @@ func NewClient() *http.Client {
 			IdleConnTimeout:       time.Minute,
 		},
 	}
+}
+
+// NewDialer connects to what configuration names, except the metadata services of clouds.
+func NewDialer() *net.Dialer {
+	return &net.Dialer{Timeout: 5 * time.Second, Control: refuseMetadata}
 }
 
 func refuseMetadata(_, address string, _ syscall.RawConn) error {
@@ -66,42 +77,56 @@ func refuseMetadata(_, address string, _ syscall.RawConn) error {
 	return nil
 }
 
-// post sends a body and returns the answer of a 2xx. Every other end is a *Failure whose
+// Request is one message on its way.
+type Request struct {
+	Method  string // default: POST
+	Address secret.Text
+	Body    []byte // JSON
+	Header  http.Header
+	Hide    []secret.Text // what else must not be seen in a failure
+}
+
+// Do sends a request and returns the answer of a 2xx. Every other end is a *Failure whose
 // reason shows nothing of the address.
-func post(ctx context.Context, client *http.Client, address secret.Text, body []byte, header http.Header) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address.Reveal(), bytes.NewReader(body))
+func Do(ctx context.Context, client *http.Client, r Request) ([]byte, error) {
+	hide := func(s string) string { return Masked(s, append(r.Hide, r.Address)...) }
+	req, err := http.NewRequestWithContext(ctx, cmp.Or(r.Method, http.MethodPost), r.Address.Reveal(), bytes.NewReader(r.Body))
 	if err != nil || req.URL.Scheme != "http" && req.URL.Scheme != "https" || req.URL.Host == "" {
 		return nil, &Failure{Reason: "the address is not an http or https URL", Permanent: true}
 	}
-	for k, v := range header {
+	for k, v := range r.Header {
 		req.Header[k] = v
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "seatrial")
 	resp, err := client.Do(req)
 	if err != nil {
-		return nil, &Failure{Reason: masked(address, cause(err).Error())}
+		return nil, &Failure{Reason: Cut(hide(OneLine(cause(err).Error())), 240), Unsure: !unconnected(err)}
 	}
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
-		return nil, &Failure{Reason: masked(address, "read answer: "+cause(err).Error())}
+		return nil, &Failure{Reason: hide("read answer: " + cause(err).Error()), Unsure: true}
 	}
 	if resp.StatusCode/100 == 2 {
 		return answer, nil
 	}
-	return nil, refusal(address, resp, answer)
+	f := refusal(resp, answer)
+	f.Reason = Cut(hide(f.Reason), 240) // hidden first: half a secret would not be found
+	return nil, f
 }
 
-func refusal(address secret.Text, resp *http.Response, answer []byte) *Failure {
+func refusal(resp *http.Response, answer []byte) *Failure {
 	f := &Failure{
-		Reason: masked(address, strings.TrimSpace("answered "+resp.Status+" "+cut(oneLine(string(answer)), 200))),
+		Reason: strings.TrimSpace("answered " + resp.Status + " " + OneLine(string(answer))),
+		Status: resp.StatusCode,
 		After:  retryAfter(resp.Header.Get("Retry-After"), time.Now()),
 	}
 	switch s := resp.StatusCode; {
 	case s == http.StatusTooManyRequests:
 		f.Limited = true
 	case s == http.StatusRequestTimeout, s == http.StatusTooEarly, s >= 500:
+		f.Unsure = true
 	default:
 		f.Permanent = true
 	}
@@ -119,6 +144,12 @@ func retryAfter(s string, now time.Time) time.Duration {
 	return min(max(after, 0), maxRetryAfter)
 }
 
+// unconnected: the request never left.
+func unconnected(err error) bool {
+	e, ok := errors.AsType[*net.OpError](err)
+	return ok && e.Op == "dial"
+}
+
 // cause leaves out what net/http says about the request: it repeats the whole URL.
 func cause(err error) error {
 	if e, ok := errors.AsType[*url.Error](err); ok {
@@ -127,28 +158,26 @@ func cause(err error) error {
 	return err
 }
 
-// masked hides the address and those of its parts that are the secret: the values of its
-// query, its password and the long steps of its path.
-func masked(address secret.Text, text string) string {
-	text = address.In(text)
-	u, err := url.Parse(address.Reveal())
-	if err != nil {
-		return text
-	}
-	password, _ := u.User.Password()
-	parts := append(strings.Split(u.Path, "/"), password, u.RawQuery)
-	for _, values := range u.Query() {
-		parts = append(parts, values...)
-	}
-	for _, p := range parts {
-		if len(p) >= 8 {
-			text = secret.Text(p).In(text)
+// Masked hides secrets in a text: each as a whole, and when it is an address those of its
+// parts that are the secret: the values of its query, its password and the long steps of
+// its path.
+func Masked(text string, secrets ...secret.Text) string {
+	for _, address := range secrets {
+		text = address.In(text)
+		u, err := url.Parse(address.Reveal())
+		if err != nil {
+			continue
+		}
+		password, _ := u.User.Password()
+		parts := append(strings.Split(u.Path, "/"), password, u.RawQuery)
+		for _, values := range u.Query() {
+			parts = append(parts, values...)
+		}
+		for _, p := range parts {
+			if len(p) >= 8 {
+				text = secret.Text(p).In(text)
+			}
 		}
 	}
 	return text
-}
-
-// noAddress is the failure of a channel whose secret is not set.
-func noAddress(variable string) *Failure {
-	return &Failure{Reason: fmt.Sprintf("secret %s is not set", variable)}
 }

@@ -302,3 +302,85 @@ func TestLabBlueGreen(t *testing.T) {
 	}
 	h.noNewSide()
 }
+
+// stateful is three pods with names of their own.
+func (h *house) stateful(image, color, command string) string {
+	return fmt.Sprintf(`apiVersion: v1
+kind: Service
+metadata: {name: db}
+spec: {clusterIP: None, selector: {app: db}, ports: [{port: 80}]}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: db}
+spec:
+  serviceName: db
+  replicas: 3
+  podManagementPolicy: Parallel
+  selector: {matchLabels: {app: db}}
+  template:
+    metadata: {labels: {app: db}, annotations: {color: %s}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      containers:
+      - name: main
+        image: %s
+        command: [sh, -c, %s]
+        readinessProbe: {exec: {command: [test, -e, /tmp/ready]}, periodSeconds: 1}
+`, color, image, strconv.Quote(command))
+}
+
+// colors are those of the pods, by their ordinals.
+func (h *house) colors() string {
+	h.t.Helper()
+	k, err := h.kube.Get("prod-main")
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	list, err := k.Typed().CoreV1().Pods(h.ns).List(h.t.Context(), metav1.ListOptions{LabelSelector: "app=db"})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	is := map[string]string{}
+	for _, p := range list.Items {
+		is[p.Name] = p.Annotations["color"]
+	}
+	return is["db-0"] + " " + is["db-1"] + " " + is["db-2"]
+}
+
+// TestLabPartition: a StatefulSet changes from its last pod on; a bad version never goes on
+// to the next, and a return takes it away again.
+func TestLabPartition(t *testing.T) {
+	h, image, _ := sidesHouse(t, release.Strategy{Type: release.Partition, Steps: []release.CanaryStep{{Weight: 34}, {Weight: 67}}})
+	const good, bad = "touch /tmp/ready; exec sleep 1000", "exec sleep 1000"
+	first, v := h.shifted(h.release(1, h.stateful(image, "blue", good)), nil)
+	if v.Outcome() != release.Passed {
+		t.Fatalf("first: %s", v.Reason())
+	}
+	h.verify(first)
+	var seen []string
+	second, v := h.shifted(h.release(2, h.stateful(image, "green", good)), func(_ context.Context, _ string, r release.Release) (release.Facts, release.Verdict, error) {
+		seen = append(seen, h.colors())
+		return release.Facts{}, release.Pass(), nil
+	})
+	if want := "blue blue green, blue green green, green green green"; v.Outcome() != release.Passed || strings.Join(seen, ", ") != want {
+		t.Fatalf("good: %s: %v, want %s", v.Reason(), seen, want)
+	}
+	h.verify(second)
+	third := h.release(3, h.stateful(image, "red", bad))
+	third, v, _ = h.act(third, h.rollout.Sync)
+	if v.Outcome() != release.Passed {
+		t.Fatalf("bad: %s", v.Reason())
+	}
+	h.pause(5 * time.Second)
+	_, v, err := h.rollout.Health(t.Context(), "k", third)
+	if got := h.colors(); err != nil || v.Outcome() != release.Waiting || got != "green green red" {
+		t.Errorf("a version that does not get ready: %s, %v, on %q", v.Reason(), err, got)
+	}
+	third.Phase = release.RollingBack
+	third, v, took := h.act(third, h.rollout.Return)
+	if got := h.colors(); v.Outcome() != release.Passed || third.Now().Waves[0].Targets[0].State != deployer.RolledBack || got != "green green green" {
+		t.Errorf("return: %s, on %q", v.Reason(), got)
+	}
+	t.Logf("returned in %v", took.Round(100*time.Millisecond))
+}

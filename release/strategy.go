@@ -2,12 +2,13 @@ package release
 
 // Strategy is how a release replaces the one before it inside a cluster.
 type Strategy struct {
-	Type       string       `json:"type"`                 // "rolling" (default), "blueGreen" or "canary"
-	Deployment string       `json:"deployment,omitempty"` // default: the only one
-	Service    string       `json:"service,omitempty"`    // that leads to its pods; default: the only one that does
-	Route      string       `json:"route,omitempty"`      // canary: the HTTPRoute that leads to the service; default: the only one that does
-	Steps      []CanaryStep `json:"steps,omitempty"`      // canary: what it serves, one after the other, before it serves everything
-	Observe    Duration     `json:"observe,omitempty"`    // how long it is measured while it serves everything; the environment's SLO gate may say longer
+	Type        string       `json:"type"`                  // "rolling" (default), "blueGreen", "canary" or "partition"
+	Deployment  string       `json:"deployment,omitempty"`  // default: the only one
+	StatefulSet string       `json:"statefulSet,omitempty"` // partition: default: the only one
+	Service     string       `json:"service,omitempty"`     // that leads to its pods; default: the only one that does
+	Route       string       `json:"route,omitempty"`       // canary: the HTTPRoute that leads to the service; default: the only one that does
+	Steps       []CanaryStep `json:"steps,omitempty"`       // canary: what it serves, one after the other, before it serves everything; partition: how many pods are of it
+	Observe     Duration     `json:"observe,omitempty"`     // how long it is measured while it serves everything; the environment's SLO gate may say longer
 }
 
 // CanaryStep is a part of the requests.
@@ -21,6 +22,7 @@ const (
 	Rolling   = "rolling"
 	BlueGreen = "blueGreen"
 	Canary    = "canary"
+	Partition = "partition" // of a StatefulSet: its pods change from the last on
 )
 
 // Shift is one step of a strategy on the targets of a wave: which side serves how much.

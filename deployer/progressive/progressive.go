@@ -29,6 +29,9 @@ func Shifts(s *release.Strategy) []release.Shift {
 	if plain(s) {
 		return nil
 	}
+	if byPartition(s) {
+		return parts(s)
+	}
 	out := []release.Shift{{Name: Warm}}
 	for _, step := range s.Steps {
 		out = append(out, release.Shift{Name: fmt.Sprintf("%d%%", step.Weight), Weight: step.Weight, Observe: step.Observe, SLO: true})
@@ -61,6 +64,9 @@ func Rules(s *release.Strategy, rules release.SyncRules) release.SyncRules {
 func Objects(s *release.Strategy, stable, candidate []*object, shift release.Shift) (want []*object, moving bool) {
 	if plain(s) {
 		return candidate, false
+	}
+	if byPartition(s) {
+		return part(s, stable, candidate, shift)
 	}
 	next, err := find(*s, candidate)
 	if err != nil {

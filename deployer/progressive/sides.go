@@ -33,7 +33,11 @@ func Check(s *release.Strategy, objects []*object) error {
 		return nil
 	}
 	err := sound(*s)
-	if err == nil {
+	switch {
+	case err != nil:
+	case byPartition(s):
+		_, err = partitioned(*s, objects)
+	default:
 		_, err = find(*s, objects)
 	}
 	if err != nil {
@@ -44,13 +48,17 @@ func Check(s *release.Strategy, objects []*object) error {
 
 // sound refuses what no .seatrial.yaml may say: a person can write a record by hand.
 func sound(s release.Strategy) error {
-	if s.Type != release.BlueGreen && s.Type != release.Canary {
-		return hint.Add(errors.New("there is no such strategy"), "write rolling, blueGreen or canary")
+	stepwise := s.Type == release.Canary || s.Type == release.Partition
+	switch {
+	case !stepwise && s.Type != release.BlueGreen:
+		return hint.Add(errors.New("there is no such strategy"), "write rolling, blueGreen, canary or partition")
+	case s.Type == release.Partition && len(s.Steps) == 0:
+		return errNoParts
 	}
 	before := 0
 	for _, step := range s.Steps {
-		if s.Type != release.Canary || step.Weight <= before || step.Weight > 99 {
-			return hint.Add(fmt.Errorf("a step of %d %% is not possible here", step.Weight), "a canary's steps go up from 1 to 99")
+		if !stepwise || step.Weight <= before || step.Weight > 99 {
+			return hint.Add(fmt.Errorf("a step of %d %% is not possible here", step.Weight), "steps go up from 1 to 99")
 		}
 		before = step.Weight
 	}
@@ -64,7 +72,7 @@ func find(s release.Strategy, objects []*object) (sides, error) {
 	var err error
 	if out.deployment, err = only(objects, "Deployment", s.Deployment, "deployment", func(*object) bool { return true }); err != nil {
 		if slices.ContainsFunc(objects, func(o *object) bool { return o.GetKind() == "StatefulSet" }) && s.Deployment == "" {
-			err = hint.Add(fmt.Errorf("%w; a StatefulSet has one set of volumes and names, so it cannot have two sides", err), "leave the strategy out: a StatefulSet changes pod by pod by itself")
+			err = hint.Add(fmt.Errorf("%w; a StatefulSet has one set of volumes and names, so it cannot have two sides", err), "write type: partition, or leave the strategy out: a StatefulSet changes pod by pod by itself")
 		}
 		return sides{}, err
 	}

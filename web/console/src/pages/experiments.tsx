@@ -51,7 +51,7 @@ function KillSwitch() {
   const words = stop.stopped ? { verb: t.experiments.resume, lead: t.experiments.askResume } : { verb: t.experiments.stop, lead: t.experiments.askStop }
   return (
     <div className="row">
-      {stop.stopped && <Note tone="bad">{t.experiments.stopped} {stop.why}</Note>}
+      {stop.stopped && <Note tone="bad">{t.experiments.stopped} {(stop.why ?? '').replace(/^the kill switch is on( \([^)]*\))?:? ?/, '')}</Note>}
       {may && <Action look={stop.stopped ? 'small' : 'small danger'} onClick={() => setAsking(true)}>{words.verb}</Action>}
       {asking && (
         <Confirm title={words.verb} lead={words.lead} verb={words.verb} danger={!stop.stopped} send={(reason, key) => api.switchChaos({ stopped: !stop.stopped, reason }, { key })}

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/seatrial/seatrial/internal/faults"
 	"github.com/seatrial/seatrial/release"
 )
 
@@ -27,12 +28,13 @@ const (
 
 // Limits of time that no experiment can change.
 const (
-	injectLimit  = 30 * time.Second // for the controller to inject
-	failureGrace = 3 * time.Second  // a failed injection is retried by the controller that long
-	readyLimit   = 2 * time.Minute  // for enough ready pods before
-	recoverLimit = 2 * time.Minute  // for the pods to be ready again after
-	steadyFor    = 3 * time.Second  // and to stay so
-	maxAttempts  = 3                // at faults that ended before they were measured
+	injectLimit   = 30 * time.Second // for the controller to inject
+	failureGrace  = 3 * time.Second  // a failed injection is retried by the controller that long
+	readyLimit    = 2 * time.Minute  // for enough ready pods before
+	recoverLimit  = 2 * time.Minute  // for the pods to be ready again after
+	steadyFor     = 3 * time.Second  // and to stay so
+	waitForLimits = 2 * time.Second  // until pods are counted again that were too few
+	maxAttempts   = 3                // at faults that ended before they were measured
 )
 
 // Subject is what one experiment is run against.
@@ -43,6 +45,7 @@ type Subject struct {
 	Cluster    string
 	Revision   release.Commit
 	Namespaces []string // where the service's project may break things
+	OptIn      bool     // and of them only those that say so
 	Experiment release.Experiment
 	Observe    time.Duration
 	Baseline   []release.Evidence // its SLOs without the fault, when they are known already
@@ -57,7 +60,12 @@ type Engine struct {
 	Now      func() time.Time
 	Stop     func() string                  // why nothing may be broken now; nil or "": nothing stops it
 	Name     func(experiment string) string // of a fault; nil: RandomName
+	Admit    Admit                          // nil: at any time
 }
+
+// Admit says whether an experiment may begin now: Pass, Wait with a reason until when, or
+// Inconclusive, which ends it. An error is "could not ask": nothing is broken meanwhile.
+type Admit func(ctx context.Context, s Subject) (release.Verdict, error)
 
 // RandomName is a fault's name that nobody can guess and nothing else has.
 func RandomName(experiment string) string {
@@ -148,6 +156,14 @@ func (e *Engine) steady(ctx context.Context, s Subject, t release.Trial) (releas
 	if err := Check(s.Experiment.Spec, s.Namespaces); err != nil {
 		return e.end(t, s, aboutLimits, "experiment "+name+": "+err.Error())
 	}
+	switch v, err := e.admitted(ctx, s); {
+	case err != nil:
+		return t, release.Verdict{}, err
+	case v != nil && v.Outcome() == release.Waiting:
+		return move(t, stepSteady, now), *v, nil // what is measured then is measured then
+	case v != nil:
+		return e.end(t, s, aboutLimits, v.Reason())
+	}
 	t, wait, err := e.baseline(ctx, s, t)
 	if err != nil || wait != nil {
 		return t, verdictOr(wait), err
@@ -155,36 +171,7 @@ func (e *Engine) steady(ctx context.Context, s Subject, t release.Trial) (releas
 	if broken := failing(latest(t.Evidence, name), cellBaseline); broken != nil {
 		return over(s, move(t, stepEnded, now))
 	}
-	f := s.Experiment.Spec.Fault
-	pods, err := e.Finder.Pods(ctx, s.Cluster, f.Namespace, f.Selector.MatchLabels)
-	if err != nil {
-		return t, release.Verdict{}, err
-	}
-	fault := e.name(name)
-	targets, err := Choose(s.Experiment.Spec, pods, fault)
-	if x, ok := errors.AsType[*Exceeds](err); ok {
-		if now.Sub(t.Since) > readyLimit+s.Observe {
-			return e.end(t, s, aboutLimits, x.Reason)
-		}
-		return t, release.Wait(x.Reason, 2*time.Second), nil
-	}
-	if err != nil {
-		return e.end(t, s, aboutLimits, err.Error())
-	}
-	t.Fault = planned(s, fault, targets)
-	t = note(t, name, aboutTargets, describe(pods, targets, f))
-	return move(t, stepPlanned, now), release.Wait(fmt.Sprintf("%s %s is about to hit %s", f.Kind, f.Action, t.Fault.Targets), 0), nil
-}
-
-func planned(s Subject, name string, targets []Pod) *release.FaultRecord {
-	f := s.Experiment.Spec.Fault
-	record := &release.FaultRecord{
-		Experiment: s.Experiment.Meta.Name, Kind: f.Kind, Action: f.Action, Name: name, Namespace: f.Namespace, Cluster: s.Cluster,
-	}
-	for _, p := range targets {
-		record.Targets = append(record.Targets, p.ID())
-	}
-	return record
+	return e.plan(ctx, s, t)
 }
 
 func (e *Engine) name(experiment string) string {
@@ -301,7 +288,7 @@ func (e *Engine) notInjected(t release.Trial, s Subject, why string) release.Tri
 func until(s Subject, t release.Trial) time.Time {
 	end := t.Fault.Injected.Add(s.Observe)
 	f := s.Experiment.Spec.Fault
-	if lasts, _ := lasting(f.Action); lasts {
+	if faults.Lasts(f.Kind, f.Action) {
 		// A duration counts from creation in whole seconds: it may end a second early.
 		if own := t.Fault.Created.Add(f.Duration.Std() - 2*time.Second); own.Before(end) {
 			end = own
@@ -418,7 +405,7 @@ func (e *Engine) recovering(ctx context.Context, s Subject, t release.Trial) (re
 
 // ended is when the fault stopped doing harm: a one-shot at once, another when reverted.
 func ended(s Subject, t release.Trial) time.Time {
-	if lasts, _ := lasting(s.Experiment.Spec.Fault.Action); lasts {
+	if faults.Lasts(t.Fault.Kind, t.Fault.Action) {
 		return t.Since
 	}
 	return t.Fault.Injected

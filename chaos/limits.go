@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seatrial/seatrial/internal/faults"
 	"github.com/seatrial/seatrial/release"
 )
 
@@ -31,17 +32,6 @@ func Protected(namespace string) bool {
 	return strings.HasPrefix(namespace, "kube-") || strings.HasPrefix(namespace, "seatrial-")
 }
 
-// actions of PodChaos; the value says whether the fault lasts for its duration.
-func lasting(action string) (lasts, known bool) {
-	switch action {
-	case "pod-kill", "container-kill":
-		return false, true
-	case "pod-failure":
-		return true, true
-	}
-	return false, false
-}
-
 // WithDefaults fills in what limits leave out.
 func WithDefaults(l release.Limits) release.Limits {
 	if l.MaxTargets == 0 {
@@ -63,14 +53,18 @@ func WithDefaults(l release.Limits) release.Limits {
 // allowed are the namespaces of the service's project.
 func Check(spec release.ExperimentSpec, allowed []string) error {
 	f, l := spec.Fault, WithDefaults(spec.Limits)
-	lasts, known := lasting(f.Action)
+	kind, action, err := faults.Of(f)
+	if err != nil {
+		return err
+	}
+	if _, err := action.Values(f.With); err != nil {
+		return fmt.Errorf("%s %s: %w", f.Kind, f.Action, err)
+	}
 	switch {
-	case f.Kind != "PodChaos":
-		return fmt.Errorf("fault kind %q is not supported: want PodChaos", f.Kind)
-	case !known:
-		return fmt.Errorf("fault action %q is not supported: want pod-kill, pod-failure or container-kill", f.Action)
-	case f.Action == "container-kill" && f.Container == "":
-		return fmt.Errorf("container-kill needs the name of a container")
+	case action.NeedsContainer && f.Container == "":
+		return fmt.Errorf("%s needs the name of a container", f.Action)
+	case f.Container != "" && !kind.Container:
+		return fmt.Errorf("%s hits whole pods: it takes no container", f.Kind)
 	case len(f.Selector.MatchLabels) == 0:
 		return fmt.Errorf("the selector is empty: it would hit any pod of namespace %s", f.Namespace)
 	case f.Namespace == "":
@@ -83,12 +77,15 @@ func Check(spec release.ExperimentSpec, allowed []string) error {
 		return fmt.Errorf("the fault needs a duration of at least 1s: it is what ends it when nobody else can")
 	case f.Duration > l.MaxDuration || f.Duration.Std() > ceilingDuration:
 		return fmt.Errorf("duration %s is longer than the limit of %s", f.Duration.Std(), min(l.MaxDuration.Std(), ceilingDuration))
-	case lasts && f.Duration.Std() < minLasting:
+	case !action.OneShot && f.Duration.Std() < minLasting:
 		return fmt.Errorf("duration %s of %s is too short to measure: want at least %s", f.Duration.Std(), f.Action, minLasting)
 	case l.MaxPercent < 0 || l.MaxPercent > 100 || l.MaxTargets < 0 || l.MinReady < 0:
 		return fmt.Errorf("a limit is out of range: maxPercent 0..100, maxTargets and minReady not negative")
 	}
-	_, err := wanted(f, 1)
+	if in, ok := f.With[action.PeerNamespace].(string); ok && action.Peer != "" && !slices.Contains(allowed, in) {
+		return fmt.Errorf("namespace %s of the other end is not one of the project's: %s", in, strings.Join(allowed, ", "))
+	}
+	_, err = wanted(f, 1)
 	return err
 }
 
@@ -114,18 +111,22 @@ func wanted(f release.Fault, n int) (int, error) {
 	return 0, fmt.Errorf("mode %q is not supported: want one, all, fixed or fixed-percent", f.Mode)
 }
 
-// Exceeds says that pods are not what the limits ask for; it may pass with time.
-type Exceeds struct{ Reason string }
+// Exceeds says that things are not what the limits ask for.
+type Exceeds struct {
+	Reason string
+	Final  bool // it does not pass with time
+}
 
 // Error is the reason.
 func (e *Exceeds) Error() string { return e.Reason }
 
 // Choose picks a fault's targets among the pods that its selector matches, at random but
-// the same ones for the same run. *Exceeds: not within the limits now.
+// the same ones for the same run; none when the fault is of something they all share.
+// *Exceeds: not within the limits now.
 func Choose(spec release.ExperimentSpec, pods []Pod, run string) ([]Pod, error) {
 	f, l := spec.Fault, WithDefaults(spec.Limits)
 	if len(pods) == 0 {
-		return nil, &Exceeds{fmt.Sprintf("no target: no pod of namespace %s matches %s", f.Namespace, pairs(f.Selector.MatchLabels))}
+		return nil, &Exceeds{Reason: fmt.Sprintf("no target: no pod of namespace %s matches %s", f.Namespace, pairs(f.Selector.MatchLabels))}
 	}
 	var ready []Pod
 	for _, p := range pods {
@@ -133,24 +134,61 @@ func Choose(spec release.ExperimentSpec, pods []Pod, run string) ([]Pod, error) 
 			ready = append(ready, p)
 		}
 	}
+	if len(ready) < l.MinReady {
+		return nil, &Exceeds{Reason: fmt.Sprintf("%d of %d pods are ready, the limit asks for %d before anything is broken", len(ready), len(pods), l.MinReady)}
+	}
+	if kind, _ := faults.Find(f.Kind); kind.Shared {
+		return nil, nil
+	}
 	n, err := wanted(f, len(pods))
 	if err != nil {
 		return nil, err
 	}
 	switch {
-	case len(ready) < l.MinReady:
-		return nil, &Exceeds{fmt.Sprintf("%d of %d pods are ready, the limit asks for %d before anything is broken", len(ready), len(pods), l.MinReady)}
 	case n == 0:
-		return nil, &Exceeds{fmt.Sprintf("no target: %s %% of %d pods is none", strings.TrimSuffix(f.Value, "%"), len(pods))}
+		return nil, &Exceeds{Reason: fmt.Sprintf("no target: %s %% of %d pods is none", strings.TrimSuffix(f.Value, "%"), len(pods))}
 	case n > len(ready):
-		return nil, &Exceeds{fmt.Sprintf("%d pods are to be hit and %d are ready", n, len(ready))}
+		return nil, &Exceeds{Reason: fmt.Sprintf("%d pods are to be hit and %d are ready", n, len(ready))}
 	case n > l.MaxTargets:
-		return nil, &Exceeds{fmt.Sprintf("%d pods are to be hit, the limit is %d", n, l.MaxTargets)}
+		return nil, &Exceeds{Reason: fmt.Sprintf("%d pods are to be hit, the limit is %d", n, l.MaxTargets)}
 	case n*100 > l.MaxPercent*len(pods):
-		return nil, &Exceeds{fmt.Sprintf("%d of %d pods are to be hit, the limit is %d %%", n, len(pods), l.MaxPercent)}
+		return nil, &Exceeds{Reason: fmt.Sprintf("%d of %d pods are to be hit, the limit is %d %%", n, len(pods), l.MaxPercent)}
 	}
 	slices.SortFunc(ready, func(a, b Pod) int { return strings.Compare(order(run, a), order(run, b)) })
-	return ready[:n], nil
+	return ready[:n], budgets(f, ready[:n])
+}
+
+// budgets refuses to take more pods away than a PodDisruptionBudget of theirs allows.
+func budgets(f release.Fault, targets []Pod) error {
+	if _, action, err := faults.Of(f); err != nil || !action.Disrupts {
+		return err
+	}
+	hit := map[string]int{}
+	for _, p := range targets {
+		for name := range p.Budgets {
+			hit[name]++
+		}
+	}
+	for _, p := range targets {
+		for name, allowed := range p.Budgets {
+			if hit[name] > allowed {
+				return &Exceeds{Reason: fmt.Sprintf("PodDisruptionBudget %s lets %d pods go now, %d are to be hit", name, allowed, hit[name])}
+			}
+		}
+	}
+	return nil
+}
+
+// Consents reads a namespace's label: nothing is broken in one that refuses, nor, where
+// the cluster asks for consent, in one that does not say so.
+func Consents(namespace string, labels map[string]string, asked bool) error {
+	switch said := labels[LabelChaos]; {
+	case said == "refused":
+		return &Exceeds{Reason: fmt.Sprintf("namespace %s refuses faults: it is labelled %s: refused", namespace, LabelChaos), Final: true}
+	case asked && said != "allowed":
+		return &Exceeds{Reason: fmt.Sprintf("namespace %s has not agreed to faults: the cluster wants the label %s: allowed", namespace, LabelChaos), Final: true}
+	}
+	return nil
 }
 
 func order(run string, p Pod) string {

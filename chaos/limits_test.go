@@ -32,7 +32,17 @@ func TestCheckRefusesBeforeAClusterIsAsked(t *testing.T) {
 		{"Chaos Mesh's namespace", func(x *release.ExperimentSpec) { x.Fault.Namespace = "chaos-mesh" }, "protected"},
 		{"our own namespace", func(x *release.ExperimentSpec) { x.Fault.Namespace = "seatrial-system" }, "protected"},
 		{"another team's namespace", func(x *release.ExperimentSpec) { x.Fault.Namespace = "pay" }, "not one of the project's: shop, kube-system"},
-		{"another kind", func(x *release.ExperimentSpec) { x.Fault.Kind = "IOChaos" }, `kind "IOChaos" is not supported`},
+		{"another kind", func(x *release.ExperimentSpec) { x.Fault.Kind = "DiskChaos" }, `kind "DiskChaos" is not supported`},
+		{"a cloud's kind", func(x *release.ExperimentSpec) { x.Fault.Kind = "AWSChaos" }, "machines of an account"},
+		{"a partition with everybody is allowed", func(x *release.ExperimentSpec) { x.Fault.Kind, x.Fault.Action = "NetworkChaos", "partition" }, ""},
+		{"a delay of nothing", func(x *release.ExperimentSpec) { x.Fault.Kind, x.Fault.Action = "NetworkChaos", "delay" }, "delay needs latency"},
+		{"an other end in another team's namespace", func(x *release.ExperimentSpec) {
+			x.Fault.Kind, x.Fault.Action = "NetworkChaos", "partition"
+			x.Fault.With = map[string]any{"target": map[string]any{"app": "db"}, "targetNamespace": "pay"}
+		}, "namespace pay of the other end is not one of the project's"},
+		{"a container of a kind for whole pods", func(x *release.ExperimentSpec) {
+			x.Fault.Kind, x.Fault.Action, x.Fault.Container = "NetworkChaos", "partition", "web"
+		}, "hits whole pods"},
 		{"another action", func(x *release.ExperimentSpec) { x.Fault.Action = "pod-delete" }, `action "pod-delete" is not supported`},
 		{"a container-kill of no container", func(x *release.ExperimentSpec) { x.Fault.Action = "container-kill" }, "needs the name of a container"},
 		{"no duration", func(x *release.ExperimentSpec) { x.Fault.Duration = 0 }, "needs a duration"},
@@ -123,7 +133,7 @@ func TestChooseIsTheSameForTheSameRunAndDiffersBetweenRuns(t *testing.T) {
 	first, _ := chaos.Choose(x, pods, "run-1")
 	slices.Reverse(pods)
 	again, _ := chaos.Choose(x, pods, "run-1")
-	if first[0] != again[0] {
+	if first[0].UID != again[0].UID {
 		t.Errorf("%v, then %v", first, again)
 	}
 	chosen := map[string]bool{}
@@ -157,7 +167,7 @@ func TestRestored(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got := chaos.Restored(before, tt.now, &release.FaultRecord{Action: tt.action, Targets: []string{"shop/a"}})
+			got := chaos.Restored(before, tt.now, &release.FaultRecord{Kind: "PodChaos", Action: tt.action, Targets: []string{"shop/a"}})
 			if got.Hit != tt.hit || got.Whole != tt.whole || got.Reason == "" {
 				t.Errorf("got %+v, want hit %v, whole %v", got, tt.hit, tt.whole)
 			}
@@ -175,5 +185,47 @@ func TestEveryStateHasAName(t *testing.T) {
 	}
 	if chaos.Escalate(0) != chaos.Delete || chaos.Escalate(6*time.Second).String() != "Entries" || chaos.Escalate(time.Minute).String() != "Annotate" || chaos.Force(99).String() != "None" {
 		t.Error("removal does not escalate from Delete over Entries to Annotate")
+	}
+}
+
+func TestADisruptionBudgetIsRespected(t *testing.T) {
+	pods := podsOf(4, 4)
+	for i := range pods {
+		pods[i].Budgets = map[string]int{"web": 1}
+	}
+	for _, c := range []struct {
+		action, value string
+		problem       string
+	}{
+		{"pod-kill", "1", ""},
+		{"pod-kill", "2", "PodDisruptionBudget web lets 1 pods go now, 2 are to be hit"},
+		{"pod-failure", "2", "lets 1 pods go now"},
+	} {
+		x := kill()
+		x.Fault.Action, x.Fault.Mode, x.Fault.Value, x.Limits = c.action, "fixed", c.value, release.Limits{MaxTargets: 4, MaxPercent: 100}
+		_, err := chaos.Choose(x, pods, "run")
+		if e, ok := errors.AsType[*chaos.Exceeds](err); c.problem == "" && err != nil || c.problem != "" && (!ok || e.Final || !strings.Contains(e.Reason, c.problem)) {
+			t.Errorf("%s of %s: %v, want %q", c.action, c.value, err, c.problem)
+		}
+	}
+	x := kill()
+	x.Fault.Kind, x.Fault.Action, x.Fault.Mode, x.Fault.Value, x.Limits = "StressChaos", "cpu", "fixed", "2", release.Limits{MaxTargets: 4, MaxPercent: 100}
+	if _, err := chaos.Choose(x, pods, "run"); err != nil {
+		t.Errorf("pods that go on answering: %v", err)
+	}
+}
+
+func TestConsents(t *testing.T) {
+	for _, c := range []struct {
+		label string
+		asked bool
+		want  bool
+	}{
+		{"", false, true}, {"", true, false}, {"allowed", true, true}, {"allowed", false, true}, {"refused", false, false}, {"refused", true, false}, {"Allowed", true, false},
+	} {
+		err := chaos.Consents("shop", map[string]string{chaos.LabelChaos: c.label}, c.asked)
+		if e, ok := errors.AsType[*chaos.Exceeds](err); (err == nil) != c.want || ok && !e.Final {
+			t.Errorf("label %q, asked %v: %v", c.label, c.asked, err)
+		}
 	}
 }

@@ -2,8 +2,10 @@ package chaos
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"os"
+	"strings"
 
 	"github.com/seatrial/seatrial/release"
 )
@@ -45,8 +47,20 @@ func Stopped(path string) string {
 	if path == "" {
 		return ""
 	}
-	if _, err := os.Stat(path); err == nil || !errors.Is(err, fs.ErrNotExist) {
-		return "the kill switch is on (" + path + ")"
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return ""
 	}
-	return ""
+	on := "the kill switch is on (" + path + ")"
+	if err != nil {
+		return on
+	}
+	defer f.Close()
+	text, _ := io.ReadAll(io.LimitReader(f, maxStopText)) // whatever it says, or nothing: it is there
+	if said := strings.Join(strings.Fields(strings.ToValidUTF8(string(text), "?")), " "); said != "" {
+		on += ": " + said
+	}
+	return on
 }
+
+const maxStopText = 500 // bytes of what a kill switch says

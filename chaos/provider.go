@@ -13,6 +13,7 @@ const (
 	LabelRun     = "seatrial.dev/run"     // the fault's name: one fault per run
 	LabelRelease = "seatrial.dev/release" // the release on trial; absent in scheduled runs
 	LabelManaged = "seatrial.dev/managed" // "true"
+	LabelChaos   = "seatrial.dev/chaos"   // on a namespace: "allowed" or "refused"
 )
 
 // Provider breaks and puts back. Every method may be repeated: the second call of the
@@ -26,10 +27,25 @@ type Provider interface {
 	Revert(ctx context.Context, f release.FaultRecord, force Force) error
 }
 
+// Preparer is a Provider that has to know what it changes as it was, before the intent is
+// saved: the record it returns carries that, in Before.
+type Preparer interface {
+	// Prepare changes nothing. *CannotInject: it could not be carried out, or not put back.
+	Prepare(ctx context.Context, o Order) (release.FaultRecord, error)
+}
+
+// Lister is a Provider that finds its faults again.
+type Lister interface {
+	// Faults are those on behalf of a cluster's services that have not been reverted.
+	Faults(ctx context.Context, cluster string) ([]Found, error)
+}
+
 // Finder lists what a cluster has.
 type Finder interface {
 	// Pods are the pods that a selector matches, those that are going away left out.
 	Pods(ctx context.Context, cluster, namespace string, labels map[string]string) ([]Pod, error)
+	// Namespace is a namespace's labels.
+	Namespace(ctx context.Context, cluster, name string) (map[string]string, error)
 	// Faults are the faults that carry LabelManaged.
 	Faults(ctx context.Context, cluster string) ([]Found, error)
 }
@@ -54,8 +70,9 @@ type Pod struct {
 	Name       string
 	UID        string
 	Ready      bool
-	ReadySince time.Time // in whole seconds; zero when not ready
-	Restarts   int       // of all containers
+	ReadySince time.Time      // in whole seconds; zero when not ready
+	Restarts   int            // of all containers
+	Budgets    map[string]int // the PodDisruptionBudgets that cover it, and how many pods each lets go now
 }
 
 // ID is "namespace/name".
@@ -66,6 +83,7 @@ type Found struct {
 	Fault   release.FaultRecord
 	Run     string
 	Release release.ID
+	Until   time.Time // when it should have ended; zero: it ends by itself
 }
 
 // SightState is what a fault's status amounts to.

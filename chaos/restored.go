@@ -77,7 +77,7 @@ func Restored(before, now []Pod, f *release.FaultRecord) Recovery {
 		}
 		is, there := byID(now, was.ID())
 		switch {
-		case !there || is.UID != was.UID:
+		case f.Kind != "PodChaos", !there || is.UID != was.UID: // no other kind has to replace or restart a pod
 		case f.Action == "pod-kill":
 			return Recovery{Reason: fmt.Sprintf("pod %s was not killed: it is still the same one", was.ID())}
 		case is.Restarts <= was.Restarts:

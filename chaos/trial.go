@@ -170,7 +170,7 @@ func subject(p Platform, env release.Environment, r release.Release, name string
 	x = Aim(x, r.Service, namespaces)
 	s := Subject{
 		Release: r.ID, Service: r.Service, Env: r.Env(), Cluster: cluster, Revision: stage.Desired,
-		Namespaces: namespaces, Experiment: x, Observe: observe(env.Spec.Trial.Observe.Std()),
+		Namespaces: namespaces, OptIn: p.Clusters[cluster].Spec.ChaosOptIn, Experiment: x, Observe: observe(env.Spec.Trial.Observe.Std()),
 		Baseline: baselineOf(r, cluster, x.Spec.Hypothesis),
 	}
 	if stage.Previous != nil {
@@ -233,14 +233,20 @@ func (tr *Trial) RevertAll(ctx context.Context, id release.ID, clusters ...strin
 	return err
 }
 
-// Sweep removes the faults that a run left behind: those of ours whose run is not active.
-// It returns what it removed.
+// overdue is how long after its end a fault is left to its own run.
+const overdue = time.Minute
+
+// Sweep removes the faults that a run left behind: those of ours whose run is not active,
+// or that should have ended and did not. It returns what it removed.
 func (tr *Trial) Sweep(ctx context.Context, active func(run string) bool) ([]release.FaultRecord, error) {
 	p, err := tr.Platform(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read the platform: %w", err)
 	}
-	return tr.revert(ctx, p.chaotic(), func(f Found) bool { return !active(f.Run) })
+	return tr.revert(ctx, p.chaotic(), func(f Found) bool {
+		late := !f.Until.IsZero() && tr.Engine.Now().After(f.Until.Add(overdue))
+		return late || !active(f.Run)
+	})
 }
 
 func (tr *Trial) revert(ctx context.Context, clusters []string, which func(Found) bool) ([]release.FaultRecord, error) {
@@ -250,7 +256,6 @@ func (tr *Trial) revert(ctx context.Context, clusters []string, which func(Found
 		found, err := tr.Engine.Finder.Faults(ctx, cluster)
 		if err != nil {
 			problems = append(problems, fmt.Errorf("look for faults on %s: %w", cluster, err))
-			continue
 		}
 		for _, f := range found {
 			if !which(f) {

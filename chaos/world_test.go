@@ -38,6 +38,7 @@ type world struct {
 	lost                   bool   // Prometheus has nothing of windows under the first fault
 	unreachable            bool   // the cluster
 	events                 float64
+	labels                 map[string]string // of the namespace
 }
 
 type fault struct {
@@ -148,6 +149,13 @@ func (w *world) Pods(_ context.Context, _, _ string, _ map[string]string) ([]cha
 		all = append(all, p)
 	}
 	return all, nil
+}
+
+func (w *world) Namespace(context.Context, string, string) (map[string]string, error) {
+	if w.unreachable {
+		return nil, errAway
+	}
+	return w.labels, nil
 }
 
 func (w *world) Faults(_ context.Context, cluster string) ([]chaos.Found, error) {

@@ -40,7 +40,7 @@ type Clusters interface {
 
 // Desired reads and writes desired-state branches; *desired.Store is one.
 type Desired interface {
-	Write(ctx context.Context, at release.DesiredState, rec desired.Record, manifests []byte, key string) (release.Commit, error)
+	Write(ctx context.Context, at release.DesiredState, rec desired.Record, out render.Rendered, key string) (release.Commit, error)
 	Return(ctx context.Context, at release.DesiredState, svc release.Service, placed release.Placed, bad release.ID, key string) (release.Commit, error)
 	Read(ctx context.Context, at release.DesiredState, svc release.Service, revision release.Commit) (desired.Content, error)
 }

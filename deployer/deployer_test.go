@@ -78,7 +78,7 @@ func (b *branch) add(key, color string) release.Commit {
 	return c
 }
 
-func (b *branch) Write(_ context.Context, _ release.DesiredState, rec desired.Record, m []byte, key string) (release.Commit, error) {
+func (b *branch) Write(_ context.Context, _ release.DesiredState, rec desired.Record, _ render.Rendered, key string) (release.Commit, error) {
 	return b.as(b.add(key, string(rec.Commit[:4])), rec.Manifests), nil
 }
 
@@ -111,6 +111,7 @@ func (b *branch) Read(_ context.Context, _ release.DesiredState, _ release.Servi
 type fleet struct {
 	mu      sync.Mutex
 	synced  []string // "cluster revision"
+	hooked  []string // clusters that were synced with hooks
 	on      map[string]release.Commit
 	sync    map[string]func() (live.Result, error)
 	health  map[string]func() (live.Result, error)
@@ -124,6 +125,9 @@ func (f *fleet) Sync(_ context.Context, c string, w live.Want) (live.Result, err
 	defer f.mu.Unlock()
 	if do := f.sync[c]; do != nil {
 		return do()
+	}
+	if w.Hooks {
+		f.hooked = append(f.hooked, c)
 	}
 	if f.on[c] != w.Revision {
 		f.synced = append(f.synced, c)

@@ -248,7 +248,7 @@ func (f *Fleet) check(ctx context.Context, ch live.Change, env release.Env) {
 	if err != nil || slot.Occupant != "" || slot.Targets[ch.Cluster] == "" || f.left(slot, ch.Cluster) {
 		return
 	}
-	w, err := f.Want(ctx, slot, slot.Targets[ch.Cluster])
+	w, err := f.Want(ctx, slot, ch.Cluster, slot.Targets[ch.Cluster])
 	if err != nil {
 		f.Log.Warn("drift", "service", ch.Service, "env", env, "cluster", ch.Cluster, "error", err)
 		return
@@ -275,8 +275,9 @@ func (f *Fleet) left(slot release.Slot, cluster string) bool {
 	return ok && !release.Selected(env, f.Platform.Clusters())[cluster] // a mistake in the platform repo changes nothing
 }
 
-// Want is the content of a revision that a target, not the branch, is on or is to be on.
-func (f *Fleet) Want(ctx context.Context, slot release.Slot, revision release.Commit) (live.Want, error) {
+// Want is the content of a revision that a target, not the branch, is on or is to be on:
+// what is for a cluster with its labels.
+func (f *Fleet) Want(ctx context.Context, slot release.Slot, cluster string, revision release.Commit) (live.Want, error) {
 	env, ok := f.Platform.Environment(slot.Env)
 	if !ok {
 		return live.Want{}, fmt.Errorf("environment %s is not configured", slot.Env)
@@ -286,7 +287,16 @@ func (f *Fleet) Want(ctx context.Context, slot release.Slot, revision release.Co
 		return live.Want{}, err
 	}
 	return live.Want{Service: slot.Service, Revision: content.Revision, Namespace: content.Record.Namespace,
-		Objects: content.Rendered.Objects, Prune: env.Spec.Prune, Rules: env.Spec.Sync}, nil
+		Objects: content.Rendered.For(f.labels(cluster)), Prune: env.Spec.Prune, Rules: env.Spec.Sync}, nil
+}
+
+func (f *Fleet) labels(cluster string) map[string]string {
+	for _, c := range f.Platform.Clusters() {
+		if c.Meta.Name == cluster {
+			return c.Meta.Labels
+		}
+	}
+	return nil
 }
 
 // paused reports whether a target does not stay healed and is left alone for a while.
@@ -346,7 +356,7 @@ func (f *Fleet) lookAt(ctx context.Context, s release.Slot, cluster string) rele
 		t.State, t.Message = Left, fmt.Sprintf("no wave of %s selects the cluster any more", s.Env)
 		return t
 	}
-	w, err := f.Want(ctx, s, t.Revision)
+	w, err := f.Want(ctx, s, cluster, t.Revision)
 	if err != nil {
 		t.Message = err.Error()
 		return t

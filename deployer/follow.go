@@ -83,7 +83,7 @@ func (f *Fleet) move(ctx context.Context, svc release.Service, env release.Envir
 	if err != nil || !slices.Contains(moves(env, f.Platform.Clusters(), slot), m) {
 		return err
 	}
-	res, err := f.carryOut(ctx, slot, m)
+	res, err := f.carryOut(ctx, env, slot, m)
 	if err != nil || res.State == live.Syncing {
 		return err
 	}
@@ -105,18 +105,33 @@ func (f *Fleet) move(ctx context.Context, svc release.Service, env release.Envir
 	return f.Place(ctx, slot, Moved{Service: svc, Env: slot.Env, Cluster: m.cluster, Revision: m.to, At: f.Now()})
 }
 
-func (f *Fleet) carryOut(ctx context.Context, slot release.Slot, m move) (live.Result, error) {
+// alike: the target has the content that it moves to, under an earlier commit, as after a
+// return that it was not touched by. Then no hook of it runs again.
+func (f *Fleet) alike(ctx context.Context, env release.Environment, slot release.Slot, m move) bool {
+	on := slot.Targets[m.cluster]
+	if on == "" {
+		return false
+	}
+	has, err := f.Desired.Read(ctx, env.Spec.DesiredState, slot.Service, on)
+	if err != nil {
+		return false
+	}
+	gets, err := f.Desired.Read(ctx, env.Spec.DesiredState, slot.Service, m.to)
+	return err == nil && has.Rendered.Digest == gets.Rendered.Digest
+}
+
+func (f *Fleet) carryOut(ctx context.Context, env release.Environment, slot release.Slot, m move) (live.Result, error) {
 	if m.to == "" {
-		w, err := f.Want(ctx, slot, slot.Targets[m.cluster])
+		w, err := f.Want(ctx, slot, m.cluster, slot.Targets[m.cluster])
 		if err != nil {
 			return live.Result{}, err
 		}
 		return f.Live.Withdraw(ctx, m.cluster, w)
 	}
-	w, err := f.Want(ctx, slot, m.to)
+	w, err := f.Want(ctx, slot, m.cluster, m.to)
 	if err != nil {
 		return live.Result{}, err
 	}
-	w.Hooks = !m.back
+	w.Hooks = !m.back && !f.alike(ctx, env, slot, m)
 	return f.Live.Sync(ctx, m.cluster, w)
 }

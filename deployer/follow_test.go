@@ -146,3 +146,16 @@ func TestAHookOfAClusterThatJoinsIsWaitedForAndAReleaseThatBeginsMeanwhileWins(t
 		})
 	}
 }
+
+func TestAClusterThatHasTheContentAlreadyMovesWithoutHooks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(prod(), cluster("main", "env", "prod"), cluster("old", "env", "prod"))
+		older, same, back := w.branch.add("older", "grey"), w.branch.add("verified", "blue"), w.branch.add("back", "blue")
+		p := &places{slot: release.Slot{Service: "shop/web", Env: "prod", Current: &release.Placed{Release: "x", Desired: back},
+			Targets: map[string]release.Commit{"main": same, "old": older}}}
+		runFleet(t, w, p, 10*time.Second)
+		if w.fleet.on["main"] != back || w.fleet.on["old"] != back || !slices.Equal(w.fleet.hooked, []string{"old"}) {
+			t.Errorf("on %v, hooks ran on %v; want them on old only, which had other content", w.fleet.on, w.fleet.hooked)
+		}
+	})
+}

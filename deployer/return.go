@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/seatrial/seatrial/deployer/desired"
 	"github.com/seatrial/seatrial/deployer/live"
 	"github.com/seatrial/seatrial/release"
 )
@@ -52,10 +51,13 @@ func (o *Rollout) Return(ctx context.Context, key string, r release.Release) (re
 	if v := unlike(content, verified.Rendered.Digest); v != nil {
 		return facts, *v, nil
 	}
-	w := st.want(r.Service, content, false).Returning()
-	w.Prune.MaxDelete = max(w.Prune.MaxDelete, o.added(ctx, r, st, content))
+	added := o.added(ctx, r, st)
 	targets, gone := o.present(touched(st, slot))
-	all := o.each(ctx, answering(targets), func(ctx context.Context, t release.Target) seen { return o.returnTarget(ctx, w, t) })
+	all := o.each(ctx, answering(targets), func(ctx context.Context, t release.Target) seen {
+		w := st.want(r.Service, content, t.Cluster, false).Returning()
+		w.Prune.MaxDelete = max(w.Prune.MaxDelete, added)
+		return o.returnTarget(ctx, w, t)
+	})
 	if slices.ContainsFunc(all, func(s seen) bool { return s.err == nil }) { // a return waits for nobody but the last
 		quarantine(all, len(all), o.Now())
 	}
@@ -107,7 +109,7 @@ func lastVerified(slot release.Slot, s release.Stage, bad release.ID) (release.P
 
 // added is how many objects the refused release brought: taking those away again is what
 // a return is for, so the guard against deleting too much lets it.
-func (o *Rollout) added(ctx context.Context, r release.Release, st stage, back desired.Content) int {
+func (o *Rollout) added(ctx context.Context, r release.Release, st stage) int {
 	if st.s.Desired == "" {
 		return 0
 	}
@@ -115,7 +117,11 @@ func (o *Rollout) added(ctx context.Context, r release.Release, st stage, back d
 	if err != nil {
 		return 0 // the environment's own limit stays
 	}
-	return len(bad.Rendered.Objects)
+	most := len(bad.Rendered.Objects)
+	for _, v := range bad.Rendered.Variants {
+		most = max(most, len(v.Rendered.Objects))
+	}
+	return most
 }
 
 // touched lists the targets that the release has, or may have, reached: all of a wave that

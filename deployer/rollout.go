@@ -42,7 +42,8 @@ type stage struct {
 	project release.Project
 	s       release.Stage
 	waves   []release.Wave
-	planned bool // the waves were planned just now
+	planned bool                         // the waves were planned just now
+	labels  map[string]map[string]string // of each cluster
 }
 
 // stage finds them. What the platform repo does not have (now) makes the release wait: one
@@ -57,7 +58,7 @@ func (o *Rollout) stage(r release.Release) (stage, *release.Verdict, error) {
 	if !ok {
 		return stage{}, nil, hint.Add(fmt.Errorf("project %q is not configured any more", r.Project), "put it back into the platform repo")
 	}
-	st := stage{env: env, project: project, s: r.Now()}
+	st := stage{env: env, project: project, s: r.Now(), labels: labelsOf(o.Platform)}
 	st.waves = st.s.Waves
 	if len(st.waves) == 0 {
 		st.waves, st.planned = release.Plan(env, o.Platform.Clusters()), true
@@ -106,8 +107,17 @@ func (st stage) room(wave release.Wave, all []seen) int {
 	return room
 }
 
-func (st stage) want(svc release.Service, c desired.Content, hooks bool) live.Want {
-	return live.Want{Service: svc, Revision: c.Revision, Namespace: st.namespace(), Objects: c.Rendered.Objects,
+// labelsOf are the labels of each cluster.
+func labelsOf(p Platform) map[string]map[string]string {
+	all := map[string]map[string]string{}
+	for _, c := range p.Clusters() {
+		all[c.Meta.Name] = c.Meta.Labels
+	}
+	return all
+}
+
+func (st stage) want(svc release.Service, c desired.Content, cluster string, hooks bool) live.Want {
+	return live.Want{Service: svc, Revision: c.Revision, Namespace: st.namespace(), Objects: c.Rendered.For(st.labels[cluster]),
 		Prune: st.env.Spec.Prune, Rules: st.env.Spec.Sync, Hooks: hooks}
 }
 
@@ -209,7 +219,7 @@ func (o *Rollout) commit(ctx context.Context, r release.Release, st stage) (rele
 			return "", nil, fmt.Errorf("find the strategy of %s: %w", r.Service, err)
 		}
 	}
-	c, err := o.Desired.Write(ctx, st.env.Spec.DesiredState, rec, out.YAML, stageKey(r, "deploy"))
+	c, err := o.Desired.Write(ctx, st.env.Spec.DesiredState, rec, out, stageKey(r, "deploy"))
 	if err != nil {
 		return "", nil, fmt.Errorf("commit the desired state of %s: %w", r.Service, err)
 	}

@@ -26,12 +26,12 @@ type goal struct {
 // its slot says: nothing else is needed to know what to put beside the new, and so nothing
 // has to be remembered over a crash.
 func (o *Rollout) goals(ctx context.Context, r release.Release, st stage, content desired.Content) (map[string]goal, error) {
-	now := goal{want: st.want(r.Service, content, true)}
+	now := func(cluster string) goal { return goal{want: st.want(r.Service, content, cluster, true)} }
 	out := map[string]goal{}
 	wave := st.waves[r.Wave]
 	if r.Shift >= len(wave.Shifts) {
 		for _, t := range wave.Targets {
-			out[t.Cluster] = now
+			out[t.Cluster] = now(t.Cluster)
 		}
 		return out, nil
 	}
@@ -41,13 +41,13 @@ func (o *Rollout) goals(ctx context.Context, r release.Release, st stage, conten
 	}
 	strategy, shift := content.Record.Strategy, wave.Shifts[r.Shift]
 	for _, t := range wave.Targets {
-		g := now
+		g := now(t.Cluster)
 		if from := slot.Targets[t.Cluster]; from != "" && from != content.Revision {
 			old, err := o.Desired.Read(ctx, st.env.Spec.DesiredState, r.Service, from)
 			if err != nil {
 				return nil, fmt.Errorf("read what %s has of %s: %w", t.Cluster, r.Service, err)
 			}
-			objects, moving := progressive.Objects(strategy, old.Rendered.Objects, content.Rendered.Objects, shift)
+			objects, moving := progressive.Objects(strategy, old.Rendered.For(st.labels[t.Cluster]), g.want.Objects, shift)
 			g.want.Objects = objects
 			if moving {
 				g.want.Rules = progressive.Rules(strategy, g.want.Rules)

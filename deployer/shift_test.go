@@ -51,7 +51,7 @@ type sides struct {
 	stale bool
 }
 
-func (s *sides) Write(context.Context, release.DesiredState, desired.Record, []byte, string) (release.Commit, error) {
+func (s *sides) Write(context.Context, release.DesiredState, desired.Record, render.Rendered, string) (release.Commit, error) {
 	return "green", nil
 }
 

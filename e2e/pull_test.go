@@ -5,6 +5,7 @@ package e2e_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"path/filepath"
 	"slices"
@@ -144,5 +145,35 @@ func TestAForksPullRequestWaitsAndIsBuiltWithoutSecrets(t *testing.T) {
 			t.Errorf("held %+v, of %+v", r.Hold, r.Pull)
 		}
 		unkept(t, ctx, buoy, must(stage.API.AwaitEnd(ctx, r.ID))(t), tags)
+		previewed(t, ctx, repo, number, head, "staging", "Its policies hold", "Deployment/buoy in bell is changed (staging)", "+        image: ", "sha256:(new)")
+
+		overlay := must(buoy.Read("deploy/overlays/prod/kustomization.yaml"))(t)
+		check(t, buoy.Repo().Write("deploy/overlays/prod/kustomization.yaml", strings.Replace(overlay, "value: eu", "value: us", 1)))
+		head = must(buoy.Repo().Push(ctx, "buoy: another region"))(t)
+		must(stage.API.AwaitEnd(ctx, release.NewPullID(buoy.Name, number, release.Commit(head))))(t)
+		previewed(t, ctx, repo, number, head, "prod", "value: us", "prod-canary")
 	})
+	t.Run("a stranger is told nothing of what runs", func(t *testing.T) {
+		if all := must(stage.Forge.Comments(ctx, repo, number, stage.Forge.User()))(t); len(all) != 0 {
+			t.Errorf("below the fork's pull request stands %q", all)
+		}
+	})
+}
+
+// previewed demands one comment of the platform's, about a commit, that says all that is
+// wanted of it.
+func previewed(t *testing.T, ctx context.Context, repo string, number int, head string, want ...string) {
+	t.Helper()
+	check(t, rig.WaitFor(ctx, "a preview of "+head, time.Second, func() (bool, error) {
+		all, err := stage.Forge.Comments(ctx, repo, number, stage.Forge.User())
+		if err != nil || len(all) != 1 {
+			return false, fmt.Errorf("%d comments: %v", len(all), err)
+		}
+		for _, w := range append(want, head[:12]) {
+			if !strings.Contains(all[0], w) {
+				return false, fmt.Errorf("no %q in\n%s", w, all[0])
+			}
+		}
+		return true, nil
+	}))
 }

@@ -34,6 +34,7 @@ type Source struct {
 	Commit   release.Commit
 	Message  string // first line
 	Author   string
+	Set      string // what the commit's trailer SetTrailer says
 	Pipeline []byte // .seatrial.yaml; nil when the commit has none
 	Changed  []string
 
@@ -157,9 +158,13 @@ func begin(project release.Project, p Push, s Source, spec Spec, wrong error, no
 	if s.Pull != nil {
 		r = ofPull(r, p, s, project.Spec.PullRequests, now)
 	} else {
+		r.Set = s.Set
 		for _, env := range spec.Environments {
 			r.Stages = append(r.Stages, release.Stage{Env: env})
 		}
+	}
+	if wrong == nil && r.Set != "" && !release.ValidName(r.Set) {
+		wrong = hint.Add(fmt.Errorf("%s: %q: want lower-case letters, digits and dashes, at most 63", SetTrailer, r.Set), "correct the trailer of the commit's message and push again")
 	}
 	if wrong != nil {
 		r.Reason, r.Hint = wrong.Error(), hint.Of(wrong)

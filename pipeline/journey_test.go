@@ -99,6 +99,8 @@ func (s *story) start() {
 		release.Approving: "approval", release.Trying: "trial", release.RollingBack: "rollback"} {
 		s.runner.Actions[phase] = s.action(gate)
 	}
+	s.runner.Actions[release.Approving] = pipeline.EnterTogether(s.runner.Actions[release.Approving], s.book.With)
+	s.runner.Actions[release.RollingBack] = s.runner.ReturnTogether(s.runner.Actions[release.RollingBack], s.book.With)
 	s.runner.Actions[release.Deploying] = func(ctx context.Context, key string, r release.Release) (release.Facts, release.Verdict, error) {
 		return s.action(r.Step.String())(ctx, key, r)
 	}
@@ -147,7 +149,7 @@ func (s *story) facts(gate string, r release.Release) release.Facts {
 }
 
 var (
-	push   = regexp.MustCompile(`^push (\S+)@([0-9a-f]{4}) to (.+)$`)
+	push   = regexp.MustCompile(`^push (\S+)@([0-9a-f]{4})(?: of set (\S+))? to (.+)$`)
 	waves  = regexp.MustCompile(`^waves of (\S+): (.+)$`)
 	shifts = regexp.MustCompile(`^shifts of (\S+): (.+)$`)
 	target = regexp.MustCompile(`^expect (\S+) of (\S+) to be on ([0-9a-f]{4}|nothing)( and put back)?$`)
@@ -214,10 +216,14 @@ func (s *story) do(line string) error {
 	return errors.New("no such sentence")
 }
 
-// about is a commit, or "aaaa of pull request 7".
+// about is a commit of shop/web, "shop/db@aaaa", or "aaaa of pull request 7".
 func (s *story) about(what string) error {
 	commit, number, ok := strings.Cut(what, " of pull request ")
-	s.now = release.NewID("shop/web", release.Commit(hex(commit)))
+	service, at, other := strings.Cut(commit, "@")
+	if !other {
+		service, at = "shop/web", commit
+	}
+	s.now = release.NewID(release.Service(service), release.Commit(hex(at)))
 	if ok {
 		n, err := strconv.Atoi(number)
 		s.now = release.NewPullID("shop/web", n, release.Commit(hex(commit)))
@@ -230,9 +236,9 @@ func hex(four string) string { return strings.Repeat(four, 10) }
 
 func (s *story) push(m []string) error {
 	r := release.Release{Service: release.Service(m[1]), Commit: release.Commit(hex(m[2])), Created: time.Now(), Updated: time.Now(), Due: time.Now(),
-		Phase: release.Building, Attempt: 1, Origin: release.FromPush}
+		Phase: release.Building, Attempt: 1, Origin: release.FromPush, Project: "shop", Set: m[3]}
 	r.ID = release.NewID(r.Service, r.Commit)
-	for _, env := range strings.Fields(m[3]) {
+	for _, env := range strings.Fields(m[4]) {
 		r.Stages = append(r.Stages, release.Stage{Env: release.Env(env)})
 		if s.wave[release.Env(env)] == nil {
 			s.wave[release.Env(env)] = []string{"all"}

@@ -60,6 +60,7 @@ type Input struct {
 	Project     release.Project
 	Manifests   []map[string]any
 	Policies    map[string]string // rego of the platform repo, file name to source
+	Unbuilt     string            // "repository@digest" of an image that will only be made: it is not asked for signatures
 }
 
 // Gate checks artifacts and manifests. It compiles each policy once, at its first use,

@@ -189,6 +189,9 @@ func (v *verifier) checkSigned(ctx context.Context, images []image) (result, err
 				Why: fmt.Sprintf("image %q has no digest that a signature could be for", clip(i.ref, maxText)), Fix: "name the image by its digest, repository@sha256:…"})
 			continue
 		}
+		if i.ref == v.in.Unbuilt {
+			continue
+		}
 		wrong, err := v.wrong(ctx, repository, digest)
 		if err != nil {
 			return res, err

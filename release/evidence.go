@@ -38,15 +38,17 @@ type Sample struct {
 
 // FaultRecord says what was broken on purpose, where and when, and that it was put back.
 type FaultRecord struct {
-	Experiment string    `json:"experiment"`
-	Kind       string    `json:"kind"`   // "PodChaos"
-	Action     string    `json:"action"` // "pod-kill"
-	Name       string    `json:"name"`   // of the object, unique per run
-	Namespace  string    `json:"namespace"`
-	Cluster    string    `json:"cluster"`
-	Targets    []string  `json:"targets,omitempty"` // "namespace/pod"
-	Created    time.Time `json:"created,omitzero"`
-	Injected   time.Time `json:"injected,omitzero"`
-	Recovered  time.Time `json:"recovered,omitzero"`
-	Message    string    `json:"message,omitempty"`
+	Experiment string            `json:"experiment"`
+	Kind       string            `json:"kind"`   // "PodChaos"
+	Action     string            `json:"action"` // "pod-kill"
+	Name       string            `json:"name"`   // of the object, unique per run
+	Namespace  string            `json:"namespace"`
+	Cluster    string            `json:"cluster"`
+	Targets    []string          `json:"targets,omitempty"` // "namespace/pod"
+	With       map[string]any    `json:"with,omitempty"`    // what the action was told
+	Before     map[string]string `json:"before,omitempty"`  // what it changes, as it was before: what a revert goes back to
+	Created    time.Time         `json:"created,omitzero"`
+	Injected   time.Time         `json:"injected,omitzero"`
+	Recovered  time.Time         `json:"recovered,omitzero"`
+	Message    string            `json:"message,omitempty"`
 }

@@ -2,6 +2,7 @@ package release
 
 import (
 	"fmt"
+	"maps"
 	"time"
 )
 
@@ -65,6 +66,7 @@ type ClusterSpec struct {
 	CA          string   `json:"ca,omitempty"`                // PEM, of the API server at server; default: the system's
 	Plugins     []string `json:"credentialPlugins,omitempty"` // programs that the kubeconfig may run, as it names them
 	Chaos       bool     `json:"chaos,omitempty"`             // Chaos Mesh runs there
+	ChaosOptIn  bool     `json:"chaosOptIn,omitempty"`        // only namespaces labelled seatrial.dev/chaos: allowed; one labelled refused is never touched
 }
 
 // Environment is an ordered place: a branch of desired state, waves of clusters and gates.
@@ -83,13 +85,32 @@ type EnvironmentSpec struct {
 	Waves        []WaveSpec   `json:"waves"`
 	SLO          SLOGate      `json:"slo,omitzero"`
 	Trial        TrialSpec    `json:"trial,omitzero"`
+	Chaos        ChaosRules   `json:"chaos,omitzero"`
 	Prune        Prune        `json:"prune,omitzero"`
 	Sync         SyncRules    `json:"sync,omitzero"`
 	SyncTimeout  Duration     `json:"syncTimeout,omitempty"` // a wave not healthy by then is refused; default 5m
 	OnUnmatch    string       `json:"onUnmatch,omitempty"`   // "leave" (default) or "withdraw"
 	OnFailure    string       `json:"onFailure,omitempty"`   // "rollBack" (default) or "hold": what is live stays, and a person decides
 
-	Params map[string]string `json:"params,omitempty"` // what manifests are rendered with here, by name: domain: shop.example. Never secrets
+	Params    map[string]string `json:"params,omitempty"`    // what manifests are rendered with here, by name: domain: shop.example. Never secrets
+	ParamsFor []ClusterParams   `json:"paramsFor,omitempty"` // and for some of its clusters: the first that fits counts
+}
+
+// ClusterParams are params of the clusters with some labels, above the environment's.
+type ClusterParams struct {
+	Name     string            `json:"name"` // in git, manifests.NAME.yaml is theirs
+	Clusters Selector          `json:"clusters"`
+	Params   map[string]string `json:"params"`
+}
+
+// ParamsOf are an environment's params under those of one entry of ParamsFor.
+func ParamsOf(e EnvironmentSpec, p ClusterParams) map[string]string {
+	all := maps.Clone(e.Params)
+	if all == nil {
+		all = map[string]string{}
+	}
+	maps.Copy(all, p.Params)
+	return all
 }
 
 // What becomes of what is live when a gate refuses it.
@@ -217,7 +238,14 @@ type RegistryLogin struct {
 type PullRules struct {
 	Trusted []string `json:"trusted,omitempty"` // accounts on the forge: their own forks are built at once, and they may write /ok-to-test
 	Forks   string   `json:"forks,omitempty"`   // "wait" (default) for /ok-to-test, or "refuse"
+	Preview string   `json:"preview,omitempty"` // "comment" (default): what it would do on each cluster, never on a stranger's fork; or "none"
 }
+
+// What a pull request is told of what it would do.
+const (
+	PreviewComment = "comment"
+	PreviewNone    = "none"
+)
 
 // What becomes of a fork's pull request.
 const (
@@ -272,16 +300,30 @@ type ExperimentSpec struct {
 	Schedule   *ScheduleSpec `json:"schedule,omitempty"`
 }
 
-// Fault is one Chaos Mesh fault.
+// Fault is one thing to break: one of Chaos Mesh's kinds, or one of ours.
 type Fault struct {
-	Kind      string   `json:"kind"`                // "PodChaos"
-	Action    string   `json:"action"`              // "pod-kill", "pod-failure", "container-kill"
-	Mode      string   `json:"mode,omitempty"`      // "one" (default), "all", "fixed", "fixed-percent"
-	Value     string   `json:"value,omitempty"`     // for the last two
-	Selector  Selector `json:"selector"`            // of pods, by labels; never empty
-	Namespace string   `json:"namespace,omitempty"` // one of the project's; default: its first
-	Container string   `json:"container,omitempty"`
-	Duration  Duration `json:"duration"`
+	Kind      string         `json:"kind"`                // "PodChaos", "NetworkChaos", "ConnectionPool"
+	Action    string         `json:"action"`              // "pod-kill", "partition", "limit"
+	With      map[string]any `json:"with,omitempty"`      // what the action is told, by the names in docs/faults.md: latency: 100ms
+	Mode      string         `json:"mode,omitempty"`      // "one" (default), "all", "fixed", "fixed-percent"
+	Value     string         `json:"value,omitempty"`     // for the last two
+	Selector  Selector       `json:"selector"`            // of pods, by labels; never empty
+	Namespace string         `json:"namespace,omitempty"` // one of the project's; default: its first
+	Container string         `json:"container,omitempty"`
+	Duration  Duration       `json:"duration"`
+}
+
+// ChaosRules say when things may be broken in an environment, and who has to agree.
+type ChaosRules struct {
+	Windows []Window `json:"windows,omitempty"` // only inside of one of them; left out: at any time
+	Freezes []Freeze `json:"freezes,omitempty"` // never inside of any of them
+}
+
+// Freeze is a time in which nothing is broken on purpose.
+type Freeze struct {
+	From   time.Time `json:"from"`  // "2026-11-27T00:00:00+08:00"
+	Until  time.Time `json:"until"` // not included
+	Reason string    `json:"reason,omitempty"`
 }
 
 // Limits bound a fault before anything breaks.

@@ -30,6 +30,7 @@ type Release struct {
 	Pusher  string    `json:"pusher,omitempty"` // as the forge verified it
 	Origin  Origin    `json:"origin"`
 	Pull    *Pull     `json:"pull,omitempty"` // when it is from a pull request; never changed in place
+	Set     string    `json:"set,omitempty"`  // the name, within its project, of what is released and returned together
 	Created time.Time `json:"created"`
 	Updated time.Time `json:"updated"`
 	Version Revision  `json:"version"` // of the stored document; the store sets it

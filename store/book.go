@@ -19,6 +19,7 @@ import (
 //	index/active/ID                   it still has somewhere to go
 //	index/all/TIME-ID                 newest first
 //	index/service/TEAM/NAME/TIME-ID   newest first
+//	index/set/PROJECT/SET/TEAM/NAME/TIME-ID  newest first of each service
 //	slot/ENV/TEAM/NAME                a service's place in an environment
 //	outbox/ID                         an event that nobody has been told yet
 type Book struct{ kv KV }
@@ -121,6 +122,9 @@ func (b *Book) txn(c release.Change) (Txn, error) {
 		t.Put = append(t.Put,
 			Put{Key: "index/all/" + inverse},
 			Put{Key: "index/service/" + string(r.Service) + "/" + inverse})
+		if r.Set != "" {
+			t.Put = append(t.Put, Put{Key: setPrefix(r) + string(r.Service) + "/" + inverse})
+		}
 	}
 	if active := "index/active/" + string(r.ID); r.Phase.Final() {
 		t.Delete = append(t.Delete, active)
@@ -189,6 +193,36 @@ func (b *Book) active(ctx context.Context, prefix string) ([]release.ID, error) 
 	return listAll(ctx, b.kv, "index/active/"+prefix, func(e Entry) (release.ID, error) {
 		return release.ID(strings.TrimPrefix(e.Key, "index/active/")), nil
 	})
+}
+
+func setPrefix(r release.Release) string { return "index/set/" + r.Project + "/" + r.Set + "/" }
+
+// With are the newest releases of the other services that are released together with r.
+func (b *Book) With(ctx context.Context, r release.Release) ([]release.Release, error) {
+	if r.Set == "" {
+		return nil, nil
+	}
+	prefix := setPrefix(r)
+	names, err := listAll(ctx, b.kv, prefix, func(e Entry) (string, error) { return strings.TrimPrefix(e.Key, prefix), nil })
+	if err != nil {
+		return nil, err
+	}
+	var with []release.Release
+	last := string(r.Service)
+	for _, name := range names {
+		cut := strings.LastIndex(name, "/")
+		if service := name[:cut]; service == last || service == string(r.Service) {
+			continue
+		}
+		last = name[:cut]
+		_, id, _ := strings.Cut(name[cut+1:], "-")
+		other, err := b.Release(ctx, release.ID(id))
+		if err != nil {
+			return nil, err
+		}
+		with = append(with, other)
+	}
+	return with, nil
 }
 
 // Filter narrows a list of releases; zero fields match everything.

@@ -33,6 +33,7 @@ func (s *Server) routes() error {
 	s.buildRoutes(api)
 	s.logRoutes(api)
 	s.experimentRoutes(api)
+	s.chaosRoutes(api)
 	s.fleetRoutes(api)
 	s.table.handle(Route{Pattern: streamRoute, Need: Reader}, http.HandlerFunc(s.live))
 	describeStream(api)

@@ -330,3 +330,28 @@ func TestAPlaceIsHeldByWhoMayAct(t *testing.T) {
 		t.Errorf("without a reason: %d %s", got.code, got.text)
 	}
 }
+
+func TestTheKillSwitchIsForOperatorsAndSaysWhy(t *testing.T) {
+	h := open(t, page)
+	if got := h.ask(t, auth.Viewer, "POST", "/api/v1/chaos", `{"stopped":true,"reason":"orders are lost"}`); got.code != 403 {
+		t.Errorf("a viewer: %d", got.code)
+	}
+	if got := h.ask(t, auth.Operator, "POST", "/api/v1/chaos", `{"stopped":true,"reason":""}`); got.code != 422 {
+		t.Errorf("without a reason: %d %s", got.code, got.text)
+	}
+	if got := h.ask(t, auth.Operator, "POST", "/api/v1/chaos", `{"stopped":true,"reason":"orders are lost"}`); got.code != 200 || !strings.Contains(got.text, `"stopped":true`) {
+		t.Errorf("an operator: %d %s", got.code, got.text)
+	}
+	if got := h.ask(t, auth.Viewer, "GET", "/api/v1/chaos", ""); got.code != 200 || !strings.Contains(got.text, "operator: orders are lost") {
+		t.Errorf("everybody reads: %d %s", got.code, got.text)
+	}
+	if got := h.ask(t, auth.Operator, "POST", "/api/v1/chaos", `{"stopped":false,"reason":"found"}`); got.code != 200 || !strings.Contains(got.text, `"stopped":false`) {
+		t.Errorf("resumed: %d %s", got.code, got.text)
+	}
+	if got := h.ask(t, auth.Viewer, "GET", "/api/v1/experiments/kill/plan?env=staging", ""); got.code != 200 || !strings.Contains(got.text, `"targets":["shop/a"]`) {
+		t.Errorf("a plan: %d %s", got.code, got.text)
+	}
+	if got := h.ask(t, auth.Viewer, "GET", "/api/v1/experiments/none/plan?env=staging", ""); got.code != 404 {
+		t.Errorf("a plan of nothing: %d %s", got.code, got.text)
+	}
+}

@@ -75,5 +75,39 @@ func (s *Server) experimentRoutes(api huma.API) {
 		})
 }
 
+type stopChaos struct {
+	Key  string `header:"Idempotency-Key" maxLength:"255" doc:"Sent twice within a day, the request acts once and is answered the same."`
+	Body struct {
+		Stopped bool   `json:"stopped"`
+		Reason  string `json:"reason" minLength:"1" maxLength:"400" doc:"For whoever wonders why nothing is broken"`
+	}
+}
+
+func (s *Server) chaosRoutes(api huma.API) {
+	state := func(ctx context.Context) *body[Stop] {
+		why := s.parts.Switch.State(ctx)
+		return &body[Stop]{Stop{Stopped: why != "", Why: why}}
+	}
+	add(s, api, Route{Pattern: "GET /api/v1/experiments/{name}/plan", Need: Reader}, "Say what a run would hit now, and break nothing", http.StatusOK,
+		func(ctx context.Context, in *PlanQuestion) (*body[Plan], error) {
+			plan, err := s.parts.Experiments.Plan(ctx, *in)
+			return &body[Plan]{plan}, err
+		})
+	add(s, api, Route{Pattern: "GET /api/v1/chaos", Need: Reader}, "Say whether things may be broken on purpose", http.StatusOK,
+		func(ctx context.Context, _ *nothingIn) (*body[Stop], error) { return state(ctx), nil })
+	add(s, api, Route{Pattern: "POST /api/v1/chaos", Need: Operator}, "Stop all that is broken on purpose, everywhere, or let it go on", http.StatusOK,
+		func(ctx context.Context, in *stopChaos) (*body[Stop], error) {
+			by := auth.From(ctx).Name
+			s.log.Info("kill switch", "stopped", in.Body.Stopped, "by", by, "reason", in.Body.Reason)
+			var err error
+			if in.Body.Stopped {
+				err = s.parts.Switch.Stop(ctx, by, in.Body.Reason)
+			} else {
+				err = s.parts.Switch.Resume(ctx)
+			}
+			return state(ctx), err
+		})
+}
+
 // invalid makes an error the caller's own.
 func invalid(err error) error { return fmt.Errorf("%w: %w", ErrInvalid, err) }

@@ -31,6 +31,7 @@ type Parts struct {
 	Logs        Logs
 	Builds      Builds
 	Experiments Experiments
+	Switch      Switch
 	Fleet       Fleet
 	Changes     Changes
 	Vault       vault.Vault // people, sessions, tokens, idempotency records
@@ -47,6 +48,8 @@ type Releases interface {
 	Release(ctx context.Context, id release.ID) (release.Release, error)
 	// Releases returns a page, newest first, all conditions of f applied.
 	Releases(ctx context.Context, f Filter) (ReleasePage, error)
+	// Returning are the releases that a roll back of one in env brings back with it.
+	Returning(ctx context.Context, id release.ID, env release.Env) ([]release.Release, error)
 }
 
 // Filter selects releases; empty fields select all.
@@ -114,6 +117,16 @@ type Experiments interface {
 	Start(ctx context.Context, s Start) (Run, error)
 	// Abort reverts the fault and ends the run.
 	Abort(ctx context.Context, id, by, reason string) (Run, error)
+	// Plan says what a run would hit now, and breaks nothing.
+	Plan(ctx context.Context, q PlanQuestion) (Plan, error)
+}
+
+// Switch stops everything that is broken on purpose, everywhere.
+type Switch interface {
+	// State says why nothing may be broken; "" when it may.
+	State(ctx context.Context) string
+	Stop(ctx context.Context, by, reason string) error
+	Resume(ctx context.Context) error
 }
 
 // Start is what a person asks of an experiment.

@@ -45,6 +45,11 @@ type releaseList struct {
 	Next  string            `json:"next,omitempty" doc:"Left out on the last page"`
 }
 
+type readReturning struct {
+	ID  release.ID  `path:"id" maxLength:"160" example:"shop.web.3f2a91c07d0b"`
+	Env release.Env `query:"env" required:"true" minLength:"1" maxLength:"63"`
+}
+
 type reason struct {
 	Reason string `json:"reason" minLength:"1" maxLength:"1000" doc:"Kept in the history"`
 }
@@ -82,6 +87,15 @@ func (s *Server) releaseRoutes(api huma.API) {
 				return answer(http.StatusNotModified, r), nil
 			}
 			return answer(http.StatusOK, r), nil
+		})
+
+	add(s, api, Route{Pattern: "GET /api/v1/releases/{id}/returning", Need: Reader}, "List what a roll back would bring back with a release: the rest of its set", http.StatusOK,
+		func(ctx context.Context, in *readReturning) (*body[releaseList], error) {
+			list, err := s.parts.Releases.Returning(ctx, in.ID, in.Env)
+			if err != nil {
+				return nil, err
+			}
+			return &body[releaseList]{releaseList{Items: slimmed(list)}}, nil
 		})
 
 	acts := s.parts.Acts
@@ -132,9 +146,13 @@ func (s *Server) listReleases(ctx context.Context, in *listReleases) (*body[rele
 	if err != nil {
 		return nil, err
 	}
-	out := releaseList{Items: make([]release.Release, len(page.Items)), Next: page.Next}
-	for i, r := range page.Items {
-		out.Items[i] = slim(r)
+	return &body[releaseList]{releaseList{Items: slimmed(page.Items), Next: page.Next}}, nil
+}
+
+func slimmed(list []release.Release) []release.Release {
+	out := make([]release.Release, len(list))
+	for i, r := range list {
+		out[i] = slim(r)
 	}
-	return &body[releaseList]{out}, nil
+	return out
 }

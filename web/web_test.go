@@ -37,6 +37,7 @@ const (
 
 // yard is a small platform: it keeps releases and tells of every change.
 type yard struct {
+	stopped  string     // the kill switch
 	mu       sync.Mutex // guards all below
 	releases map[release.ID]release.Release
 	history  []web.Change
@@ -79,6 +80,18 @@ func (y *yard) Release(_ context.Context, id release.ID) (release.Release, error
 		return r, hint.Add(fmt.Errorf("release %s: %w", id, web.ErrNotFound), "list them: seatrial release list")
 	}
 	return r, y.broken
+}
+
+// Returning is everything else of the set, wherever it is.
+func (y *yard) Returning(ctx context.Context, id release.ID, _ release.Env) ([]release.Release, error) {
+	r, err := y.Release(ctx, id)
+	var list []release.Release
+	for _, o := range y.releases {
+		if r.Set != "" && o.Set == r.Set && o.ID != r.ID {
+			list = append(list, o)
+		}
+	}
+	return list, err
 }
 
 func (y *yard) Releases(_ context.Context, f web.Filter) (web.ReleasePage, error) {
@@ -175,6 +188,34 @@ func (y *yard) Components(_ context.Context, id release.ID, f builds.Filter) (bu
 		Items: []builds.Component{{Name: f.Query, Version: f.Platform, Licences: []string{}}}}, nil
 }
 
+// Plan would hit one pod of two.
+func (y *yard) Plan(_ context.Context, q web.PlanQuestion) (web.Plan, error) {
+	if q.Name != "kill" {
+		return web.Plan{}, fmt.Errorf("experiment %s: %w", q.Name, web.ErrNotFound)
+	}
+	return web.Plan{Experiment: q.Name, Cluster: "staging", Matching: []string{"shop/a", "shop/b"}, Targets: []string{"shop/a"}}, nil
+}
+
+func (y *yard) State(context.Context) string {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	return y.stopped
+}
+
+func (y *yard) Stop(_ context.Context, by, reason string) error {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	y.stopped = by + ": " + reason
+	return nil
+}
+
+func (y *yard) Resume(context.Context) error {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	y.stopped = ""
+	return nil
+}
+
 func (y *yard) Experiments(context.Context) ([]web.Experiment, error) { return nil, nil }
 func (y *yard) Runs(context.Context, web.RunFilter) (web.RunPage, error) {
 	return web.RunPage{Items: []web.Run{{ID: "r1"}}, Next: "r1"}, nil
@@ -245,7 +286,7 @@ func (y *yard) Watch(ctx context.Context, from release.Revision, fn func(web.Cha
 
 func (y *yard) parts(v *vaulttest.Memory) web.Parts {
 	return web.Parts{
-		Releases: y, Logs: y, Builds: y, Experiments: y, Fleet: y, Changes: y, Vault: v,
+		Releases: y, Logs: y, Builds: y, Experiments: y, Switch: y, Fleet: y, Changes: y, Vault: v,
 		Acts:   web.Acts{Rollback: y.do, Hold: y.do, Free: y.do, Retry: y.do, Approve: y.do},
 		Known:  func(forge.Kind, string) bool { return true },
 		Intake: func(context.Context, forge.Push) (bool, error) { return true, nil },

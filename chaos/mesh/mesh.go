@@ -28,6 +28,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/seatrial/seatrial/chaos"
+	"github.com/seatrial/seatrial/internal/faults"
 	"github.com/seatrial/seatrial/internal/hint"
 	"github.com/seatrial/seatrial/internal/kube"
 	"github.com/seatrial/seatrial/release"
@@ -52,15 +53,14 @@ func events() schema.GroupVersionResource {
 	return schema.GroupVersionResource{Version: "v1", Resource: "events"}
 }
 
-func podNetworks() schema.GroupVersionResource {
-	return v1alpha1.Resource("podnetworkchaos").WithVersion("v1alpha1")
-}
-
-// kinds are the faults that are found and removed; PodChaos alone is created.
+// kinds are the faults that Chaos Mesh carries out.
 func kinds() map[string]schema.GroupVersionResource {
 	all := map[string]schema.GroupVersionResource{}
-	for _, kind := range []string{"PodChaos", "NetworkChaos", "StressChaos"} {
-		all[kind] = v1alpha1.Resource(strings.ToLower(kind)).WithVersion("v1alpha1")
+	known := v1alpha1.AllKinds()
+	for _, kind := range faults.Names() {
+		if known[kind] != nil {
+			all[kind] = v1alpha1.Resource(strings.ToLower(kind)).WithVersion("v1alpha1")
+		}
 	}
 	return all
 }
@@ -76,8 +76,9 @@ func resource(kind string) (schema.GroupVersionResource, error) {
 // Inject creates the fault with exactly its targets, unless it exists already.
 func (m *Mesh) Inject(ctx context.Context, o chaos.Order) error {
 	f := o.Fault
-	if f.Kind != "PodChaos" {
-		return &chaos.CannotInject{Cluster: f.Cluster, Cause: fmt.Sprintf("fault kind %q is not supported", f.Kind), Final: true}
+	gvr, err := resource(f.Kind)
+	if err != nil {
+		return &chaos.CannotInject{Cluster: f.Cluster, Cause: err.Error(), Final: true}
 	}
 	c, err := m.Clusters(f.Cluster)
 	if err != nil {
@@ -87,14 +88,15 @@ func (m *Mesh) Inject(ctx context.Context, o chaos.Order) error {
 	if err != nil {
 		return &chaos.CannotInject{Cluster: f.Cluster, Cause: err.Error(), Final: true}
 	}
-	_, err = c.Dynamic().Resource(kinds()[f.Kind]).Namespace(f.Namespace).Create(ctx, obj, metav1.CreateOptions{FieldManager: "seatrial"})
+	_, err = c.Dynamic().Resource(gvr).Namespace(f.Namespace).Create(ctx, obj, metav1.CreateOptions{FieldManager: "seatrial"})
 	if err == nil || apierrors.IsAlreadyExists(err) {
 		return nil
 	}
-	return refusal(f.Cluster, f.Namespace, err)
+	return refusal(f.Cluster, f.Kind, f.Namespace, err)
 }
 
-// Object is the Chaos Mesh object of an order.
+// Object is the Chaos Mesh object of an order: what the table of faults makes of its
+// action, its targets by name, and its duration.
 func Object(o chaos.Order) (*unstructured.Unstructured, error) {
 	f := o.Fault
 	if len(f.Targets) == 0 {
@@ -103,41 +105,63 @@ func Object(o chaos.Order) (*unstructured.Unstructured, error) {
 	if o.Duration < time.Second {
 		return nil, errors.New("the fault has no duration")
 	}
-	duration := o.Duration.String()
-	fault := v1alpha1.PodChaos{
-		TypeMeta: metav1.TypeMeta{APIVersion: v1alpha1.SchemeGroupVersion.String(), Kind: f.Kind},
-		ObjectMeta: metav1.ObjectMeta{
-			Name: f.Name, Namespace: f.Namespace,
-			Labels:      map[string]string{chaos.LabelManaged: "true", chaos.LabelRun: f.Name},
-			Annotations: map[string]string{annotationExperiment: f.Experiment},
-		},
-		Spec: v1alpha1.PodChaosSpec{Action: v1alpha1.PodChaosAction(f.Action), Duration: &duration},
+	kind, action, err := faults.Of(release.Fault{Kind: f.Kind, Action: f.Action})
+	if err != nil {
+		return nil, err
 	}
-	if o.Release != "" {
-		fault.Labels[chaos.LabelRelease] = labelValue(string(o.Release))
-		fault.Annotations[chaos.LabelRelease] = string(o.Release)
+	spec, err := kind.Spec(action, f.Namespace, f.With)
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: %w", f.Kind, f.Action, err)
 	}
-	fault.Spec.Mode = v1alpha1.AllMode
-	fault.Spec.Selector.Pods = map[string][]string{}
+	var names []any
 	for _, id := range f.Targets {
 		ns, name, ok := strings.Cut(id, "/")
 		if !ok || ns != f.Namespace {
 			return nil, fmt.Errorf("target %s is not in namespace %s", id, f.Namespace)
 		}
-		fault.Spec.Selector.Pods[ns] = append(fault.Spec.Selector.Pods[ns], name)
+		names = append(names, name)
 	}
+	spec["mode"], spec["duration"] = string(v1alpha1.AllMode), o.Duration.String()
+	spec["selector"] = map[string]any{"pods": map[string]any{f.Namespace: names}}
 	if o.Container != "" {
-		fault.Spec.ContainerNames = []string{o.Container}
+		spec["containerNames"] = []any{o.Container}
 	}
-	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&fault)
-	if err != nil {
-		return nil, err
+	if f.Kind == "JVMChaos" {
+		spec["name"] = f.Name // of the rule: otherwise it is made of the time
 	}
-	delete(content, "status") // the controller's
-	return &unstructured.Unstructured{Object: content}, nil
+	obj := &unstructured.Unstructured{Object: map[string]any{"spec": spec}}
+	obj.SetGroupVersionKind(v1alpha1.SchemeGroupVersion.WithKind(f.Kind))
+	obj.SetName(f.Name)
+	obj.SetNamespace(f.Namespace)
+	labels := map[string]string{chaos.LabelManaged: "true", chaos.LabelRun: f.Name}
+	annotations := map[string]string{annotationExperiment: f.Experiment, annotationAction: f.Action}
+	if o.Release != "" {
+		labels[chaos.LabelRelease] = labelValue(string(o.Release))
+		annotations[chaos.LabelRelease] = string(o.Release)
+	}
+	obj.SetLabels(labels)
+	obj.SetAnnotations(annotations)
+	return obj, known(obj)
 }
 
-const annotationExperiment = "seatrial.dev/experiment"
+// known refuses what Chaos Mesh's own type would not hold: the API server would drop it
+// without a word.
+func known(obj *unstructured.Unstructured) error {
+	kind, ok := v1alpha1.AllKinds()[obj.GetKind()]
+	if !ok {
+		return fmt.Errorf("Chaos Mesh has no kind %s", obj.GetKind())
+	}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(obj.Object, kind.SpawnObject(), true); err != nil {
+		return fmt.Errorf("%s: %w", obj.GetKind(), err)
+	}
+	return nil
+}
+
+// Annotations of ours.
+const (
+	annotationExperiment = "seatrial.dev/experiment"
+	annotationAction     = "seatrial.dev/action"
+)
 
 // labelValue is s, or its hash when s is too long for a label.
 func labelValue(s string) string {
@@ -149,7 +173,7 @@ func labelValue(s string) string {
 }
 
 // refusal tells "this cluster cannot" from "could not ask".
-func refusal(cluster, namespace string, err error) error {
+func refusal(cluster, kind, namespace string, err error) error {
 	cannot := func(final bool, format string, args ...any) error {
 		return &chaos.CannotInject{Cluster: cluster, Final: final, Cause: fmt.Sprintf(format, args...)}
 	}
@@ -159,7 +183,7 @@ func refusal(cluster, namespace string, err error) error {
 	case apierrors.IsNotFound(err) && strings.Contains(message, "namespaces"):
 		return cannot(true, "namespace %s does not exist", namespace)
 	case apierrors.IsNotFound(err), meta.IsNoMatchError(err):
-		return cannot(true, "Chaos Mesh is not installed: the cluster knows no PodChaos")
+		return cannot(true, "Chaos Mesh is not installed: the cluster knows no %s", kind)
 	case apierrors.IsForbidden(err), apierrors.IsInvalid(err), apierrors.IsBadRequest(err):
 		return cannot(true, "%s", message)
 	}
@@ -229,7 +253,7 @@ func (m *Mesh) Revert(ctx context.Context, f release.FaultRecord, force chaos.Fo
 	if apierrors.IsNotFound(err) {
 		return nil
 	}
-	if err == nil && force >= chaos.Entries && f.Kind == "NetworkChaos" {
+	if err == nil && force >= chaos.Entries {
 		err = m.dropEntries(ctx, c, f)
 	}
 	if err == nil && force >= chaos.Annotate {
@@ -242,17 +266,35 @@ func (m *Mesh) Revert(ctx context.Context, f release.FaultRecord, force chaos.Fo
 	return unanswered(f.Cluster, err)
 }
 
-// dropEntries takes what a fault left in the pods' network state, and only that, out of
-// it: as long as it is there Chaos Mesh applies it again before it recovers it, and a fault
-// that cannot be applied could never be deleted.
+// states are where Chaos Mesh keeps, per pod, what several faults of a kind have to do
+// there, and the fields with their entries.
+func states(kind string) (resource string, fields []string) {
+	switch kind {
+	case "NetworkChaos":
+		return "podnetworkchaos", []string{"tcs", "iptables", "ipsets"}
+	case "IOChaos":
+		return "podiochaos", []string{"actions"}
+	case "HTTPChaos":
+		return "podhttpchaos", []string{"rules"}
+	}
+	return "", nil
+}
+
+// dropEntries takes what a fault left in the pods' state, and only that, out of it: as
+// long as it is there Chaos Mesh applies it again before it recovers it, and a fault that
+// cannot be applied could never be deleted.
 func (m *Mesh) dropEntries(ctx context.Context, c *kube.Cluster, f release.FaultRecord) error {
-	states := c.Dynamic().Resource(podNetworks()).Namespace(f.Namespace)
-	list, err := states.List(ctx, metav1.ListOptions{Limit: maxObjects})
+	resource, fields := states(f.Kind)
+	if resource == "" {
+		return nil
+	}
+	all := c.Dynamic().Resource(v1alpha1.Resource(resource).WithVersion("v1alpha1")).Namespace(f.Namespace)
+	list, err := all.List(ctx, metav1.ListOptions{Limit: maxObjects})
 	if err != nil {
 		return err
 	}
 	for _, state := range list.Items {
-		patch, changed := Without(state.Object, f.Namespace+"/"+f.Name)
+		patch, changed := Without(state.Object, f.Namespace+"/"+f.Name, fields...)
 		if !changed {
 			continue
 		}
@@ -260,17 +302,17 @@ func (m *Mesh) dropEntries(ctx context.Context, c *kube.Cluster, f release.Fault
 		if err != nil {
 			return err
 		}
-		if _, err := states.Patch(ctx, state.GetName(), types.MergePatchType, data, metav1.PatchOptions{FieldManager: "seatrial"}); err != nil && !apierrors.IsNotFound(err) {
+		if _, err := all.Patch(ctx, state.GetName(), types.MergePatchType, data, metav1.PatchOptions{FieldManager: "seatrial"}); err != nil && !apierrors.IsNotFound(err) {
 			return err
 		}
 	}
 	return nil
 }
 
-// Without is the merge patch that removes a source's entries from a PodNetworkChaos.
-func Without(state map[string]any, source string) (patch map[string]any, changed bool) {
+// Without is the merge patch that removes a source's entries from the fields of a pod's state.
+func Without(state map[string]any, source string, fields ...string) (patch map[string]any, changed bool) {
 	spec := map[string]any{}
-	for _, field := range []string{"tcs", "iptables", "ipsets"} {
+	for _, field := range fields {
 		entries, _, _ := unstructured.NestedSlice(state, "spec", field)
 		kept := []any{}
 		for _, entry := range entries {
@@ -303,7 +345,9 @@ func (m *Mesh) Faults(ctx context.Context, cluster string) ([]chaos.Found, error
 		for _, o := range list.Items {
 			f := release.FaultRecord{Kind: kind, Name: o.GetName(), Namespace: o.GetNamespace(), Cluster: cluster, Created: o.GetCreationTimestamp().Time}
 			f.Experiment = o.GetAnnotations()[annotationExperiment]
-			f.Action, _, _ = unstructured.NestedString(o.Object, "spec", "action")
+			if f.Action = o.GetAnnotations()[annotationAction]; f.Action == "" {
+				f.Action, _, _ = unstructured.NestedString(o.Object, "spec", "action")
+			}
 			id := o.GetAnnotations()[chaos.LabelRelease]
 			if id == "" {
 				id = o.GetLabels()[chaos.LabelRelease]
@@ -324,6 +368,10 @@ func (m *Mesh) Pods(ctx context.Context, cluster, namespace string, match map[st
 	if err != nil {
 		return nil, unanswered(cluster, err)
 	}
+	budgets, err := disruptionBudgets(ctx, c, cluster, namespace)
+	if err != nil {
+		return nil, err
+	}
 	all := make([]chaos.Pod, 0, len(list.Items))
 	for _, o := range list.Items {
 		var p corev1.Pod
@@ -331,7 +379,9 @@ func (m *Mesh) Pods(ctx context.Context, cluster, namespace string, match map[st
 			return nil, fmt.Errorf("read pod %s/%s on %s: %w", namespace, o.GetName(), cluster, err)
 		}
 		if p.DeletionTimestamp == nil && p.Status.Phase != corev1.PodSucceeded && p.Status.Phase != corev1.PodFailed {
-			all = append(all, pod(p))
+			seen := pod(p)
+			seen.Budgets = budgets.of(p)
+			all = append(all, seen)
 		}
 	}
 	return all, nil
@@ -358,7 +408,7 @@ func (m *Mesh) Ready(ctx context.Context, cluster string) error {
 	}
 	_, err = c.Dynamic().Resource(kinds()["PodChaos"]).List(ctx, metav1.ListOptions{Limit: 1})
 	if err != nil {
-		return refusal(cluster, "", err)
+		return refusal(cluster, "PodChaos", "", err)
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/seatrial/seatrial/chaos"
 	"github.com/seatrial/seatrial/chaos/mesh"
+	"github.com/seatrial/seatrial/internal/faults"
 	"github.com/seatrial/seatrial/internal/kube"
 	"github.com/seatrial/seatrial/release"
 )
@@ -72,13 +73,13 @@ func TestSee(t *testing.T) {
 func TestWithoutTakesOnlyTheEntriesOfOneFault(t *testing.T) {
 	var state map[string]any
 	load(t, "podnetwork", &state)
-	patch, changed := mesh.Without(state, "shop/delay")
+	patch, changed := mesh.Without(state, "shop/delay", "tcs", "iptables", "ipsets")
 	got, _ := json.Marshal(patch)
 	want := `{"spec":{"ipsets":[{"ipsetType":"hash:net","name":"part_1","source":"shop/partition"}],"tcs":[]}}`
 	if !changed || string(got) != want {
 		t.Errorf("patch %s, want %s", got, want)
 	}
-	if _, changed := mesh.Without(state, "shop/other"); changed {
+	if _, changed := mesh.Without(state, "shop/other", "tcs", "iptables", "ipsets"); changed {
 		t.Error("it changed what belongs to others")
 	}
 }
@@ -198,5 +199,82 @@ func TestAClusterThatIsAwayIsAnError(t *testing.T) {
 		if _, cannot := errors.AsType[*chaos.CannotInject](err); err == nil || cannot || !strings.Contains(err.Error(), "cluster staging does not answer: connection refused") {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// examples are what is needed of each action, and where the interesting part ends up.
+func examples() map[string]map[string]any {
+	return map[string]map[string]any{
+		"PodChaos pod-kill": nil, "PodChaos pod-failure": nil, "PodChaos container-kill": nil,
+		"NetworkChaos partition": {"direction": "to", "target": map[string]any{"app": "etcd"}},
+		"NetworkChaos bandwidth": {"rate": "1mbps"}, "NetworkChaos delay": {"latency": "100ms"}, "NetworkChaos loss": {"loss": 10},
+		"NetworkChaos duplicate": {"duplicate": 10}, "NetworkChaos corrupt": {"corrupt": 10, "externalTargets": []any{"shop.example", "10.0.0.0/8"}},
+		"StressChaos cpu": {"workers": 2, "load": 50}, "StressChaos memory": {"size": "64MB"},
+		"DNSChaos error": {"patterns": []any{"shop.example"}}, "DNSChaos random": nil,
+		"HTTPChaos abort": {"port": 80}, "HTTPChaos delay": {"port": 80, "delay": "1s"},
+		"HTTPChaos replace": {"port": 80, "target": "Response", "newCode": 500, "newBody": "no", "newHeaders": map[string]any{"X": "y"}},
+		"HTTPChaos patch":   {"port": 80, "addHeaders": map[string]any{"X": "y"}},
+		"IOChaos latency":   {"volumePath": "/data", "delay": "10ms", "methods": []any{"read"}}, "IOChaos fault": {"volumePath": "/data", "errno": 5},
+		"IOChaos attrOverride": {"volumePath": "/data", "perm": 72}, "IOChaos mistake": {"volumePath": "/data"},
+		"TimeChaos shift":  {"timeOffset": "-10m"},
+		"JVMChaos latency": {"class": "a.B", "method": "c", "latency": 100}, "JVMChaos return": {"class": "a.B", "method": "c", "returnValue": "1"},
+		"JVMChaos exception": {"class": "a.B", "method": "c", "exception": `java.io.IOException("BOOM")`}, "JVMChaos stress": {"cpuCount": 1},
+		"JVMChaos gc": nil, "JVMChaos ruleData": {"ruleData": "RULE r\nENDRULE"}, "JVMChaos mysql": {"mysqlConnectorVersion": "8", "latency": 100},
+		"KernelChaos fail": {"failtype": 0, "callchain": []any{"ext4_mount"}},
+		"BlockChaos delay": {"volumeName": "data", "latency": "10ms"},
+	}
+}
+
+// Chaos Mesh's own types refuse what they do not know, so this holds the table to them.
+func TestEveryActionOfTheTableIsWhatChaosMeshKnows(t *testing.T) {
+	written := examples()
+	for _, k := range faults.Kinds() {
+		if k.Refused != "" || k.Shared {
+			continue
+		}
+		for _, a := range k.Actions {
+			name := k.Name + " " + a.Name
+			with, ok := written[name]
+			if !ok {
+				t.Errorf("%s has no example", name)
+				continue
+			}
+			o := order()
+			o.Fault.Kind, o.Fault.Action, o.Fault.With = k.Name, a.Name, with
+			if a.NeedsContainer {
+				o.Container = "web"
+			}
+			obj, err := mesh.Object(o)
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+				continue
+			}
+			got, _ := json.Marshal(obj.Object)
+			for _, want := range []string{`"pods":{"shop":["web-1"]}`, `"mode":"all"`, `"duration":"30s"`, `"seatrial.dev/action":"` + a.Name + `"`} {
+				if !strings.Contains(string(got), want) {
+					t.Errorf("%s: %s has no %s", name, got, want)
+				}
+			}
+		}
+	}
+}
+
+func TestWhatChaosMeshDoesNotCarryOutIsRefused(t *testing.T) {
+	for _, kind := range []string{"ConnectionPool", "AWSChaos", "Schedule", "Nothing"} {
+		o := order()
+		o.Fault.Kind = kind
+		err := apiServer(t, 201, "", "").Inject(t.Context(), o)
+		if c, ok := errors.AsType[*chaos.CannotInject](err); !ok || !c.Final || !strings.Contains(c.Cause, "not supported") {
+			t.Errorf("%s: %v", kind, err)
+		}
+	}
+}
+
+func TestWithoutServesEveryKindOfState(t *testing.T) {
+	state := map[string]any{"spec": map[string]any{"rules": []any{
+		map[string]any{"source": "shop/slow", "port": int64(80)}, map[string]any{"source": "shop/other", "port": int64(81)}}}}
+	patch, changed := mesh.Without(state, "shop/slow", "rules")
+	if got, _ := json.Marshal(patch); !changed || string(got) != `{"spec":{"rules":[{"port":81,"source":"shop/other"}]}}` {
+		t.Errorf("%v %s", changed, got)
 	}
 }

@@ -363,14 +363,15 @@ func (s *Scheduler) subject(ctx context.Context, run Run) (chaos.Subject, string
 		return sub, "the experiment does not exist any more", nil
 	}
 	sub.Experiment, sub.Observe = x, cmp.Or(x.Spec.Observe.Std(), time.Minute)
-	if why := chaos.Stopped(s.StopFile); why != "" {
-		return sub, why, nil
-	}
 	place, why, err := s.place(ctx, p, run)
-	if err != nil {
+	stop := chaos.Stopped(s.StopFile)
+	switch {
+	case err != nil && stop != "":
+		return sub, stop, nil // it ends, whatever else cannot be known
+	case err != nil:
 		return sub, "", err
 	}
 	sub.Revision, sub.Namespaces = place.Revision, slices.Clone(p.Projects[place.Project].Spec.Namespaces)
-	sub.Experiment = chaos.Aim(x, run.Service, sub.Namespaces)
-	return sub, why, nil
+	sub.Experiment, sub.OptIn = chaos.Aim(x, run.Service, sub.Namespaces), p.Clusters[run.Cluster].Spec.ChaosOptIn
+	return sub, cmp.Or(stop, why), nil
 }

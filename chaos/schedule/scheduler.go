@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/seatrial/seatrial/chaos"
-	"github.com/seatrial/seatrial/internal/hint"
 	"github.com/seatrial/seatrial/release"
 )
 
@@ -126,25 +125,12 @@ func (s *Scheduler) unfinished(ctx context.Context) ([]Run, error) {
 // Start runs an experiment now because a person asks. service may be empty when the
 // experiment names one.
 func (s *Scheduler) Start(ctx context.Context, name string, env release.Env, service release.Service, by string) (Run, error) {
-	p, err := s.Platform(ctx)
+	p, run, err := s.wanted(ctx, name, env, service)
 	if err != nil {
-		return Run{}, fmt.Errorf("read the platform: %w", err)
+		return Run{}, err
 	}
-	x, ok := p.Experiments[name]
-	if !ok {
-		return Run{}, fmt.Errorf("run experiment %q: %w", name, ErrUnknownExperiment)
-	}
-	if service == "" {
-		service = x.Spec.Service
-	}
-	if service == "" {
-		return Run{}, hint.Add(fmt.Errorf("run experiment %s: it names no service", name), "say which service it is to be run against")
-	}
-	now := s.Engine.Now().UTC()
-	run := Run{
-		ID:         runID(now, name, env) + "." + suffix(),
-		Experiment: name, Service: service, Env: env, Trigger: "person", By: by, State: Planned, Started: now,
-	}
+	run.Started = s.Engine.Now().UTC()
+	run.ID, run.Trigger, run.By, run.State = runID(run.Started, name, env)+"."+suffix(), "person", by, Planned
 	place, why, err := s.admit(ctx, p, run)
 	if err != nil {
 		return Run{}, err

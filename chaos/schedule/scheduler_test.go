@@ -83,6 +83,10 @@ func (r *rig) Pods(_ context.Context, _, _ string, _ map[string]string) ([]chaos
 		{Namespace: "shop", Name: "web-2", UID: "2", Ready: true, ReadySince: since, Restarts: restarts}}, nil
 }
 
+func (r *rig) Namespace(context.Context, string, string) (map[string]string, error) {
+	return nil, nil
+}
+
 func (r *rig) Faults(context.Context, string) ([]chaos.Found, error) { return nil, nil }
 
 func (r *rig) measure(_ context.Context, _ release.Service, _ release.Env, cluster string, _ []string, from, to time.Time) ([]release.Evidence, error) {
@@ -341,6 +345,30 @@ func TestKillSwitchBlocksAndStops(t *testing.T) {
 		got := r.states()
 		if len(got) != 2 || !strings.HasPrefix(got[0], "Aborted: aborted: the kill switch is on") || !strings.HasPrefix(got[1], "Invalid: skipped: the kill switch is on") {
 			t.Errorf("runs: %q", got)
+		}
+	})
+}
+
+func TestAPlanNamesWhatWouldBeHitAndBreaksNothing(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "stop")
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig()
+		s := r.scheduler("* * * * *", file)
+		p, err := s.Plan(t.Context(), "restart-one", "staging", "")
+		if err != nil || p.Why != "" || len(p.Aims.Pods) != 2 || len(p.Aims.Fault.Targets) != 1 || p.Place.Cluster == "" {
+			t.Errorf("%+v %v", p, err)
+		}
+		if err := os.WriteFile(file, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if p, err = s.Plan(t.Context(), "restart-one", "staging", ""); err != nil || !strings.Contains(p.Why, "kill switch") || len(p.Aims.Fault.Targets) != 1 {
+			t.Errorf("stopped: %+v %v", p, err)
+		}
+		if _, err = s.Plan(t.Context(), "none", "staging", ""); !errors.Is(err, schedule.ErrUnknownExperiment) {
+			t.Errorf("an experiment that is not there: %v", err)
+		}
+		if len(r.faults) != 0 || len(r.states()) != 0 {
+			t.Errorf("%d faults and runs %v of a plan", len(r.faults), r.states())
 		}
 	})
 }

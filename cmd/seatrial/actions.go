@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/seatrial/seatrial/cmd/seatrial/registries"
+	"github.com/seatrial/seatrial/cmd/seatrial/rendering"
 	"github.com/seatrial/seatrial/deployer/desired"
 	"github.com/seatrial/seatrial/deployer/progressive"
 	"github.com/seatrial/seatrial/deployer/render"
@@ -54,7 +55,7 @@ func (s *server) content(ctx context.Context, r release.Release, env release.Env
 	if r.Artifact != nil {
 		o.Image = r.Artifact.Reference()
 	}
-	out, err := s.renderer.Render(ctx, tree, o)
+	out, err := s.renderer.RenderAll(ctx, tree, o, env.Spec)
 	if err != nil && ctx.Err() == nil && !errors.Is(err, render.ErrUnable) {
 		err = unrenderable{err}
 	}
@@ -154,20 +155,25 @@ func (s *server) checkIn(ctx context.Context, r release.Release, name release.En
 	if err != nil {
 		return "", release.Verdict{}, err
 	}
-	if problems := s.unknownKinds(ctx, env, rendered.Objects); len(problems) > 0 {
-		return "", release.Refuse(strings.Join(problems, "; "), "install the kind's CustomResourceDefinition on the clusters first, or take the object out"), nil
-	}
 	strategy, err := s.strategy(ctx, r, env)
 	if err != nil {
 		return "", release.Verdict{}, err
 	}
-	if err := progressive.Check(strategy, rendered.Objects); err != nil {
-		return "", release.Refuse(fmt.Sprintf("%s: %v", name, err), hint.Of(err)), nil
-	}
-	verdict, err := s.gate.Check(ctx, policies.Input{Release: r, Environment: env, Project: project, Manifests: bodies(rendered.Objects), Policies: s.world.Now().Policies})
+	passed := release.Pass()
 	for _, note := range rendered.Notes {
-		verdict = verdict.With(release.Evidence{Gate: "render", Claim: note, Holds: true})
+		passed = passed.With(release.Evidence{Gate: "render", Claim: note, Holds: true})
 	}
+	in := policies.Input{Release: r, Environment: env, Project: project, Policies: s.world.Now().Policies}
+	verdict, err := rendering.Judge(rendered, passed, func(objects []*unstructured.Unstructured) (release.Verdict, error) {
+		if problems := s.unknownKinds(ctx, env, objects); len(problems) > 0 {
+			return release.Refuse(strings.Join(problems, "; "), "install the kind's CustomResourceDefinition on the clusters first, or take the object out"), nil
+		}
+		if err := progressive.Check(strategy, objects); err != nil {
+			return release.Refuse(fmt.Sprintf("%s: %v", name, err), hint.Of(err)), nil
+		}
+		in.Manifests = bodies(objects)
+		return s.gate.Check(ctx, in)
+	})
 	return rendered.Digest, verdict, err
 }
 

@@ -20,6 +20,7 @@ import (
 	"github.com/seatrial/seatrial/cmd/seatrial/agents"
 	"github.com/seatrial/seatrial/cmd/seatrial/build"
 	"github.com/seatrial/seatrial/cmd/seatrial/client"
+	"github.com/seatrial/seatrial/cmd/seatrial/experiments"
 	"github.com/seatrial/seatrial/cmd/seatrial/holds"
 	"github.com/seatrial/seatrial/cmd/seatrial/rendering"
 	"github.com/seatrial/seatrial/cmd/seatrial/resources"
@@ -81,7 +82,7 @@ func newRoot() *cobra.Command {
 	}
 	remote := &client.Remote{}
 	root.PersistentFlags().StringVar(&remote.Server, "server", "", "address of the server (default $SEATRIAL_SERVER or http://127.0.0.1:8480)")
-	root.AddCommand(newServe(), newRelease(remote), newDiff(remote), holds.New(remote), resources.New(remote, printAs), validation.New(), newVerify(), build.New(version, printAs, newBuildDiff()), newDoctor(), agents.NewCluster(), agents.NewAgent(version), newVersion(), newSBOM(), rendering.New(), rendering.NewChild())
+	root.AddCommand(newServe(), newRelease(remote), newDiff(remote), holds.New(remote), experiments.New(remote), experiments.NewChaos(remote), resources.New(remote, printAs), validation.New(), newVerify(), build.New(version, printAs, newBuildDiff()), newDoctor(), agents.NewCluster(), agents.NewAgent(version), newVersion(), newSBOM(), rendering.New(), rendering.NewChild())
 	return root
 }
 

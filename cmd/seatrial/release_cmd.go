@@ -182,6 +182,9 @@ func standing(r release.Release) string {
 		shift, _ := r.Shifting()
 		text += fmt.Sprintf(" (wave %s, %s)", r.WaveName(), strings.TrimSpace(shift.Name+" "+r.Step.String()))
 	}
+	if r.Set != "" && (r.Phase == release.RollingBack || r.Phase == release.RolledBack) {
+		text += " with the rest of set " + r.Set
+	}
 	if r.Hold != nil {
 		text += ", held by " + r.Hold.By
 	}

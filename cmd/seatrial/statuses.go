@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"github.com/seatrial/seatrial/cmd/seatrial/preview"
 	"github.com/seatrial/seatrial/internal/forge"
 	"github.com/seatrial/seatrial/release"
 )
@@ -19,7 +20,16 @@ func (s *server) status(ctx context.Context, e release.Event) error {
 			return err
 		}
 	}
+	if e.Pull != 0 && e.Phase == release.Done {
+		return s.previews().Tell(ctx, e.Release)
+	}
 	return nil
+}
+
+// previews say on a pull request what it would do.
+func (s *server) previews() *preview.Preview {
+	return &preview.Preview{Release: s.book.Release, Pipeline: s.sources.Pipeline, Slot: s.book.Slot, Content: s.content, Judge: s.gate.Check,
+		Diff: s.live.Diff, Keep: s.forge.KeepComment, Tree: s.world.Now, Console: s.settings.ExternalURL}
 }
 
 // statuses are what a phase means for the commit: one line for the build, one for each

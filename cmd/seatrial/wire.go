@@ -15,12 +15,12 @@ import (
 	"github.com/seatrial/seatrial/builder/logs"
 	"github.com/seatrial/seatrial/builder/sbom"
 	"github.com/seatrial/seatrial/chaos"
-	"github.com/seatrial/seatrial/chaos/mesh"
 	"github.com/seatrial/seatrial/chaos/schedule"
 	"github.com/seatrial/seatrial/cmd/seatrial/agents"
 	"github.com/seatrial/seatrial/cmd/seatrial/alarms"
 	"github.com/seatrial/seatrial/cmd/seatrial/arrivals"
 	"github.com/seatrial/seatrial/cmd/seatrial/builds"
+	"github.com/seatrial/seatrial/cmd/seatrial/faults"
 	"github.com/seatrial/seatrial/cmd/seatrial/rendering"
 	"github.com/seatrial/seatrial/cmd/seatrial/retention"
 	"github.com/seatrial/seatrial/cmd/seatrial/settings"
@@ -258,8 +258,8 @@ func (s *server) wireTrial() (err error) {
 	s.sloGate = &slo.Gate{SLOs: slos, Prometheus: s.prometheus, Now: time.Now, Log: s.log,
 		Environment: func(_ context.Context, env release.Env) (release.Environment, error) { return s.world.Must(env) }}
 	s.sloWatch = &slo.Watch{SLOs: slos, Places: s.sloPlaces, Prometheus: s.prometheus, Breaches: shelf.Breaches{KV: s.db}, Now: time.Now, Log: s.log}
-	faults := &mesh.Mesh{Clusters: s.kube().Get}
-	engine := &chaos.Engine{Provider: faults, Finder: faults, Measure: s.sloGate.Measure, Now: time.Now,
+	kinds := faults.Kinds(s.kube(), settings.Named, s.db)
+	engine := &chaos.Engine{Provider: kinds, Finder: kinds, Measure: s.sloGate.Measure, Now: time.Now, Admit: faults.Admission(s.world.Must, time.Now),
 		Stop: func() string { return chaos.Stopped(s.stopFile()) }}
 	s.trial = &chaos.Trial{Platform: s.world.Chaos, Engine: engine, Log: s.log}
 	s.scheduler = &schedule.Scheduler{Platform: s.world.Chaos, Places: s.experimentPlaces, Runs: shelf.Runs{KV: s.db}, Engine: engine,
@@ -282,18 +282,18 @@ func (s *server) wireNotify() (err error) {
 
 func (s *server) wireRunner() error {
 	actions := map[release.Phase]pipeline.Action{
-		release.Building:    s.fence.Building(s.builder.Build),
-		release.Signing:     s.signer.Sign,
-		release.Checking:    s.check,
-		release.Approving:   s.approve,
-		release.Deploying:   pipeline.Keeping(s.deploy, s.world.Keeps),
-		release.Trying:      pipeline.Keeping(s.trial.Run, s.world.Keeps),
-		release.RollingBack: s.rollBack,
+		release.Building:  s.fence.Building(s.builder.Build),
+		release.Signing:   s.signer.Sign,
+		release.Checking:  s.check,
+		release.Approving: pipeline.EnterTogether(s.approve, s.book.With),
+		release.Deploying: pipeline.Keeping(s.deploy, s.world.Keeps),
+		release.Trying:    pipeline.Keeping(s.trial.Run, s.world.Keeps),
 	}
+	s.runner = &pipeline.Runner{Book: s.book, Active: s.book.Active, ActiveOf: s.book.ActiveOf, Now: time.Now, Log: s.log, Actions: actions}
+	actions[release.RollingBack] = s.runner.ReturnTogether(s.rollBack, s.book.With)
 	for phase, act := range actions {
 		actions[phase] = builds.As(act)
 	}
-	s.runner = &pipeline.Runner{Book: s.book, Active: s.book.Active, ActiveOf: s.book.ActiveOf, Now: time.Now, Log: s.log, Actions: actions}
 	s.arrivals = arrivals.Forge{API: s.forge, Repos: s.repos, URL: s.settings.RepoURL, Tree: s.world.Now, Pushes: s.pushes}
 	s.intake = &pipeline.Intake{Queue: s.pushes, Submit: s.runner.Submit, Project: s.world.ProjectOf, Read: s.arrivals.Read, Parse: s.arrivals.Parse,
 		Pulls: s.arrivals, Road: s.runner, Log: s.log, Now: time.Now}
@@ -328,9 +328,9 @@ func (s *server) wireWeb(metrics prometheus.Registerer) (err error) {
 	}, web.Parts{
 		Releases: views.Releases{Book: s.book}, Acts: acts, Logs: views.Logs{Book: s.logs},
 		Builds:      views.Builds{Release: s.book.Release, Report: s.builder.Report, Bill: s.boms.Generate},
-		Experiments: views.Experiments{Scheduler: s.scheduler, History: shelf.Runs{KV: s.db}},
-		Fleet:       views.Fleet{Book: s.book, Tree: s.world.Now, Look: s.fleet.Look, Reach: s.live.Reach, State: s.sloWatch.States, Diff: s.diff, Grown: s.grown},
-		Changes:     views.Changes{KV: s.db}, Vault: shelf.Vault{KV: s.db}, Known: known, Intake: s.pushed,
+		Experiments: views.Experiments{Scheduler: s.scheduler, History: shelf.Runs{KV: s.db}}, Switch: faults.Switch{File: s.stopFile()},
+		Fleet:   views.Fleet{Book: s.book, Tree: s.world.Now, Look: s.fleet.Look, Reach: s.live.Reach, State: s.sloWatch.States, Diff: s.diff, Grown: s.grown},
+		Changes: views.Changes{KV: s.db}, Vault: shelf.Vault{KV: s.db}, Known: known, Intake: s.pushed,
 		Ready: func(context.Context) error { return s.world.Ready() },
 	}, s.log, metrics)
 	return err
@@ -338,7 +338,7 @@ func (s *server) wireWeb(metrics prometheus.Registerer) (err error) {
 
 // diff says how a target differs from a revision.
 func (s *server) diff(ctx context.Context, slot release.Slot, cluster string, to release.Commit) ([]live.ObjectDiff, error) {
-	w, err := s.fleet.Want(ctx, slot, to)
+	w, err := s.fleet.Want(ctx, slot, cluster, to)
 	if err != nil {
 		return nil, err
 	}
@@ -347,7 +347,7 @@ func (s *server) diff(ctx context.Context, slot release.Slot, cluster string, to
 
 // grown is what a target has, compared with a revision.
 func (s *server) grown(ctx context.Context, slot release.Slot, cluster string, to release.Commit) (tree.Tree, error) {
-	w, err := s.fleet.Want(ctx, slot, to)
+	w, err := s.fleet.Want(ctx, slot, cluster, to)
 	if err != nil {
 		return tree.Tree{}, err
 	}

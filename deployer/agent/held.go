@@ -80,7 +80,7 @@ func (h held) Read(_ context.Context, _ release.DesiredState, s release.Service,
 }
 
 // Write is the server's.
-func (h held) Write(context.Context, release.DesiredState, desired.Record, []byte, string) (release.Commit, error) {
+func (h held) Write(context.Context, release.DesiredState, desired.Record, render.Rendered, string) (release.Commit, error) {
 	return "", errServers
 }
 

@@ -77,7 +77,18 @@ type Record struct {
 	Returned   release.ID      `json:"returned,omitempty"`  // the release that was refused, when this is a return
 
 	Strategy *release.Strategy `json:"strategy,omitempty"` // how it takes over inside of a cluster
+	Variants []Variant         `json:"variants,omitempty"` // for some clusters, the first that fits; the rest have ManifestsFile
 }
+
+// Variant says which clusters have manifests.NAME.yaml.
+type Variant struct {
+	Name      string           `json:"name"`
+	Clusters  release.Selector `json:"clusters"`
+	Manifests release.Digest   `json:"manifests"`
+}
+
+// fileOf is the name of a variant's manifests.
+func fileOf(variant string) string { return "manifests." + variant + ".yaml" }
 
 // Content is one service's folder at one commit. It is shared: do not change it.
 type Content struct {
@@ -98,15 +109,21 @@ func (u Unreadable) Unwrap() error { return u.Err }
 
 // Write commits a service's content to the environment's branch. The same key again
 // answers with the commit that was made then.
-func (s *Store) Write(ctx context.Context, at release.DesiredState, rec Record, manifests []byte, key string) (release.Commit, error) {
-	rec.APIVersion, rec.Kind = release.APIVersion, RecordKind
+func (s *Store) Write(ctx context.Context, at release.DesiredState, rec Record, out render.Rendered, key string) (release.Commit, error) {
+	rec.APIVersion, rec.Kind, rec.Variants = release.APIVersion, RecordKind, nil
+	files := map[string][]byte{ManifestsFile: out.YAML}
+	for _, v := range out.Variants {
+		rec.Variants = append(rec.Variants, Variant{v.Name, v.Clusters, v.Rendered.Digest})
+		files[fileOf(v.Name)] = v.Rendered.YAML
+	}
 	record, err := yaml.Marshal(rec)
 	if err != nil {
 		return "", fmt.Errorf("write the record of %s: %w", rec.Release, err)
 	}
+	files[RecordFile] = record
 	change := git.Change{URL: s.locate(at.Repo), Branch: at.Branch, Folder: string(rec.Service), Key: key,
 		Subject:  fmt.Sprintf("deploy %s %s to %s", rec.Service, rec.Commit.Short(), at.Branch),
-		Files:    map[string][]byte{ManifestsFile: manifests, RecordFile: record},
+		Files:    files,
 		Trailers: []git.Trailer{{Key: ReleaseTrailer, Value: string(rec.Release)}, {Key: SourceTrailer, Value: string(rec.Commit)}}}
 	if rec.Image != "" {
 		change.Trailers = append(change.Trailers, git.Trailer{Key: ImageTrailer, Value: rec.Image})
@@ -128,7 +145,7 @@ func (s *Store) Return(ctx context.Context, at release.DesiredState, svc release
 	rec := c.Record
 	rec.Service, rec.Release, rec.Commit, rec.Image = svc, placed.Release, placed.Commit, placed.Image
 	rec.Manifests, rec.Returned = c.Rendered.Digest, bad
-	return s.Write(ctx, at, rec, c.Rendered.YAML, key)
+	return s.Write(ctx, at, rec, c.Rendered, key)
 }
 
 // Revert commits a service's folder as it was at revision; no revision takes it away. It
@@ -137,7 +154,11 @@ func (s *Store) Revert(ctx context.Context, at release.DesiredState, svc release
 	change := git.Change{URL: s.locate(at.Repo), Branch: at.Branch, Folder: string(svc), Key: key, Files: map[string][]byte{},
 		Subject: fmt.Sprintf("revert %s on %s", svc, at.Branch), Body: reason}
 	if revision != "" {
-		for _, f := range []string{ManifestsFile, RecordFile} {
+		files, err := s.files(ctx, change.URL, at.Branch, svc, revision)
+		if err != nil {
+			return "", err
+		}
+		for _, f := range files {
 			data, err := s.repos.ReadFile(ctx, change.URL, at.Branch, revision, string(svc)+"/"+f, maxManifests)
 			if errors.Is(err, git.ErrNoFile) {
 				continue
@@ -169,9 +190,9 @@ func (s *Store) Read(ctx context.Context, at release.DesiredState, svc release.S
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, twice := s.read[key]; !twice {
-		s.read[key], s.age, s.kept = c, append(s.age, key), s.kept+len(c.Rendered.YAML)
+		s.read[key], s.age, s.kept = c, append(s.age, key), s.kept+c.Rendered.Size()
 		for ; s.kept > keepBytes && len(s.age) > 1; s.age = s.age[1:] {
-			s.kept -= len(s.read[s.age[0]].Rendered.YAML)
+			s.kept -= s.read[s.age[0]].Rendered.Size()
 			delete(s.read, s.age[0])
 		}
 	}
@@ -180,29 +201,76 @@ func (s *Store) Read(ctx context.Context, at release.DesiredState, svc release.S
 
 func (s *Store) load(ctx context.Context, branch string, at where) (Content, error) {
 	c := Content{Revision: at.revision}
-	record, err := s.repos.ReadFile(ctx, at.url, branch, at.revision, string(at.service)+"/"+RecordFile, 1<<20)
-	if err != nil && !errors.Is(err, git.ErrNoFile) {
+	var err error
+	if c.Record, err = s.record(ctx, branch, at); err != nil {
 		return Content{}, err
 	}
-	if yaml.Unmarshal(record, &c.Record) != nil {
-		c.Record = Record{} // a person wrote it; the manifests decide
+	if c.Rendered, err = s.manifests(ctx, branch, at, ManifestsFile, c.Record); err != nil {
+		return Content{}, err
 	}
-	name := string(at.service) + "/" + ManifestsFile
+	var variants []render.Variant
+	for _, v := range c.Record.Variants {
+		out, err := s.manifests(ctx, branch, at, fileOf(v.Name), c.Record)
+		if err != nil {
+			return Content{}, err
+		}
+		variants = append(variants, render.Variant{Name: v.Name, Clusters: v.Clusters, Rendered: out})
+	}
+	c.Rendered = c.Rendered.With(variants)
+	return c, nil
+}
+
+// record reads release.yaml. One that a person wrote may be none: the manifests decide.
+func (s *Store) record(ctx context.Context, branch string, at where) (rec Record, err error) {
+	data, err := s.repos.ReadFile(ctx, at.url, branch, at.revision, string(at.service)+"/"+RecordFile, 1<<20)
+	if err != nil && !errors.Is(err, git.ErrNoFile) {
+		return rec, err
+	}
+	if yaml.Unmarshal(data, &rec) != nil {
+		return Record{}, nil
+	}
+	names := map[string]bool{}
+	for _, v := range rec.Variants {
+		if !release.ValidName(v.Name) || names[v.Name] || len(v.Clusters.MatchLabels) == 0 || len(rec.Variants) > render.MaxVariants {
+			return Record{}, Unreadable{hint.Add(fmt.Errorf("%s/%s at %s of branch %s: variant %q: want at most %d, each with a name of its own and with labels",
+				at.service, RecordFile, at.revision.Short(), branch, v.Name, render.MaxVariants), "put the file back with git revert")}
+		}
+		names[v.Name] = true
+	}
+	return rec, nil
+}
+
+// files are the names of a service's files at a revision.
+func (s *Store) files(ctx context.Context, url, branch string, svc release.Service, revision release.Commit) ([]string, error) {
+	names := []string{ManifestsFile, RecordFile}
+	rec, err := s.record(ctx, branch, where{url, svc, revision})
+	if _, bad := errors.AsType[Unreadable](err); bad {
+		return names, nil
+	}
+	for _, v := range rec.Variants {
+		names = append(names, fileOf(v.Name))
+	}
+	return names, err
+}
+
+// manifests reads and parses one file of a service.
+func (s *Store) manifests(ctx context.Context, branch string, at where, file string, rec Record) (render.Rendered, error) {
+	name := string(at.service) + "/" + file
 	data, err := s.repos.ReadFile(ctx, at.url, branch, at.revision, name, maxManifests)
 	if errors.Is(err, git.ErrNoFile) {
-		return Content{}, Unreadable{hint.Add(fmt.Errorf("%w: %s at %s of branch %s", git.ErrNoFile, name, at.revision.Short(), branch), "put the file back with git revert")}
+		return render.Rendered{}, Unreadable{hint.Add(fmt.Errorf("%w: %s at %s of branch %s", git.ErrNoFile, name, at.revision.Short(), branch), "put the file back with git revert")}
 	}
 	if errors.Is(err, git.ErrTooBig) { // the file: the commit was fetched for the record
-		return Content{}, Unreadable{err}
+		return render.Rendered{}, Unreadable{err}
 	}
 	if err != nil {
-		return Content{}, err
+		return render.Rendered{}, err
 	}
-	c.Rendered, err = render.Parse(name, data, render.Options{Service: at.service, Namespace: c.Record.Namespace})
+	out, err := render.Parse(name, data, render.Options{Service: at.service, Namespace: rec.Namespace})
 	if err != nil {
-		return Content{}, Unreadable{err}
+		return render.Rendered{}, Unreadable{err}
 	}
-	return c, nil
+	return out, nil
 }
 
 // Head asks where the branch stands; git.ErrNoRef before anything was deployed.

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/seatrial/seatrial/deployer/desired"
+	"github.com/seatrial/seatrial/deployer/render"
 	"github.com/seatrial/seatrial/internal/git"
 	"github.com/seatrial/seatrial/internal/hint"
 	"github.com/seatrial/seatrial/release"
@@ -71,11 +72,11 @@ func TestStore(t *testing.T) {
 	if _, err := s.Head(ctx, at); !errors.Is(err, git.ErrNoRef) {
 		t.Fatalf("head of a branch that is not there: %v", err)
 	}
-	good, err := s.Write(ctx, at, record("shop/web", "1"), yamlOf("blue"), "r1/deploy")
+	good, err := s.Write(ctx, at, record("shop/web", "1"), render.Rendered{YAML: yamlOf("blue")}, "r1/deploy")
 	if err != nil {
 		t.Fatal(err)
 	}
-	bad, err := s.Write(ctx, at, record("shop/web", "2"), yamlOf("red"), "r2/deploy")
+	bad, err := s.Write(ctx, at, record("shop/web", "2"), render.Rendered{YAML: yamlOf("red")}, "r2/deploy")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +147,7 @@ func TestStore(t *testing.T) {
 
 func TestUnreadable(t *testing.T) {
 	s, bare := open(t)
-	good, err := s.Write(t.Context(), at, record("shop/web", "1"), yamlOf("blue"), "k")
+	good, err := s.Write(t.Context(), at, record("shop/web", "1"), render.Rendered{YAML: yamlOf("blue")}, "k")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,5 +169,58 @@ func TestUnreadable(t *testing.T) {
 				t.Fatalf("got %T %v, hint %q", err, err, hint.Of(err))
 			}
 		})
+	}
+}
+
+func TestAVariantIsAFileOfItsOwnAndReturnsWithTheRest(t *testing.T) {
+	s, bare := open(t)
+	ctx := t.Context()
+	parse := func(color string) render.Rendered {
+		out, err := render.Parse("m", yamlOf(color), render.Options{Service: "shop/web"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	eu := release.Selector{MatchLabels: map[string]string{"region": "eu"}}
+	of := func(rest, variant string) render.Rendered {
+		return parse(rest).With([]render.Variant{{Name: "eu", Clusters: eu, Rendered: parse(variant)}})
+	}
+	write := func(n string, out render.Rendered) release.Commit {
+		rec := record("shop/web", n)
+		rec.Manifests = out.Digest
+		c, err := s.Write(ctx, at, rec, out, n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	first := write("1", of("blue", "pale"))
+	plain := write("2", parse("red"))
+	if files := run(t, bare, "ls-tree", "--name-only", string(plain), "shop/web/"); strings.Contains(files, "manifests.eu") {
+		t.Errorf("a variant that is not wanted any more is still there: %s", files)
+	}
+	back, err := s.Return(ctx, at, "shop/web", release.Placed{Release: "shop.web.1", Commit: record("shop/web", "1").Commit, Desired: first}, "shop.web.2", "back")
+	if err != nil {
+		t.Fatal(err)
+	}
+	reverted, err := s.Revert(ctx, at, "shop/web", first, "not this", "revert")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]release.Commit{"written": first, "returned": back, "reverted": reverted} {
+		got, err := s.Read(ctx, at, "shop/web", c)
+		if err != nil || got.Rendered.Digest != of("blue", "pale").Digest || len(got.Record.Variants) != 1 ||
+			string(run(t, bare, "show", string(c)+":shop/web/manifests.eu.yaml")) != strings.TrimSpace(string(yamlOf("pale"))) {
+			t.Errorf("%s: %+v %v", name, got.Record, err)
+		}
+	}
+	byHand(t, bare, "shop/web/release.yaml", "variants: [{name: ../../other/db/manifests, clusters: {matchLabels: {a: b}}}]\n")
+	head, err := s.Head(ctx, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Read(ctx, at, "shop/web", head); err == nil || !strings.Contains(err.Error(), `variant "../../other/db/manifests": want at most 20`) {
+		t.Errorf("a variant that points elsewhere: %v", err)
 	}
 }

@@ -30,7 +30,7 @@ const (
 
 // Diff says how a cluster differs from what is wanted, without a change.
 func (c *Clusters) Diff(ctx context.Context, name string, w Want) ([]ObjectDiff, error) {
-	_, p, err := c.compared(ctx, name, w)
+	_, p, err := c.compared(ctx, name, w, exactly)
 	if err != nil {
 		return nil, err
 	}

@@ -87,24 +87,28 @@ func (v view) made(objs []*unstructured.Unstructured, lives objects) (sets []rep
 			}
 		}
 	}
-	each := func(look func(info any)) {
-		for ns := range namespaces {
-			v.cache.FindResources(ns, func(r *cache.Resource) bool { look(r.Info); return false })
-		}
+	var there []*pods.State
+	for ns := range namespaces {
+		v.cache.FindResources(ns, func(r *cache.Resource) bool {
+			switch info := r.Info.(type) {
+			case *replicas:
+				if owners[info.owner] {
+					sets = append(sets, *info)
+				}
+			case *pods.State:
+				there = append(there, info)
+			}
+			return false
+		})
 	}
-	each(func(info any) {
-		if set, ok := info.(*replicas); ok && owners[set.owner] {
-			sets = append(sets, *set)
-		}
-	})
 	for _, set := range sets {
 		owners[set.uid] = true
 	}
-	each(func(info any) {
-		if pod, ok := info.(*pods.State); ok && owners[pod.Owner] {
+	for _, pod := range there {
+		if owners[pod.Owner] {
 			all = append(all, *pod)
 		}
-	})
+	}
 	return sets, all
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/argoproj/argo-cd/gitops-engine/pkg/cache"
+	enginekube "github.com/argoproj/argo-cd/gitops-engine/pkg/utils/kube"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -42,16 +43,19 @@ func (v view) namespaces(ctx context.Context, objs []*unstructured.Unstructured,
 }
 
 func (v view) namespace(ctx context.Context, ns string, own bool, rule string) (*Result, error) {
-	here := v.cache.FindResources("", func(r *cache.Resource) bool {
-		return r.Ref.Kind == "Namespace" && r.Ref.Name == ns && r.ResourceKey().Group == ""
-	})
-	for _, r := range here {
-		if _, ends := r.Info.(*ending); ends {
-			return &Result{State: Syncing, Message: "namespace " + ns + " is being deleted: nothing can be made in it until it is gone"}, nil
+	here, ends := false, false
+	v.cache.IterateHierarchyV2([]enginekube.ResourceKey{{Kind: "Namespace", Name: ns}}, func(r *cache.Resource, _ map[enginekube.ResourceKey]*cache.Resource) bool {
+		if r.Ref.Kind == "Namespace" {
+			here = true
+			_, ends = r.Info.(*ending)
 		}
+		return false
+	})
+	if ends {
+		return &Result{State: Syncing, Message: "namespace " + ns + " is being deleted: nothing can be made in it until it is gone"}, nil
 	}
 	switch {
-	case len(here) > 0 || own:
+	case here || own:
 		return nil, nil
 	case rule == release.NamespacesRequire:
 		return &Result{State: Refused, Message: "the cluster has no namespace " + ns, Hint: "make it, or let the environment make it: sync.namespaces: create"}, nil

@@ -50,8 +50,16 @@ func (p plan) changes() []string {
 	return append(out, p.deletes...)
 }
 
+// depth is how closely a plan looks at objects.
+type depth bool
+
+const (
+	whether depth = false // they differ
+	exactly depth = true  // and in what
+)
+
 // plan compares the cluster with what is wanted and applies the guards.
-func (v view) plan(ctx context.Context, w Want) (p plan, err error) {
+func (v view) plan(ctx context.Context, w Want, look depth) (p plan, err error) {
 	if p.rules, p.refused = v.all.rules(w.Rules); p.refused != nil {
 		return p, nil
 	}
@@ -83,7 +91,7 @@ func (v view) plan(ctx context.Context, w Want) (p plan, err error) {
 	if p.refused = guard(p.deletes, w); p.refused != nil {
 		return p, nil
 	}
-	p.refused, err = v.compare(ctx, &p, shapes)
+	p.refused, err = v.compare(ctx, &p, shapes, look)
 	return p, err
 }
 
@@ -118,7 +126,7 @@ func (p *plan) sort(lives objects) {
 
 // compare finds what differs. An object whose content and look were found to fit once is
 // not compared again until one of them changes.
-func (v view) compare(ctx context.Context, p *plan, shapes map[enginekube.ResourceKey]uint64) (*Result, error) {
+func (v view) compare(ctx context.Context, p *plan, shapes map[enginekube.ResourceKey]uint64, look depth) (*Result, error) {
 	p.diffs = &diff.DiffResultList{Diffs: make([]diff.DiffResult, len(p.recon.Target))}
 	for i, target := range p.recon.Target {
 		live := p.recon.Live[i]
@@ -129,6 +137,10 @@ func (v view) compare(ctx context.Context, p *plan, shapes map[enginekube.Resour
 		shape, ours := shapes[key]
 		now := proof{content: target.GetAnnotations()[ContentAnnotation], shape: shape, rules: p.rules.id}
 		if ours && live != nil && v.proofs.holds(key, now) {
+			continue
+		}
+		if ours && live != nil && look == whether && live.GetAnnotations()[ContentAnnotation] != now.content {
+			p.diffs.Diffs[i].Modified, p.diffs.Modified = true, true
 			continue
 		}
 		d, err := v.diff(ctx, p.rules.ignore, target, live)

@@ -14,7 +14,7 @@ import (
 
 // Resources is what a service has on a cluster and what that owns, of the kinds that are watched.
 func (c *Clusters) Resources(ctx context.Context, name string, w Want) (tree.Tree, error) {
-	v, p, err := c.compared(ctx, name, w)
+	v, p, err := c.compared(ctx, name, w, exactly)
 	if err != nil {
 		return tree.Tree{}, err
 	}

@@ -38,7 +38,7 @@ func (c *Clusters) Sync(ctx context.Context, name string, w Want) (Result, error
 	if err != nil {
 		return Result{State: Unreachable, Message: err.Error()}, err
 	}
-	p, err := v.plan(ctx, w)
+	p, err := v.plan(ctx, w, whether)
 	stop := p.refused
 	if err == nil && stop == nil {
 		stop, err = v.execute(ctx, w, &p)
@@ -68,7 +68,7 @@ func awaitsApproval(kept []*unstructured.Unstructured) string {
 
 // Drifted lists the objects that differ from what is wanted, without a change.
 func (c *Clusters) Drifted(ctx context.Context, name string, w Want) ([]string, error) {
-	_, p, err := c.compared(ctx, name, w)
+	_, p, err := c.compared(ctx, name, w, whether)
 	if err != nil {
 		return nil, err
 	}
@@ -79,12 +79,12 @@ func (c *Clusters) Drifted(ctx context.Context, name string, w Want) ([]string, 
 }
 
 // compared is what a sync would do. What it would not do, is an error.
-func (c *Clusters) compared(ctx context.Context, name string, w Want) (view, plan, error) {
+func (c *Clusters) compared(ctx context.Context, name string, w Want, look depth) (view, plan, error) {
 	v, err := c.reach(ctx, name, w.Objects)
 	if err != nil {
 		return view{}, plan{}, err
 	}
-	p, err := v.plan(ctx, w)
+	p, err := v.plan(ctx, w, look)
 	if err != nil {
 		return view{}, plan{}, v.blame(ctx, err)
 	}

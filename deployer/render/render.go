@@ -88,6 +88,8 @@ type Rendered struct {
 	Images  []string                     // all, sorted
 	Notes   []string                     // what people should know, such as hooks that never run
 	Cached  bool                         // the same files were rendered before
+
+	Variants []Variant // for some clusters; see With
 }
 
 // Scope says whether a kind lives in namespaces; known is false when the cluster cannot

@@ -21,6 +21,9 @@ type Forge struct {
 	http  *http.Client
 }
 
+// User is the account that it is used as, which is the server's, too.
+func (f *Forge) User() string { return f.user }
+
 func openForge(l Lab) (*Forge, error) {
 	token, err := os.ReadFile(l.Forge.TokenFile)
 	if err != nil {

@@ -66,6 +66,21 @@ func (f *Forge) Comment(ctx context.Context, repo string, number int, text strin
 	return f.call(ctx, http.MethodPost, fmt.Sprintf("/repos/%s/issues/%d/comments", repo, number), map[string]string{"body": text}, nil)
 }
 
+// Comments are what is written below a pull request, oldest first, of one account.
+func (f *Forge) Comments(ctx context.Context, repo string, number int, account string) (texts []string, err error) {
+	var all []struct {
+		Body string
+		User struct{ Login string }
+	}
+	err = f.call(ctx, http.MethodGet, fmt.Sprintf("/repos/%s/issues/%d/comments", repo, number), nil, &all)
+	for _, c := range all {
+		if c.User.Login == account {
+			texts = append(texts, c.Body)
+		}
+	}
+	return texts, err
+}
+
 // ClosePull closes a pull request without merging it.
 func (f *Forge) ClosePull(ctx context.Context, repo string, number int) error {
 	return f.call(ctx, http.MethodPatch, fmt.Sprintf("/repos/%s/pulls/%d", repo, number), map[string]string{"state": "closed"}, nil)

@@ -136,6 +136,13 @@ func (r *Rig) addChat() error {
 	return r.platform.Write("channels/chat.yaml", "apiVersion: seatrial.dev/v1\nkind: Channel\nmetadata: {name: chat}\nspec: {type: wecom, urlSecret: chat}\n")
 }
 
+// PlatformFile reads a file of the platform repo.
+func (r *Rig) PlatformFile(file string) (string, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return readFile(filepath.Join(r.platform.dir, file))
+}
+
 // Platform changes one file of the platform repo, or removes it when text is empty.
 func (r *Rig) Platform(ctx context.Context, file, text, message string) error {
 	r.mu.Lock()

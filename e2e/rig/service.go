@@ -21,6 +21,8 @@ type Service struct {
 	rig   *Rig
 	repo  *Repo
 	ready []string // architectures whose program is compiled here, not in its build
+
+	beside *Service // of the same project, which has the namespace; nil: it is alone
 }
 
 // Add puts a service onto the forge, into the platform repo and under load. shop/web is
@@ -37,6 +39,11 @@ func (r *Rig) AddReady(ctx context.Context, name release.Service, architectures 
 		architectures = []string{runtime.GOARCH}
 	}
 	return r.add(ctx, &Service{Name: name, rig: r, ready: architectures})
+}
+
+// AddBeside is AddReady for one more service of another's project.
+func (r *Rig) AddBeside(ctx context.Context, name release.Service, first *Service) (*Service, error) {
+	return r.add(ctx, &Service{Name: name, rig: r, ready: []string{runtime.GOARCH}, beside: first})
 }
 
 func (r *Rig) add(ctx context.Context, s *Service) (*Service, error) {
@@ -70,6 +77,9 @@ func (s *Service) Repo() *Repo { return s.repo }
 func (s *Service) rename(text string) string {
 	if s.ready != nil {
 		text = s.compiled(text)
+	}
+	if s.beside != nil {
+		text = strings.Replace(text, "namespace.yaml, ", "", 1)
 	}
 	if s.Name == "shop/web" {
 		return text
@@ -122,7 +132,14 @@ func (s *Service) join(ctx context.Context) error {
 func (s *Service) describe(ctx context.Context) error {
 	s.rig.mu.Lock()
 	defer s.rig.mu.Unlock()
-	for _, file := range []string{"projects/shop.yaml", "slos/shop-web.yaml"} {
+	files := []string{"projects/shop.yaml", "slos/shop-web.yaml"}
+	if s.beside != nil {
+		files = files[1:]
+		if err := s.enter(s.beside); err != nil {
+			return err
+		}
+	}
+	for _, file := range files {
 		if err := s.copyPlatform(file); err != nil {
 			return err
 		}
@@ -131,13 +148,30 @@ func (s *Service) describe(ctx context.Context) error {
 	return err
 }
 
+// enter adds the repo to another service's project.
+func (s *Service) enter(first *Service) error {
+	file := first.fileIn("projects")
+	data, err := readFile(filepath.Join(s.rig.platform.Dir(), file))
+	if err != nil {
+		return err
+	}
+	before := "repos: [" + string(first.Name) + "]"
+	if !strings.Contains(data, before) {
+		return fmt.Errorf("%s has no %s", file, before)
+	}
+	return s.rig.platform.Write(file, strings.Replace(data, before, fmt.Sprintf("repos: [%s, %s]", first.Name, s.Name), 1))
+}
+
+func (s *Service) fileIn(folder string) string {
+	return filepath.Join(folder, s.Name.Team()+"-"+s.Name.Name()+".yaml")
+}
+
 func (s *Service) copyPlatform(file string) error {
 	data, err := readFile(filepath.Join(s.rig.Examples, "platform", file))
 	if err != nil {
 		return err
 	}
-	to := filepath.Join(filepath.Dir(file), s.Name.Team()+"-"+s.Name.Name()+".yaml")
-	return s.rig.platform.Write(to, s.rename(s.rig.quicken(data)))
+	return s.rig.platform.Write(s.fileIn(filepath.Dir(file)), s.rename(s.rig.quicken(data)))
 }
 
 // Change writes the files of a story over the checkout.

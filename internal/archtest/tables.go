@@ -59,6 +59,8 @@ func Doors() []Door {
 		{"gopkg.in/yaml.v3", []string{"internal/strict"}, "people's YAML is read strictly and with positions, or not at all"},
 		{"github.com/prometheus/client_golang/api", []string{"slo"}, "how a sample is asked for and judged stands in one place"},
 		{"github.com/chaos-mesh", []string{"chaos"}, one},
+		{"github.com/go-sql-driver/mysql", []string{"chaos/connections"}, one},
+		{"github.com/jackc/pgx", []string{"chaos/connections"}, one},
 		{"github.com/moby/buildkit", []string{"builder"}, one},
 		{"github.com/sigstore", []string{"signing"}, "the keys never leave signing"},
 		{"github.com/secure-systems-lab", []string{"signing"}, "the keys never leave signing"},

@@ -43,7 +43,7 @@ func refusal(err error, resp *http.Response) error {
 	case e.Code == http.StatusUnauthorized:
 		return hint.Add(e, "the forge's token is wrong or has expired: set a new one")
 	case e.Code == http.StatusForbidden:
-		return hint.Add(e, "the forge's token needs the right to write commit statuses, and to read pull requests and their comments")
+		return hint.Add(e, "the forge's token needs the right to write commit statuses, to read pull requests, to read and write their comments, and to read its own account (read:user)")
 	case e.Code == http.StatusNotFound:
 		return hint.Add(e, "check the repository's name and that the token's account may write to it")
 	}

@@ -89,6 +89,11 @@ type api interface {
 	status(ctx context.Context, owner, repo string, c release.Commit, s Status) error
 	pull(ctx context.Context, owner, repo string, number int) (Pull, error)
 	comment(ctx context.Context, owner, repo string, id int64) (Comment, error)
+
+	me(ctx context.Context) (login string, err error)
+	remarks(ctx context.Context, owner, repo string, number, page int) ([]remark, error)
+	edit(ctx context.Context, owner, repo string, id int64, body string) error
+	say(ctx context.Context, owner, repo string, number int, body string) error
 }
 
 // The longest description each forge takes, in characters.

@@ -159,6 +159,8 @@ func (c *checker) pullRules(v *release.PullRules) {
 	}
 	c.Once(v.Trusted, "spec", "pullRequests", "trusted")
 	setDefault(&v.Forks, release.ForksWait)
+	setDefault(&v.Preview, release.PreviewComment)
+	c.OneOf("choice", v.Preview, []string{release.PreviewComment, release.PreviewNone}, "spec", "pullRequests", "preview")
 	c.OneOf("way with forks", v.Forks, []string{release.ForksWait, release.ForksRefuse}, "spec", "pullRequests", "forks")
 }
 

@@ -35,6 +35,7 @@ func (c *checker) access(s *release.ClusterSpec) {
 		{s.CA != "" && s.Server == "", "ca", "only counts together with server; a kubeconfig has its own"},
 		{len(s.Plugins) > 0 && s.Server != "", "credentialPlugins", "a service account's token runs no program"},
 		{s.Agent && s.Credentials != "", "credentials", agentsOwn}, {s.Agent && s.Server != "", "server", agentsOwn}, {s.Agent && len(s.Plugins) > 0, "credentialPlugins", agentsOwn},
+		{s.ChaosOptIn && !s.Chaos, "chaosOptIn", "only counts together with chaos: true"},
 		{s.Agent && s.Chaos, "chaos", "faults are not injected through an agent: leave it out, or let the server reach the cluster"},
 	} {
 		if r.wrong {

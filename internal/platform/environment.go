@@ -43,12 +43,57 @@ func (c *checker) environment(v *release.Environment) {
 	c.OneOf("choice", s.OnFailure, []string{release.FailureRollsBack, release.FailureHolds}, "spec", "onFailure")
 	setDefault(&s.OnUnmatch, "leave")
 	c.OneOf("choice", s.OnUnmatch, []string{"leave", "withdraw"}, "spec", "onUnmatch")
-	c.params(s.Params)
+	c.params(s.Params, "spec", "params")
+	c.paramsFor(s)
+	c.chaosRules(s.Chaos)
+}
+
+// paramsFor checks each entry as it is rendered: over the environment's params.
+func (c *checker) paramsFor(s *release.EnvironmentSpec) {
+	c.AtMost(maxVariants, len(s.ParamsFor), "spec", "paramsFor")
+	var names []string
+	for i, p := range s.ParamsFor {
+		names = append(names, p.Name)
+		c.name(p.Name, "spec", "paramsFor", i, "name")
+		c.selector(p.Clusters, "spec", "paramsFor", i, "clusters")
+		if len(p.Params) == 0 {
+			c.Add("it changes nothing: give it params", "spec", "paramsFor", i)
+		}
+		c.params(p.Params, "spec", "paramsFor", i, "params")
+		for name := range p.Params {
+			if clash := holds(release.ParamsOf(*s, p), name); clash != "" && holds(p.Params, name) == "" {
+				c.AddKey(fmt.Sprintf("%s is a value in the environment's params already, and cannot hold others", clash), "spec", "paramsFor", i, "params", name)
+			}
+		}
+	}
+	c.Once(names, "spec", "paramsFor")
+}
+
+// holds is the name of a value that another name would be inside of.
+func holds(all map[string]string, name string) string {
+	for i, r := range name {
+		if _, both := all[name[:i]]; r == '.' && both {
+			return name[:i]
+		}
+	}
+	return ""
+}
+
+func (c *checker) chaosRules(r release.ChaosRules) {
+	for i, w := range r.Windows {
+		c.window(w, "spec", "chaos", "windows", i)
+	}
+	for i, f := range r.Freezes {
+		if !f.From.Before(f.Until) {
+			c.Add("ends before it begins", "spec", "chaos", "freezes", i, "until")
+		}
+	}
 }
 
 const (
 	maxParams     = 100
 	maxParamBytes = 4096
+	maxVariants   = 20
 )
 
 var (
@@ -58,10 +103,10 @@ var (
 
 // params refuses what would end up in git and should not, and names that cannot all be
 // values: of a and a.b, one would take the other's place.
-func (c *checker) params(all map[string]string) {
-	c.AtMost(maxParams, len(all), "spec", "params")
+func (c *checker) params(all map[string]string, path ...any) {
+	c.AtMost(maxParams, len(all), path...)
 	for _, name := range slices.Sorted(maps.Keys(all)) {
-		at := []any{"spec", "params", name}
+		at := append(slices.Clone(path), name)
 		switch {
 		case len(name) > 128 || !param.MatchString(name):
 			c.AddKey("want letters, digits, dashes and underscores, with dots between names: ingress.host", at...)
@@ -72,10 +117,8 @@ func (c *checker) params(all map[string]string) {
 		case len(all[name]) > maxParamBytes:
 			c.Add(fmt.Sprintf("want at most %d bytes", maxParamBytes), at...)
 		}
-		for i, r := range name {
-			if _, both := all[name[:i]]; r == '.' && both {
-				c.AddKey(fmt.Sprintf("%s is a value already, and cannot hold others", name[:i]), at...)
-			}
+		if clash := holds(all, name); clash != "" {
+			c.AddKey(fmt.Sprintf("%s is a value already, and cannot hold others", clash), at...)
 		}
 	}
 }

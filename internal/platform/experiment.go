@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/seatrial/seatrial/internal/faults"
 	"github.com/seatrial/seatrial/release"
 )
 
@@ -28,8 +29,7 @@ func (c *checker) experiment(v *release.Experiment) {
 }
 
 func (c *checker) fault(f *release.Fault) {
-	c.OneOf("kind of fault", f.Kind, []string{"PodChaos"}, "spec", "fault", "kind")
-	c.OneOf("action", f.Action, []string{"pod-kill", "pod-failure", "container-kill"}, "spec", "fault", "action")
+	kind, action := c.act(f)
 	setDefault(&f.Mode, "one")
 	c.OneOf("mode", f.Mode, []string{"one", "all", "fixed", "fixed-percent"}, "spec", "fault", "mode")
 	switch f.Mode {
@@ -50,14 +50,40 @@ func (c *checker) fault(f *release.Fault) {
 		c.Add(fmt.Sprintf("namespace %s is protected: nothing is broken there", f.Namespace), "spec", "fault", "namespace")
 	}
 	switch {
-	case f.Action == "container-kill" && f.Container == "":
-		c.Add("container-kill wants the name of a container", "spec", "fault", "container")
-	case f.Action != "container-kill" && f.Container != "":
-		c.Add("has a meaning for container-kill only", "spec", "fault", "container")
+	case action.NeedsContainer && f.Container == "":
+		c.Add(f.Action+" wants the name of a container", "spec", "fault", "container")
+	case !kind.Container && f.Container != "":
+		c.Add("has no meaning for "+f.Kind, "spec", "fault", "container")
 	}
 	if f.Duration <= 0 {
 		c.Add("want a duration above zero: it ends the fault when nobody else can", "spec", "fault", "duration")
 	}
+}
+
+// act finds what a fault does, and checks what it is told.
+func (c *checker) act(f *release.Fault) (faults.Kind, faults.Action) {
+	kind, known := faults.Find(f.Kind)
+	switch {
+	case !known:
+		c.OneOf("kind of fault", f.Kind, faults.Names(), "spec", "fault", "kind")
+		return kind, faults.Action{}
+	case kind.Refused != "":
+		c.Add(f.Kind+" is not supported: "+kind.Refused, "spec", "fault", "kind")
+		return kind, faults.Action{}
+	}
+	action, known := kind.Action(f.Action)
+	if !known {
+		c.OneOf("action of "+f.Kind, f.Action, kind.ActionNames(), "spec", "fault", "action")
+		return kind, action
+	}
+	for _, m := range action.Mistakes(f.With) {
+		path := []any{"spec", "fault", "with"}
+		if m.Field != "" {
+			path = append(path, m.Field)
+		}
+		c.Add(m.Message, path...)
+	}
+	return kind, action
 }
 
 func (c *checker) value(s string, re *regexp.Regexp, want string) {

@@ -75,6 +75,11 @@ func (t Tree) Secrets() []string {
 	for _, c := range t.Channels {
 		names[c.Spec.URLSecret] = true
 	}
+	for _, x := range t.Experiments {
+		if name, ok := x.Spec.Fault.With["dsnSecret"].(string); ok {
+			names[name] = true
+		}
+	}
 	delete(names, "")
 	return slices.Sorted(maps.Keys(names))
 }

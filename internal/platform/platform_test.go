@@ -135,6 +135,10 @@ func TestLoadRefuses(t *testing.T) {
 		{"a param of the platform's own", "environments/prod.yaml", `params: {domain: shop.example, replicas: "3"}`, "params: {seatrial.team: x}", `environments/prod.yaml:23:12: spec.params.seatrial.team: names that begin with seatrial. are the platform's own`},
 		{"a secret among the params", "environments/prod.yaml", `params: {domain: shop.example, replicas: "3"}`, "params: {db.password: x}", `environments/prod.yaml:23:12: spec.params.db.password: looks like a secret: params are rendered into git; keep it in a Secret on the clusters`},
 		{"a param within a value", "environments/prod.yaml", `params: {domain: shop.example, replicas: "3"}`, "params: {a: x, a.b: y}", `environments/prod.yaml:23:18: spec.params.a.b: a is a value already, and cannot hold others`},
+		{"params for clusters without a name", "environments/prod.yaml", `params: {domain: shop.example, replicas: "3"}`, "paramsFor: [{clusters: {matchLabels: {region: eu}}, params: {a: x}}]", `environments/prod.yaml:23:15: spec.paramsFor[0]: "name" is missing`},
+		{"params for every cluster", "environments/prod.yaml", `params: {domain: shop.example, replicas: "3"}`, "paramsFor: [{name: eu, clusters: {matchLabels: {}}, params: {a: x}}]", `environments/prod.yaml:23:37: spec.paramsFor[0].clusters.matchLabels: want at least one label: an empty selector matches nothing`},
+		{"params for clusters within a value", "environments/prod.yaml", `params: {domain: shop.example, replicas: "3"}`, "params: {a: x}\n  paramsFor: [{name: eu, clusters: {matchLabels: {region: eu}}, params: {a.b: y}}]", `environments/prod.yaml:24:74: spec.paramsFor[0].params.a.b: a is a value in the environment's params already, and cannot hold others`},
+		{"a secret among the params for clusters", "environments/prod.yaml", `params: {domain: shop.example, replicas: "3"}`, "paramsFor: [{name: eu, clusters: {matchLabels: {region: eu}}, params: {api_key: y}}]", `environments/prod.yaml:23:74: spec.paramsFor[0].params.api_key: looks like a secret: params are rendered into git; keep it in a Secret on the clusters`},
 		{"a param that is not a text", "environments/prod.yaml", `params: {domain: shop.example, replicas: "3"}`, "params: {replicas: [1]}", `environments/prod.yaml:23:22: spec.params.replicas: want text, got a list`},
 		{"a trusted account without a name", "projects/shop.yaml", "channels: [ops, forge]", "pullRequests: {trusted: [ann, \"\"]}", `projects/shop.yaml:8:33: spec.pullRequests.trusted[1]: "": want an account on the forge`},
 		{"an unknown way with forks", "projects/shop.yaml", "channels: [ops, forge]", "pullRequests: {forks: build}", `projects/shop.yaml:8:25: spec.pullRequests.forks: unknown way with forks "build" (there is: wait, refuse)`},
@@ -157,6 +161,14 @@ func TestLoadRefuses(t *testing.T) {
 		{"a fault for too long", "experiments.yaml", "duration: 20s", "duration: 2h", `experiments.yaml:10:15: spec.fault.duration: 2h0m0s is longer than limits.maxDuration, 5m0s`},
 		{"a fault without an end", "experiments.yaml", "    duration: 20s\n", "", `experiments.yaml:5:3: spec.fault: "duration" is missing`},
 		{"more targets than allowed", "experiments.yaml", "action: pod-kill\n", "action: pod-kill\n    mode: fixed\n    value: \"3\"\n", `experiments.yaml:9:12: spec.fault.value: 3 is more than limits.maxTargets, 1`},
+		{"a fault nobody knows", "experiments.yaml", "kind: PodChaos\n", "kind: PodKaos\n", `experiments.yaml:6:11: spec.fault.kind: unknown kind of fault "PodKaos" (did you mean "PodChaos"?)`},
+		{"a fault of a cloud", "experiments.yaml", "kind: PodChaos\n", "kind: AWSChaos\n", `experiments.yaml:6:11: spec.fault.kind: AWSChaos is not supported: it acts on machines of an account, which no namespace, label or limit of an experiment covers`},
+		{"an action of another kind", "experiments.yaml", "action: pod-kill\n", "action: delay\n", `experiments.yaml:7:13: spec.fault.action: unknown action of PodChaos "delay" (there is: pod-kill, pod-failure, container-kill)`},
+		{"a fault that is not told enough", "experiments.yaml", "kind: PodChaos\n    action: pod-kill\n", "kind: NetworkChaos\n    action: delay\n    with: {jitter: 1ms}\n", `experiments.yaml:8:5: spec.fault.with: delay needs latency: a duration like 100ms`},
+		{"a latency without a unit", "experiments.yaml", "kind: PodChaos\n    action: pod-kill\n", "kind: NetworkChaos\n    action: delay\n    with:\n      latency: 100\n", `experiments.yaml:9:16: spec.fault.with.latency: 100: want a duration like 100ms`},
+		{"a field of another action", "experiments.yaml", "kind: PodChaos\n    action: pod-kill\n", "kind: StressChaos\n    action: cpu\n    with: {size: 1GB}\n", `experiments.yaml:8:18: spec.fault.with.size: cpu has no such field (there is: workers, load)`},
+		{"a fault that would hit the other end", "experiments.yaml", "kind: PodChaos\n    action: pod-kill\n", "kind: NetworkChaos\n    action: partition\n    with: {direction: both, target: {app: db}}\n", `experiments.yaml:8:23: spec.fault.with.direction: both would change the pods of target too, which no limit was checked for: want to`},
+		{"a user that is a statement", "experiments.yaml", "kind: PodChaos\n    action: pod-kill\n", "kind: ConnectionPool\n    action: limit\n    with: {database: mysql, dsnSecret: shop-db, user: \"x'; drop\", connections: 2}\n", `experiments.yaml:8:55: spec.fault.with.user: "x'; drop": want the application's user: letters, digits, _ . -`},
 		{"a bad cron", "experiments.yaml", "0 3 * * *", "0 25 * * *", `experiments.yaml:23:11: spec.schedule.cron: "0 25 * * *": want five fields, six with seconds first, or @every 1h: end of range (25) above maximum (23): 25`},
 		{"a cron that never comes", "experiments.yaml", "0 3 * * *", "0 3 31 2 *", `experiments.yaml:23:11: spec.schedule.cron: "0 3 31 2 *" never comes`},
 		{"a zone inside the cron", "experiments.yaml", "0 3 * * *", "TZ=", `experiments.yaml:23:11: spec.schedule.cron: write the time zone under timeZone`},
@@ -287,9 +299,10 @@ func TestEverySecretThatTheRepoRefersToIsNamedOnce(t *testing.T) {
 			"shop": {Spec: release.ProjectSpec{Secrets: []string{"npm-token", "maps-key"}, Registries: []release.RegistryLogin{{Host: "a.example", Secret: "pushes"}}}},
 			"blog": {Spec: release.ProjectSpec{Secrets: []string{"npm-token"}}},
 		},
-		Channels: map[string]release.Channel{"ops": {Spec: release.ChannelSpec{URLSecret: "wecom-ops"}}, "forge": {}},
+		Channels:    map[string]release.Channel{"ops": {Spec: release.ChannelSpec{URLSecret: "wecom-ops"}}, "forge": {}},
+		Experiments: map[string]release.Experiment{"pool": {Spec: release.ExperimentSpec{Fault: release.Fault{With: map[string]any{"dsnSecret": "database"}}}}, "kill": {}},
 	}
-	if got, want := tree.Secrets(), []string{"maps-key", "npm-token", "pushes", "wecom-ops"}; !slices.Equal(got, want) {
+	if got, want := tree.Secrets(), []string{"database", "maps-key", "npm-token", "pushes", "wecom-ops"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -22,8 +22,9 @@ func Packages() []string {
 		"stress-ng", "util-linux", "procps", "git", "ca-certificates",
 		"gcc", "libc6-dev", "libseccomp-dev", "pkg-config", "debootstrap", // builds
 		"chromium", "chromium-driver", // the console's tests
-		"softhsm2",       // the tests of keys on a token
-		"openssh-client", // git verifies signed commits with ssh-keygen
+		"softhsm2",                                                 // the tests of keys on a token
+		"openssh-client",                                           // git verifies signed commits with ssh-keygen
+		"mariadb-server-core", "mariadb-client-core", "postgresql", // an application starves of connections
 	}
 }
 

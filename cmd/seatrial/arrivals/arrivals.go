@@ -42,7 +42,7 @@ func (f Forge) Read(ctx context.Context, repo, ref string) (pipeline.Source, err
 	if err != nil {
 		return pipeline.Source{}, err
 	}
-	source := pipeline.Source{Commit: head, Message: info.Subject, Author: info.Author}
+	source := pipeline.Source{Commit: head, Message: info.Subject, Author: info.Author, Set: info.Trailer(pipeline.SetTrailer)}
 	if source.Pipeline, err = f.file(ctx, url, ref, head); err != nil {
 		return pipeline.Source{}, err
 	}

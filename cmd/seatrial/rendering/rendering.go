@@ -30,8 +30,8 @@ import (
 
 // ask is what the flags say.
 type ask struct {
-	env, service, namespace, image, platform string
-	params                                   map[string]string
+	env, service, namespace, image, platform, variant string
+	params                                            map[string]string
 }
 
 // New is the command "render".
@@ -57,6 +57,7 @@ func New() *cobra.Command {
 	f.StringVar(&a.env, "env", "", "the environment")
 	f.StringToStringVar(&a.params, "param", nil, "a param of the environment: NAME=VALUE, repeated")
 	f.StringVar(&a.platform, "platform", "", "folder of the platform repo that says the environment's params")
+	f.StringVar(&a.variant, "for", "", "for the clusters of this entry of the environment's paramsFor; needs --platform")
 	f.StringVar(&a.image, "image", "", "NAME@sha256:… of the service's own image")
 	f.StringVar(&a.service, "service", "", "TEAM/NAME (default: that of .seatrial.yaml)")
 	f.StringVar(&a.namespace, "namespace", "", "for objects that name none (default: the project's first)")
@@ -154,6 +155,8 @@ func (a ask) options(root *os.Root, dir string) (render.Options, error) {
 		if err := a.fromPlatform(&o); err != nil {
 			return o, err
 		}
+	} else if a.variant != "" {
+		return o, hint.Add(errors.New("render: --for needs the platform repo, whose environment has the entry"), "add --platform DIR")
 	}
 	maps.Copy(o.Params, a.params)
 	if a.namespace != "" {
@@ -176,13 +179,35 @@ func (a ask) fromPlatform(o *render.Options) error {
 	if !ok {
 		return hint.Add(fmt.Errorf("render: the platform repo has no environment %q", a.env), "there is: "+strings.Join(environments(tree), ", "))
 	}
-	maps.Copy(o.Params, env.Spec.Params)
+	params, err := a.paramsIn(env)
+	if err != nil {
+		return err
+	}
+	maps.Copy(o.Params, params)
 	for _, p := range tree.Projects {
 		if p.Spec.Team == o.Service.Team() && len(p.Spec.Namespaces) > 0 {
 			o.Namespace = p.Spec.Namespaces[0]
 		}
 	}
 	return nil
+}
+
+// paramsIn are the environment's params, with those of the entry that --for names.
+func (a ask) paramsIn(env release.Environment) (map[string]string, error) {
+	if a.variant == "" {
+		return env.Spec.Params, nil
+	}
+	var names []string
+	for _, p := range env.Spec.ParamsFor {
+		if p.Name == a.variant {
+			return release.ParamsOf(env.Spec, p), nil
+		}
+		names = append(names, p.Name)
+	}
+	if len(names) == 0 {
+		names = []string{"none"}
+	}
+	return nil, hint.Add(fmt.Errorf("render: environment %s has no paramsFor %q", env.Meta.Name, a.variant), "there is: "+strings.Join(names, ", "))
 }
 
 func environments(tree platform.Tree) (names []string) {

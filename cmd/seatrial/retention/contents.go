@@ -31,6 +31,10 @@ func FromGit(environment func(release.Env) (release.Environment, error), d *desi
 		if _, nothing := errors.AsType[desired.Unreadable](err); nothing {
 			return nil, nil
 		}
-		return c.Rendered.YAML, err
+		all := c.Rendered.YAML
+		for _, v := range c.Rendered.Variants {
+			all = append(append(all[:len(all):len(all)], "\n---\n"...), v.Rendered.YAML...)
+		}
+		return all, err
 	}
 }

@@ -57,6 +57,19 @@ func (v Experiments) Start(ctx context.Context, s web.Start) (web.Run, error) {
 	return run(r), err
 }
 
+// Plan says what a run would hit now.
+func (v Experiments) Plan(ctx context.Context, q web.PlanQuestion) (web.Plan, error) {
+	p, err := v.Scheduler.Plan(ctx, q.Name, q.Env, q.Service)
+	if errors.Is(err, schedule.ErrUnknownExperiment) {
+		err = as{err, web.ErrNotFound}
+	}
+	out := web.Plan{Experiment: q.Name, Cluster: p.Place.Cluster, Matching: []string{}, Targets: append([]string{}, p.Aims.Fault.Targets...), Refused: p.Why}
+	for _, pod := range p.Aims.Pods {
+		out.Matching = append(out.Matching, pod.ID())
+	}
+	return out, err
+}
+
 // Abort reverts the fault and ends the run.
 func (v Experiments) Abort(ctx context.Context, id, by, reason string) (web.Run, error) {
 	r, err := v.Scheduler.Abort(ctx, id, fmt.Sprintf("aborted by %s: %s", by, reason))

@@ -62,6 +62,29 @@ func (v Releases) Releases(ctx context.Context, f web.Filter) (web.ReleasePage, 
 	return web.ReleasePage{Items: items, Next: next}, known(err)
 }
 
+// Returning are the releases of its set that would return from env with a release.
+func (v Releases) Returning(ctx context.Context, id release.ID, env release.Env) ([]release.Release, error) {
+	r, err := v.Book.Release(ctx, id)
+	if err != nil {
+		return nil, known(err)
+	}
+	others, err := v.Book.With(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	var list []release.Release
+	for _, o := range others {
+		slot, err := v.Book.Slot(ctx, o.Service, env)
+		if err != nil {
+			return nil, err
+		}
+		if pipeline.Returns(o, slot) {
+			list = append(list, o)
+		}
+	}
+	return list, nil
+}
+
 // Acts are what people may do to a release.
 func Acts(r *pipeline.Runner, a *policies.Approving, groups policies.Groups) web.Acts {
 	do := func(change func(release.Release, web.Act, time.Time) (release.Release, error)) web.Do {

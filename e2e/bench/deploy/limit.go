@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/yaml"
@@ -72,6 +73,34 @@ func bareLoop(ctx context.Context, c *kube.Cluster, services, generation int) (t
 	err = g.Wait()
 	return time.Since(began), err
 }
+
+// observed waits until the controller manager has seen every Deployment as it was applied.
+// No deployer that waits for health can be done before.
+func observed(ctx context.Context, c *kube.Cluster, services int) error {
+	deployments := c.Dynamic().Resource(schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}).Namespace(subject.Team)
+	for {
+		list, err := deployments.List(ctx, metav1.ListOptions{ResourceVersion: "0"})
+		if err != nil {
+			return err
+		}
+		seen := 0
+		for _, d := range list.Items {
+			if at, _, _ := unstructured.NestedInt64(d.Object, "status", "observedGeneration"); at == d.GetGeneration() {
+				seen++
+			}
+		}
+		if seen == services {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(observeLook):
+		}
+	}
+}
+
+const observeLook = 250 * time.Millisecond
 
 func apply(ctx context.Context, c *kube.Cluster, one call) error {
 	force := true

@@ -19,12 +19,12 @@ import (
 
 // sides are the runs of one number of services, in seconds and MiB.
 type sides struct {
-	limit, first, changed, cpu, idle, peak, healed, one []float64
+	limit, seen, first, changed, cpu, idle, peak, healed, one []float64
 }
 
 // point is the medians.
 func (s sides) point(services int) point {
-	return point{services: services, limit: figure.Median(s.limit), first: figure.Median(s.first), changed: figure.Median(s.changed),
+	return point{services: services, limit: figure.Median(s.limit), seen: figure.Median(s.seen), first: figure.Median(s.first), changed: figure.Median(s.changed),
 		cpu: figure.Median(s.cpu), idle: figure.Median(s.idle), peak: figure.Percentile(s.peak, 1)}
 }
 
@@ -38,11 +38,11 @@ func (b *bench) most() int {
 
 // round is one run of each side.
 func (b *bench) round(ctx context.Context, services int, s *sides, edits int) error {
-	limit, err := b.limit(ctx, services)
+	limit, seen, err := b.limit(ctx, services)
 	if err != nil {
 		return err
 	}
-	s.limit = append(s.limit, limit)
+	s.limit, s.seen = append(s.limit, limit), append(s.seen, seen)
 	return b.on(ctx, services, func(c *child, first took) error {
 		s.first, s.cpu = append(s.first, first.seconds), append(s.cpu, first.cpu)
 		all, err := b.change(ctx, c, upTo(services))

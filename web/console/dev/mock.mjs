@@ -126,6 +126,10 @@ async function handle(req, res, url) {
     if (!p) return problem(res, 404, 'Not Found', 'nothing was verified there', '')
     return json(res, 200, path === '/place' ? p : path === '/drift' ? { items: driftOf(p) } : treeOf(p, url.searchParams.get('cluster')))
   }
+  if (path === '/chaos') {
+    if (req.method === 'POST') { const body = await bodyOf(req); state.stop = body.stopped ? `${session.user}: ${body.reason}` : '' }
+    return json(res, 200, { stopped: Boolean(state.stop), ...(state.stop ? { why: `the kill switch is on: ${state.stop}` } : {}) })
+  }
   if (path.startsWith('/experiments')) return experiment(req, res, url, path)
   if (path.startsWith('/tokens')) return tokens(req, res, path)
   const m = /^\/releases\/([^/]+)(?:\/(\w+(?:\/search)?))?$/.exec(path)
@@ -154,6 +158,7 @@ function sbom(res, r, params) {
 }
 
 async function experiment(req, res, url, path) {
+  if (path.endsWith('/plan')) return json(res, 200, { experiment: 'x', cluster: 'staging', matching: ['shop/web-7c9d5b6f4-x2k8p', 'shop/web-7c9d5b6f4-9fj2m', 'shop/web-7c9d5b6f4-lq0zd'], targets: ['shop/web-7c9d5b6f4-x2k8p'] })
   if (path === '/experiments') return json(res, 200, { items: state.experiments })
   if (path === '/experiments/runs') return json(res, 200, { items: runs.get(url.searchParams.get('name')) ?? [], next: '' })
   const [, , name, verb] = path.split('/')

@@ -1,6 +1,6 @@
 // The only place that talks to the server. Every answer that is not 2xx becomes an
 // ApiError with the server's own words and hint.
-import type { Board, Build, Cluster, Comparison, Components, Experiment, LogMatches, LogPage, NewToken, Page, Place, Problem, Release, ReleaseSummary, Run, Session, SLO, Token, Tree } from './types'
+import type { Board, Build, Cluster, Comparison, Components, Experiment, LogMatches, LogPage, NewToken, Page, Place, Problem, Release, ReleaseSummary, Run, Session, SLO, Token, Tree, Plan, Stop } from './types'
 import { summary } from './summary'
 
 export class ApiError extends Error {
@@ -93,6 +93,7 @@ export const api = {
   releases: (f: ReleaseFilters, after: string | undefined, s?: AbortSignal) =>
     get<Page<Release | ReleaseSummary>>(`/releases${query({ ...f, after, limit: 50 })}`, s).then(summaries),
   release: (id: string, s?: AbortSignal) => get<Release>(release(id), s),
+  returning: (id: string, env: string, s?: AbortSignal) => get<Page<Release>>(`${release(id)}/returning${query({ env })}`, s),
   log: (id: string, from: number, s?: AbortSignal) => get<LogPage>(`${release(id)}/log${query({ from })}`, s),
   searchLog: (id: string, q: string, after: number | undefined, s?: AbortSignal) => get<LogMatches>(`${release(id)}/log/search${query({ q, after, limit: 1000 })}`, s),
   build: (id: string, s?: AbortSignal) => get<Build>(`${release(id)}/build`, s),
@@ -112,6 +113,9 @@ export const api = {
   experiments: (s?: AbortSignal) => get<Page<Experiment>>('/experiments', s),
   runs: (name: string, after: string | undefined, s?: AbortSignal) =>
     get<Page<Run>>(`/experiments/runs${query({ name, after, limit: 20 })}`, s),
+  planExperiment: (name: string, f: { env: string; service: string }, s?: AbortSignal) => get<Plan>(`/experiments/${enc(name)}/plan${query({ ...f })}`, s),
+  chaos: (s?: AbortSignal) => get<Stop>('/chaos', s),
+  switchChaos: (body: { stopped: boolean; reason: string }, m: Mutation) => call<Stop>('POST', '/chaos', body, m),
   runExperiment: (name: string, body: { env: string; service?: string; reason: string }, m: Mutation) =>
     call<Run>('POST', `/experiments/${enc(name)}/run`, body, m),
   abortRun: (id: string, body: { reason: string }, m: Mutation) => call<Run>('POST', `/experiments/runs/${enc(id)}/abort`, body, m),

@@ -72,6 +72,21 @@ export function useDrift(f: { service: string; env: string; to?: string }, open 
   return useQuery({ queryKey: ['drift', f], queryFn: ({ signal }) => api.drift(f, signal), enabled: open, staleTime: 0, refetchInterval: 10_000 })
 }
 
+/** usePlan is what a run of an experiment would hit now. */
+export function usePlan(name: string, f: { env: string; service: string }) {
+  return useQuery({ queryKey: ['plan', name, f], queryFn: ({ signal }) => api.planExperiment(name, f, signal), enabled: f.env !== '' && f.service !== '', staleTime: 0, retry: false })
+}
+
+/** useStop is the kill switch. */
+export function useStop() {
+  return useQuery({ queryKey: ['chaos'], queryFn: ({ signal }) => api.chaos(signal), refetchInterval: 5_000 })
+}
+
+/** useReturning are the releases of its set that a roll back brings back with a release. */
+export function useReturning(r: { id: string; set?: string }, env: string) {
+  return useQuery({ queryKey: ['returning', r.id, env], queryFn: ({ signal }) => api.returning(r.id, env, signal), enabled: r.set !== undefined && env !== '' })
+}
+
 /** useTree is what a service has on one cluster, now. */
 export function useTree(f: { service: string; env: string; cluster: string }) {
   return useQuery({ queryKey: ['tree', f], queryFn: ({ signal }) => api.tree(f, signal), staleTime: 0, refetchInterval: 5_000 })

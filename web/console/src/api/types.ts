@@ -63,13 +63,19 @@ export interface Pull { number: number; author: string; base: string; fork?: boo
 
 export interface Release {
   id: string; service: string; project: string; repo: string; ref: string; commit: string; message: string
-  author: string; pusher?: string; origin: Origin; pull?: Pull; created: string; updated: string; version: number
+  author: string; pusher?: string; origin: Origin; pull?: Pull; set?: string; created: string; updated: string; version: number
   phase: Phase; stage: number; wave: number; shift?: number; step?: Step; attempt: number; tries: number
   reason?: string; hint?: string; due?: string; hold?: Hold
   artifact?: Artifact; stages: Stage[] | null; verdicts?: Judgement[]; history?: Transition[]
 }
 
 export type Origin = 'push' | 'desired-state' | 'pull-request'
+
+/** Plan is what a run of an experiment would hit now. */
+export interface Plan { experiment: string; cluster?: string; matching: string[]; targets: string[]; refused?: string }
+
+/** Stop is the kill switch. */
+export interface Stop { stopped: boolean; why?: string }
 
 export interface ReleaseSummary {
   id: string; service: string; commit: string; message: string; author: string; origin?: Origin; pull?: Pull; phase: Phase

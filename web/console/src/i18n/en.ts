@@ -64,7 +64,7 @@ export const en = {
     in: 'in', fleet: 'Clusters by wave', occupied: 'a release is under way', left: 'no wave', behind: 'catches up', current: 'current', nowhere: 'On no cluster yet', nowhereHint: 'The first release that is verified here brings it.',
     drift: 'Differences', driftLead: 'From what is on the cluster now to the revision it is on; secrets are masked.', same: 'as in git', kept: 'Could return to', keptLead: 'The last verified releases, newest first.',
     act: { create: 'is created', change: 'is changed', delete: 'is deleted', wait: 'waits for approval' } as Record<string, string>,
-    to: 'Return to', last: 'last verified', will: 'What it will do', nothing: 'nothing changes', nothingKept: 'No other release was ever verified here: there is nothing to return to.',
+    together: (set: string) => `Returns with it (set ${set})`, to: 'Return to', last: 'last verified', will: 'What it will do', nothing: 'nothing changes', nothingKept: 'No other release was ever verified here: there is nothing to return to.',
   },
   tree: {
     title: 'Objects', lead: 'What the service has on each cluster, and what that owns.', search: 'Kind, name, namespace or message', only: 'Only what needs a look', object: 'Object', health: 'Health', age: 'Age',
@@ -123,6 +123,9 @@ export const en = {
     },
   },
   experiments: {
+    stop: 'Stop all faults', resume: 'Allow faults again', stopped: 'The kill switch is on.', askStop: 'Every active fault is reverted within seconds, and none is injected, by a trial, a schedule or a person, until somebody allows it again.',
+    askResume: 'Trials and schedules go on, within their limits.', notNow: 'It would not be run now',
+    victims: (n: number, of: number, cluster: string) => (cluster === '' ? 'Nothing would be hit' : `Would hit ${n} of ${s(of, 'pod', 'pods')} on ${cluster}`),
     title: 'Experiments', lead: 'Faults on purpose, within limits, always put back.', none: 'No experiments defined', noneHint: 'Add an Experiment to the platform repository.', next: 'Next run', last: 'Last verdicts', schedule: 'Schedule', onDemand: 'in trials and on demand only', run: 'Run now', abort: 'Abort', history: 'Runs', fault: 'Fault', limits: 'Limits', hypothesis: 'Hypothesis', allSlos: 'all SLOs of the service', noRuns: 'Never run yet.', trialed: 'the service on trial', askRun: 'This breaks something on purpose, within the limits shown, and puts it back.', askAbort: 'The fault is put back at once and the run counts as aborted.', trigger: { schedule: 'schedule', person: 'person', trial: 'trial' }, service: 'Service', serviceHint: 'This experiment names no service, so say which one.', busy: 'A run is under way; abort it or wait.', duration: 'Took', running: 'Running', pick: 'Show runs', selected: 'shown below', mode: 'Mode', maxTargets: (n: number) => `at most ${s(n, 'target', 'targets')}`, maxPercent: (n: number) => `at most ${n} % of the pods`, maxDuration: (x: string) => `at most ${x}`, minReady: (n: number) => `only with ${n} ready`, in: 'in', region: 'Run history', viewer: '',
   },
   clusters: { title: 'Clusters', lead: 'Where releases can go. Environments choose by labels.', none: 'No clusters known', noneHint: 'Add a Cluster to the platform repository and its kubeconfig to the credentials folder.', chaos: 'Chaos Mesh', here: 'available', absent: 'absent', state: { Ready: 'Ready', Unreachable: 'Unreachable', Unknown: 'Unknown' }, caption: 'Clusters' },

@@ -64,7 +64,7 @@ export const zh: Messages = {
     in: '·', fleet: '按波次的集群', occupied: '发布进行中', left: '不属于任何波次', behind: '正在追赶', current: '当前', nowhere: '尚未部署到任何集群', nowhereHint: '第一个在此验证通过的发布会部署它。',
     drift: '差异', driftLead: '从集群现状到其所在修订版本；机密已遮盖。', same: '与 git 一致', kept: '可返回的版本', keptLead: '最近验证通过的发布，最新在前。',
     act: { create: '将创建', change: '将修改', delete: '将删除', wait: '等待批准' } as Record<string, string>,
-    to: '返回到', last: '上一个已验证', will: '将执行的变更', nothing: '无变更', nothingKept: '此环境没有其他已验证的发布，无法返回。',
+    together: (set) => `一同回滚（集合 ${set}）`, to: '返回到', last: '上一个已验证', will: '将执行的变更', nothing: '无变更', nothingKept: '此环境没有其他已验证的发布，无法返回。',
   },
   tree: {
     title: '对象', lead: '服务在各集群上的对象及其下属对象。', search: '种类、名称、命名空间或消息', only: '仅显示需要关注的', object: '对象', health: '健康', age: '存在时间',
@@ -123,6 +123,9 @@ export const zh: Messages = {
     },
   },
   experiments: {
+    stop: '停止所有故障', resume: '恢复注入', stopped: '总开关已打开。', askStop: '所有正在生效的故障会在数秒内恢复；在有人恢复之前，试航、计划和人工都不能注入任何故障。',
+    askResume: '试航和计划在各自限制内继续。', notNow: '现在不会执行',
+    victims: (n, of, cluster) => (cluster === '' ? '不会影响任何 Pod' : `将影响 ${cluster} 上 ${of} 个 Pod 中的 ${n} 个`),
     title: '实验', lead: '在限定范围内主动注入故障，并且总会恢复。', none: '没有定义实验', noneHint: '请在平台仓库中添加 Experiment。', next: '下次运行', last: '最近判定', schedule: '计划', onDemand: '仅在海试或手动时运行', run: '立即运行', abort: '中止', history: '运行记录', fault: '故障', limits: '限制', hypothesis: '假设', allSlos: '该服务的全部 SLO', noRuns: '从未运行。', trialed: '正在海试的服务', askRun: '这会在所示限制内主动破坏某个对象，并随后恢复。', askAbort: '故障会立即恢复，本次运行记为已中止。', trigger: { schedule: '计划', person: '人工', trial: '海试' }, service: '服务', serviceHint: '此实验未指定服务，请选择一个。', busy: '已有一次运行正在进行；请中止或等待。', duration: '耗时', running: '运行中', pick: '查看记录', selected: '见下方', mode: '方式', maxTargets: (n) => `最多 ${n} 个目标`, maxPercent: (n) => `最多 ${n} % 的 Pod`, maxDuration: (x) => `最长 ${x}`, minReady: (n) => `至少 ${n} 个就绪时才运行`, in: '位于', region: '运行历史', viewer: '',
   },
   clusters: { title: '集群', lead: '发布可以到达的地方。环境按标签选择集群。', none: '没有集群', noneHint: '请在平台仓库中添加 Cluster，并把 kubeconfig 放入凭据目录。', chaos: 'Chaos Mesh', here: '可用', absent: '未安装', state: { Ready: '就绪', Unreachable: '不可达', Unknown: '未知' }, caption: '集群列表' },

@@ -3,13 +3,13 @@ import { useQueryClient } from '@tanstack/react-query'
 import { Link, useSearch } from '@tanstack/react-router'
 import { useId, useState, type ReactNode } from 'react'
 import { api } from '../api/client'
-import { useBoard, useExperiments, useMay, useRuns } from '../api/hooks'
+import { useBoard, useExperiments, useMay, usePlan, useRuns, useStop } from '../api/hooks'
 import type { Experiment, ExperimentSpec, Run } from '../api/types'
 import { useT } from '../i18n'
 import type { Messages } from '../i18n/en'
 import { Confirm } from '../ui/confirm'
 import { Icon } from '../ui/icons'
-import { Action, Empty, Failure, Labels, Loading } from '../ui/parts'
+import { Action, Empty, Failure, Labels, Loading, Note } from '../ui/parts'
 import { RunStatus } from '../ui/status'
 import { Age, known, Moment, Since } from '../ui/time'
 import { useTitle } from '../ui/title'
@@ -26,7 +26,7 @@ export function Experiments() {
   const chosen = items.find((x) => x.name === search.name) ?? items[0]
   return (
     <>
-      <div className="page-head"><div className="grow"><h1>{t.experiments.title}</h1><p>{t.experiments.lead}</p></div></div>
+      <div className="page-head"><div className="grow"><h1>{t.experiments.title}</h1><p>{t.experiments.lead}</p></div><KillSwitch /></div>
       {list.error && !list.data && <Failure error={list.error} retry={() => void list.refetch()} />}
       {list.isPending && <div className="panel"><Loading /></div>}
       {list.data && items.length === 0 && <div className="panel"><Empty title={t.experiments.none} hint={t.experiments.noneHint} /></div>}
@@ -37,6 +37,42 @@ export function Experiments() {
         </div>
       )}
     </>
+  )
+}
+
+/** KillSwitch stops everything that is broken on purpose, everywhere, and says when it is on. */
+function KillSwitch() {
+  const t = useT()
+  const may = useMay()
+  const client = useQueryClient()
+  const stop = useStop().data
+  const [asking, setAsking] = useState(false)
+  if (!stop) return null
+  const words = stop.stopped ? { verb: t.experiments.resume, lead: t.experiments.askResume } : { verb: t.experiments.stop, lead: t.experiments.askStop }
+  return (
+    <div className="row">
+      {stop.stopped && <Note tone="bad">{t.experiments.stopped} {stop.why}</Note>}
+      {may && <Action look={stop.stopped ? 'small' : 'small danger'} onClick={() => setAsking(true)}>{words.verb}</Action>}
+      {asking && (
+        <Confirm title={words.verb} lead={words.lead} verb={words.verb} danger={!stop.stopped} send={(reason, key) => api.switchChaos({ stopped: !stop.stopped, reason }, { key })}
+          onDone={(now) => { client.setQueryData(['chaos'], now) }} onClose={() => setAsking(false)} />
+      )}
+    </div>
+  )
+}
+
+/** Victims are what a run would hit now. */
+function Victims({ name, env, service }: { name: string; env: string; service: string }) {
+  const t = useT()
+  const plan = usePlan(name, { env, service })
+  if (plan.error) return <Failure error={plan.error} />
+  if (!plan.data) return null
+  return (
+    <section className="small">
+      <h3 className="small">{t.experiments.victims(plan.data.targets.length, plan.data.matching.length, plan.data.cluster ?? '')}</h3>
+      <ul>{plan.data.targets.map((pod) => <li key={pod}><code>{pod}</code></li>)}</ul>
+      {plan.data.refused && <Note tone="wait">{t.experiments.notNow}{t.common.colon}{plan.data.refused}</Note>}
+    </section>
   )
 }
 
@@ -123,6 +159,7 @@ function RunNow({ x, onClose }: { x: Experiment; onClose: () => void }) {
           <p className="small quiet">{t.experiments.serviceHint}</p>
         </div>
       )}
+      <Victims name={x.name} env={inEnv} service={of} />
     </Confirm>
   )
 }

@@ -1,7 +1,8 @@
+import { Link } from '@tanstack/react-router'
 import { useQueryClient } from '@tanstack/react-query'
 import { useId, useState } from 'react'
 import { api } from '../../api/client'
-import { keepRelease, useDrift, usePlace } from '../../api/hooks'
+import { keepRelease, useDrift, usePlace, useReturning } from '../../api/hooks'
 import type { Release } from '../../api/types'
 import { useT } from '../../i18n'
 import { actionNames, liveEnvironments, why, type ActionName } from '../../journey/actions'
@@ -69,6 +70,7 @@ function Return({ r, env, to, onTo }: { r: Release; env: string; to: string; onT
   const kept = (place.data?.kept ?? []).filter((p) => p.release !== r.id)
   const chosen = to === '' ? kept[0]?.release : to
   const drift = useDrift({ service: r.service, env, to: chosen }, chosen !== undefined)
+  const others = useReturning(r, env).data?.items ?? []
   if (place.data && kept.length === 0) return <Note tone="wait">{t.slot.nothingKept}</Note>
   return (
     <>
@@ -78,6 +80,12 @@ function Return({ r, env, to, onTo }: { r: Release; env: string; to: string; onT
           {kept.map((p, i) => <option key={p.release} value={i === 0 ? '' : p.release}>{p.commit.slice(0, 8)} {i === 0 ? `(${t.slot.last})` : ''}</option>)}
         </select>
       </div>
+      {others.length > 0 && (
+        <section>
+          <h3 className="small">{t.slot.together(r.set ?? '')}</h3>
+          <ul>{others.map((o) => <li key={o.id}><Link to="/releases/$id" params={{ id: o.id }}>{o.service} {o.commit.slice(0, 8)}</Link> {o.message}</li>)}</ul>
+        </section>
+      )}
       <section>
         <h3 className="small">{t.slot.will}</h3>
         <Scroll className="preview" label={t.slot.will}><Differences answer={drift} same={t.slot.nothing} /></Scroll>

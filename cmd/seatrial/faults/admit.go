@@ -1,0 +1,71 @@
+package faults
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/seatrial/seatrial/chaos"
+	"github.com/seatrial/seatrial/policies"
+	"github.com/seatrial/seatrial/release"
+)
+
+// Admission says when things may be broken in an environment: inside of one of its windows
+// for chaos, and in none of its freezes.
+func Admission(environment func(release.Env) (release.Environment, error), now func() time.Time) chaos.Admit {
+	return func(_ context.Context, s chaos.Subject) (release.Verdict, error) {
+		env, err := environment(s.Env)
+		if err != nil {
+			return release.Verdict{}, err
+		}
+		return admitted(env.Spec.Chaos, now())
+	}
+}
+
+// nextLook bounds how long a closed window is waited for without another look.
+const nextLook = time.Minute
+
+func admitted(rules release.ChaosRules, now time.Time) (release.Verdict, error) {
+	for _, f := range rules.Freezes {
+		if !now.Before(f.From) && now.Before(f.Until) {
+			why := f.Reason
+			if why == "" {
+				why = "a freeze"
+			}
+			return release.Wait(fmt.Sprintf("nothing is broken until %s: %s", f.Until.Format(time.RFC3339), why), min(nextLook, f.Until.Sub(now))), nil
+		}
+	}
+	if len(rules.Windows) == 0 {
+		return release.Pass(), nil
+	}
+	open, next, err := policies.Open(rules.Windows, now)
+	if err != nil || open {
+		return release.Pass(), err
+	}
+	return release.Wait(fmt.Sprintf("outside of the windows for chaos until %s", next.Format(time.RFC3339)), min(nextLook, next.Sub(now))), nil
+}
+
+// Switch is the kill switch: a file. What makes it may be a person without us.
+type Switch struct{ File string }
+
+// State says why nothing may be broken; "" when it may.
+func (s Switch) State(context.Context) string { return chaos.Stopped(s.File) }
+
+// Stop forbids to break anything, and has what is broken put back.
+func (s Switch) Stop(_ context.Context, by, reason string) error {
+	if err := os.WriteFile(s.File, []byte(by+": "+reason+"\n"), 0o600); err != nil {
+		return fmt.Errorf("set the kill switch: %w", err)
+	}
+	return nil
+}
+
+// Resume takes the stop off.
+func (s Switch) Resume(context.Context) error {
+	if err := os.Remove(s.File); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("take the kill switch off: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,62 @@
+package faults_test
+
+import (
+	"path/filepath"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/seatrial/seatrial/chaos"
+	own "github.com/seatrial/seatrial/cmd/seatrial/faults"
+	"github.com/seatrial/seatrial/internal/faults"
+	"github.com/seatrial/seatrial/internal/kube"
+	"github.com/seatrial/seatrial/release"
+	"github.com/seatrial/seatrial/store/bolt"
+)
+
+func TestTheJournalOutlivesTheServer(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "db")
+	open := func() (own.Journal, func()) {
+		db, err := bolt.Open(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return own.Journal{KV: db}, func() { _ = db.Close() }
+	}
+	j, end := open()
+	f := chaos.Found{Run: "seatrial-pool-1", Release: "shop.web.3f2a91c07d0b", Until: time.Date(2026, 11, 26, 2, 0, 0, 0, time.UTC), Fault: release.FaultRecord{
+		Name: "seatrial-pool-1", Kind: "ConnectionPool", Action: "limit", Cluster: "staging", Before: map[string]string{"limit": "0"}, With: map[string]any{"user": "app"}}}
+	for range 2 {
+		if err := j.Keep(t.Context(), f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	end()
+	j, end = open()
+	defer end()
+	kept, err := j.Kept(t.Context())
+	if err != nil || len(kept) != 1 || !reflect.DeepEqual(kept[0], f) {
+		t.Fatalf("%v %+v, want %+v", err, kept, f)
+	}
+	for range 2 {
+		if err := j.Forget(t.Context(), f.Run); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if kept, err := j.Kept(t.Context()); err != nil || len(kept) != 0 {
+		t.Errorf("%v %v", err, kept)
+	}
+}
+
+func TestEveryKindThatPodsShareHasAProviderOfOurs(t *testing.T) {
+	kinds := own.Kinds(kube.Open(t.TempDir()), nil, nil)
+	for _, k := range faults.Kinds() {
+		_, ours := kinds.Own[k.Name]
+		if ours != k.Shared {
+			t.Errorf("%s: ours %v, shared %v", k.Name, ours, k.Shared)
+		}
+		if lister, ok := kinds.Own[k.Name].(chaos.Lister); ours && (!ok || lister == nil) {
+			t.Errorf("faults of %s would not be found again", k.Name)
+		}
+	}
+}

@@ -45,7 +45,7 @@ func severity(e release.Event) string {
 		return "critical"
 	case release.EventAlert:
 		return "warning"
-	case release.EventFailed, release.EventRolledBack:
+	case release.EventFailed, release.EventRolledBack, release.EventUnsteady:
 		return "error"
 	}
 	return "info"

@@ -15,6 +15,7 @@ const (
 	EventBreach     EventKind = "slo.breach"   // outside a release
 	EventRecovered  EventKind = "slo.recovered"
 	EventExperiment EventKind = "experiment.finished"
+	EventUnsteady   EventKind = "experiment.failing" // too many experiments on a service failed lately
 	EventDrift      EventKind = "drift.healed"
 	EventCaughtUp   EventKind = "cluster.caught-up" // outside a release
 	EventWithdrawn  EventKind = "cluster.withdrawn"

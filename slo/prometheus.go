@@ -66,7 +66,12 @@ func (p *Prometheus) answer(ctx context.Context, q release.Query, key question, 
 			return q, p.explain(q.Expr, err)
 		}
 		q.Warnings = warnings
-		if q.Samples, err = samples(value); err != nil {
+		if value.Type() == model.ValMatrix && key.every == 0 { // of a moment's question: many values are not one
+			err = errors.New("the answer is a matrix, not a number")
+		} else {
+			q.Samples, err = samples(value)
+		}
+		if err != nil {
 			return q, wrong(q.Expr, err.Error(), "an SLO's query has to answer one number: aggregate it with sum()")
 		}
 		return q, nil

@@ -298,6 +298,11 @@ func (s *Scheduler) finish(ctx context.Context, run Run) error {
 	if err := s.Announce(ctx, e); err != nil {
 		return fmt.Errorf("tell of run %s: %w", run.ID, err)
 	}
+	if run.State == Failed {
+		if err := s.unsteady(ctx, run); err != nil {
+			return fmt.Errorf("count the failed runs of %s: %w", run.Service, err)
+		}
+	}
 	return s.Runs.Save(ctx, run)
 }
 

@@ -70,7 +70,7 @@ func (c *checker) jira(s *release.ChannelSpec) {
 
 func eventNames() []string {
 	return []string{string(release.EventPhase), string(release.EventVerified), string(release.EventFailed), string(release.EventRolledBack), string(release.EventHeld),
-		string(release.EventBreach), string(release.EventRecovered), string(release.EventExperiment), string(release.EventDrift),
+		string(release.EventBreach), string(release.EventRecovered), string(release.EventExperiment), string(release.EventUnsteady), string(release.EventDrift),
 		string(release.EventCaughtUp), string(release.EventWithdrawn),
 		string(release.EventAlert), string(release.EventAlertEnded)}
 }
@@ -82,5 +82,5 @@ func defaultEvents(channel string) []release.EventKind {
 		return []release.EventKind{release.EventPhase}
 	}
 	return []release.EventKind{release.EventVerified, release.EventFailed, release.EventRolledBack, release.EventHeld,
-		release.EventBreach, release.EventRecovered, release.EventExperiment, release.EventAlert, release.EventAlertEnded}
+		release.EventBreach, release.EventRecovered, release.EventExperiment, release.EventUnsteady, release.EventAlert, release.EventAlertEnded}
 }

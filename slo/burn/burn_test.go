@@ -234,20 +234,6 @@ func TestJudgeIsRarelyWrong(t *testing.T) {
 	}
 }
 
-func TestWilsonHoldsTheShareAndNarrows(t *testing.T) {
-	before := 1.0
-	for _, n := range []float64{10, 100, 1000, 1e6} {
-		low, high := burn.Wilson(burn.Events{Bad: n / 10, Total: n}, 1.96)
-		if !(low <= 0.1 && 0.1 <= high) || high-low >= before {
-			t.Errorf("of %v: %v to %v", n, low, high)
-		}
-		before = high - low
-	}
-	if low, high := burn.Wilson(burn.Events{}, 1.96); low != 0 || high != 1 {
-		t.Errorf("no events: %v to %v", low, high)
-	}
-}
-
 func TestEverySeverityAndClaimHasAWord(t *testing.T) {
 	if burn.Unknown.String() != "unknown" || burn.Page.String() != "page" || burn.Ticket.String() != "ticket" {
 		t.Error("a severity has another word")

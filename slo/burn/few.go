@@ -107,15 +107,3 @@ func fraction(x, a, b float64) float64 {
 	}
 	return f
 }
-
-// Wilson is the interval in which the share of bad events lies, with z standard deviations
-// to either side: 1.96 for 95 %. Without events it is everything.
-func Wilson(e Events, z float64) (low, high float64) {
-	if !(e.Total > 0) {
-		return 0, 1
-	}
-	p, n := e.ErrorRatio(), e.Total
-	middle := (p + z*z/(2*n)) / (1 + z*z/n)
-	half := z / (1 + z*z/n) * math.Sqrt(p*(1-p)/n+z*z/(4*n*n))
-	return max(0, middle-half), min(1, middle+half)
-}

@@ -3,19 +3,14 @@ package compare
 import (
 	"math"
 
+	"github.com/seatrial/seatrial/internal/chance"
 	"github.com/seatrial/seatrial/release"
 )
 
 // Wilson is the interval in which the true share of good events lies; with few events it
 // is wide, and it never leaves 0..1.
 func Wilson(r release.Ratio, z float64) (low, high float64) {
-	if r.Total <= 0 {
-		return 0, 1
-	}
-	n, p := r.Total, clamp(r.Good/r.Total)
-	mid := (p + z*z/(2*n)) / (1 + z*z/n)
-	half := z / (1 + z*z/n) * math.Sqrt(p*(1-p)/n+z*z/(4*n*n))
-	return clamp(mid - half), clamp(mid + half)
+	return chance.Wilson(r.Good, r.Total, z)
 }
 
 // Difference is by how much after's share of good events is larger, with Newcombe's

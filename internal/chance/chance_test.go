@@ -1,0 +1,26 @@
+package chance_test
+
+import (
+	"math"
+	"testing"
+
+	"github.com/seatrial/seatrial/internal/chance"
+)
+
+func TestWilsonHoldsTheShareAndNarrows(t *testing.T) {
+	before := 1.0
+	for _, n := range []float64{10, 100, 1000, 100_000} {
+		low, high := chance.Wilson(n/10, n, 1.96)
+		if low > 0.1 || high < 0.1 || high-low >= before {
+			t.Errorf("of %v: %v to %v, and %v wide before", n, low, high, before)
+		}
+		before = high - low
+	}
+	if low, high := chance.Wilson(0, 0, 1.96); low != 0 || high != 1 {
+		t.Errorf("of nothing: %v to %v", low, high)
+	}
+	// 15 of 148: Newcombe, Statistics in Medicine 17 (1998), table I.
+	if low, high := chance.Wilson(15, 148, 1.959964); math.Abs(low-0.0624) > 5e-5 || math.Abs(high-0.1605) > 5e-5 {
+		t.Errorf("15 of 148: %.4f to %.4f", low, high)
+	}
+}

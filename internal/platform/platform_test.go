@@ -281,13 +281,15 @@ func TestLoadDirFollowsNoLink(t *testing.T) {
 	}
 }
 
-func TestTheExampleIsValid(t *testing.T) {
-	tree, err := platform.LoadDir("../../examples/platform")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(tree.Environments) == 0 || len(tree.Projects) == 0 {
-		t.Errorf("the example holds %+v", tree)
+func TestTheExamplesAreValid(t *testing.T) {
+	for _, dir := range []string{"platform", "chaos/nightly"} {
+		tree, err := platform.LoadDir("../../examples/" + dir)
+		if err != nil {
+			t.Error(err)
+		}
+		if len(tree.Environments) == 0 || len(tree.Projects) == 0 || len(tree.Experiments) == 0 {
+			t.Errorf("%s holds %+v", dir, tree)
+		}
 	}
 }
 

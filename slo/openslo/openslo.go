@@ -1,7 +1,7 @@
 // Package openslo reads OpenSLO documents: openslo/v1 objects of kind SLO whose indicator
-// counts good or bad events of a total in Prometheus.
+// counts good or bad events of a total in Prometheus, and the SLIs and Services that they name.
 //
-// Start at Parse. What OpenSLO allows and this package does not support is refused at its
+// Start at Read. What OpenSLO allows and this package does not support is refused at its
 // line with the reason, never ignored: a part that is skipped would change what the
 // objective means. It asks nothing of any Prometheus.
 package openslo
@@ -100,13 +100,14 @@ func (q Query) issues(path []any) []strict.Issue {
 // Is reports whether Parse reads documents like doc.
 func Is(doc strict.Document) bool { return doc.APIVersion == APIVersion && doc.Kind == Kind }
 
-// Read parses every document and gives all problems at once. Two SLOs of one name are one.
+// Read parses every document and gives all problems at once. SLOs may refer to an SLI and
+// to a Service. Two SLOs of one name are one.
 func Read(docs []strict.Document) ([]SLO, error) {
+	refer, docs, problems := gather(docs)
 	var slos []SLO
-	var problems []strict.Problem
 	first := map[string]SLO{}
 	for _, doc := range docs {
-		s, err := Parse(doc)
+		s, err := parse(doc, refer)
 		if err != nil {
 			problems = append(problems, strict.ProblemsOf(doc.File, err)...)
 			continue

@@ -77,7 +77,7 @@ func TestParseRefuses(t *testing.T) {
 		{"time slices", "Occurrences", "Timeslices", []string{"slos/web.yaml:28:", `"Timeslices" is not supported: want Occurrences`}},
 		{"a time slice target", "targetPercent: 99.9", "targetPercent: 99.9, timeSliceTarget: 0.9", []string{"slos/web.yaml:30:", "timeSliceTarget: not supported"}},
 		{"a threshold metric", "ratioMetric:\n", "thresholdMetric: {metricSource: {}}\n      ratioMetric:\n", []string{"thresholdMetric: not supported: use ratioMetric"}},
-		{"a reference to an indicator", "  indicator:\n", "  indicatorRef: other\n  indicator:\n", []string{"slos/web.yaml:11:", "indicatorRef: not supported"}},
+		{"a reference to an indicator", "  indicator:\n", "  indicatorRef: other\n  indicator:\n", []string{"slos/web.yaml:11:", "indicatorRef: want either this or an indicator"}},
 		{"alert policies", "  service: web", "  alertPolicies: [x]", []string{"alertPolicies: not supported: alerts are made from the objective"}},
 		{"a gauge", "counter: true", "counter: false", []string{"slos/web.yaml:15:", "want true"}},
 		{"another metric source", "type: Prometheus\n            spec:\n              query: sum(increase(gateway_requests_total{service=\"shop/web\",cluster=\"{{.", "type: Datadog\n            spec:\n              query: sum(increase(gateway_requests_total{service=\"shop/web\",cluster=\"{{.", []string{"slos/web.yaml:18:", `"Datadog" is not supported: want Prometheus`}},

@@ -3,7 +3,9 @@ package openslo
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -30,7 +32,7 @@ type spec struct {
 	Description     string       `json:"description,omitempty"`
 	Service         string       `json:"service,omitempty"`
 	Indicator       *indicator   `json:"indicator,omitempty"`
-	IndicatorRef    any          `json:"indicatorRef,omitempty"`
+	IndicatorRef    string       `json:"indicatorRef,omitempty"`
 	TimeWindow      []timeWindow `json:"timeWindow"`
 	BudgetingMethod string       `json:"budgetingMethod"`
 	Objectives      []objective  `json:"objectives"`
@@ -90,10 +92,12 @@ type objective struct {
 	IndicatorRef    any      `json:"indicatorRef,omitempty"`
 }
 
-// Parse reads one document; every problem carries file, line and column.
-func Parse(doc strict.Document) (SLO, error) {
+// Parse reads one SLO that refers to nothing; every problem carries file, line and column.
+func Parse(doc strict.Document) (SLO, error) { return parse(doc, shared{}) }
+
+func parse(doc strict.Document, refer shared) (SLO, error) {
 	if !Is(doc) {
-		return SLO{}, strict.Join(doc.Problems(strict.At(fmt.Sprintf("apiVersion %q, kind %q: want %s, %s", doc.APIVersion, doc.Kind, APIVersion, Kind))))
+		return SLO{}, strict.Join(doc.Problems(strict.At(fmt.Sprintf("apiVersion %q, kind %q: want %s, %s, %s or %s", doc.APIVersion, doc.Kind, APIVersion, Kind, KindSLI, KindService))))
 	}
 	var d document
 	if err := doc.Decode(&d); err != nil {
@@ -104,7 +108,19 @@ func Parse(doc strict.Document) (SLO, error) {
 	}
 	p := parser{slo: SLO{File: doc.File, Line: doc.Line, Description: d.Spec.Description}}
 	p.metadata(d.Metadata)
-	p.indicator(d.Spec)
+	p.service(d, refer)
+	p.unsupported(d.Spec.AlertPolicies, "alerts are made from the objective", "spec", "alertPolicies")
+	if found := refer.resolve(&p, d.Spec); found != nil {
+		at := []any{"spec", "indicator", "spec"}
+		if d.Spec.IndicatorRef != "" {
+			at = []any{"spec", "indicatorRef"}
+		}
+		before := len(p.issues)
+		p.ratio(*found, at)
+		if d.Spec.IndicatorRef != "" {
+			p.issues = p.issues[:before] // told where they are, in the SLI
+		}
+	}
 	p.window(d.Spec)
 	p.objective(d.Spec)
 	if len(p.issues) > 0 {
@@ -132,15 +148,33 @@ func (p *parser) unsupported(part any, why string, path ...any) {
 
 func (p *parser) metadata(m metadata) {
 	p.slo.Name, p.slo.Title = m.Name, cmp.Or(m.DisplayName, m.Name)
+	p.name(m)
+	p.alert(m.Annotations)
+}
+
+func (p *parser) name(m metadata) {
 	if !release.ValidName(m.Name) {
 		p.refuse("want lower-case letters, digits and dashes, at most 63", "metadata", "name")
 	}
-	service, err := release.ParseService(m.Labels[LabelService])
+}
+
+// service is whose the SLO is: what its label says, or that of the Service that it names.
+// Where there are Services, it has to name one of them.
+func (p *parser) service(d document, refer shared) {
+	named, known := refer.services[d.Spec.Service]
+	if len(refer.services) > 0 && !known && d.Spec.Service != "" {
+		p.refuse(fmt.Sprintf("unknown Service %q%s", d.Spec.Service, strict.Suggest(d.Spec.Service, slices.Collect(maps.Keys(refer.services)))), "spec", "service")
+	}
+	label, own := d.Metadata.Labels[LabelService]
+	if !own && named != "" {
+		p.slo.Service = named
+		return
+	}
+	service, err := release.ParseService(label)
 	if err != nil {
 		p.refuse(fmt.Sprintf("label %s: %v", LabelService, err), "metadata", "labels", LabelService)
 	}
 	p.slo.Service = service
-	p.alert(m.Annotations)
 }
 
 func (p *parser) alert(annotations map[string]string) {
@@ -169,20 +203,12 @@ func (p *parser) alert(annotations map[string]string) {
 	p.slo.Alert = &a
 }
 
-func (p *parser) indicator(s spec) {
-	at := []any{"spec", "indicator", "spec"}
-	p.unsupported(s.IndicatorRef, "write the indicator inline, under spec.indicator", "spec", "indicatorRef")
-	p.unsupported(s.AlertPolicies, "alerts are made from the objective", "spec", "alertPolicies")
-	if s.Indicator == nil {
-		if s.IndicatorRef == nil {
-			p.refuse(`"indicator" is missing`, "spec")
-		}
-		return
-	}
-	p.unsupported(s.Indicator.Spec.ThresholdMetric, "use ratioMetric, which counts events", with(at, "thresholdMetric")...)
-	r := s.Indicator.Spec.RatioMetric
+// ratio reads what an indicator counts; at is where that stands.
+func (p *parser) ratio(s indicatorSpec, at []any) {
+	p.unsupported(s.ThresholdMetric, "use ratioMetric, which counts events", with(at, "thresholdMetric")...)
+	r := s.RatioMetric
 	if r == nil {
-		if s.Indicator.Spec.ThresholdMetric == nil {
+		if s.ThresholdMetric == nil {
 			p.refuse(`"ratioMetric" is missing`, at...)
 		}
 		return

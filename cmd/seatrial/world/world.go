@@ -207,15 +207,7 @@ func (w *World) Channels() map[string]release.Channel { return w.Now().Channels 
 
 // SLOs reads the platform's objectives.
 func (w *World) SLOs() ([]openslo.SLO, error) {
-	var out []openslo.SLO
-	for _, doc := range w.Now().SLOs {
-		s, err := openslo.Parse(doc)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, s)
-	}
-	return out, nil
+	return openslo.Read(w.Now().SLOs)
 }
 
 // Analyses reads the platform's AnalysisTemplates.
@@ -282,10 +274,8 @@ func Check(root fs.FS) (platform.Tree, error) {
 		return tree, err
 	}
 	var all []error
-	for _, doc := range tree.SLOs {
-		if _, err := openslo.Parse(doc); err != nil {
-			all = append(all, err)
-		}
+	if _, err := openslo.Read(tree.SLOs); err != nil {
+		all = append(all, err)
 	}
 	templates := map[string]analysis.Template{}
 	for _, doc := range tree.Analyses {

@@ -339,8 +339,9 @@ type Fault struct {
 
 // ChaosRules say when things may be broken in an environment, and who has to agree.
 type ChaosRules struct {
-	Windows []Window `json:"windows,omitempty"` // only inside of one of them; left out: at any time
-	Freezes []Freeze `json:"freezes,omitempty"` // never inside of any of them
+	Windows   []Window `json:"windows,omitempty"`   // only inside of one of them; left out: at any time
+	Freezes   []Freeze `json:"freezes,omitempty"`   // never inside of any of them
+	MinBudget int      `json:"minBudget,omitempty"` // percent of the error budget that every SLO of the service has to have left; default 0: it is not asked
 }
 
 // Freeze is a time in which nothing is broken on purpose.

@@ -80,6 +80,9 @@ func holds(all map[string]string, name string) string {
 }
 
 func (c *checker) chaosRules(r release.ChaosRules) {
+	if r.MinBudget < 0 || r.MinBudget > 100 {
+		c.Add(fmt.Sprintf("want 0 to 100 percent, got %d", r.MinBudget), "spec", "chaos", "minBudget")
+	}
 	for i, w := range r.Windows {
 		c.window(w, "spec", "chaos", "windows", i)
 	}

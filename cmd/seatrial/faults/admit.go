@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/seatrial/seatrial/chaos"
@@ -13,16 +15,37 @@ import (
 	"github.com/seatrial/seatrial/release"
 )
 
+// Budgets is how much of its error budget each SLO of a service has left on a cluster.
+type Budgets func(ctx context.Context, s release.Service, env release.Env, cluster string) (map[string]float64, error)
+
 // Admission says when things may be broken in an environment: inside of one of its windows
-// for chaos, and in none of its freezes.
-func Admission(environment func(release.Env) (release.Environment, error), now func() time.Time) chaos.Admit {
-	return func(_ context.Context, s chaos.Subject) (release.Verdict, error) {
+// for chaos, in none of its freezes, and while the service can afford it.
+func Admission(environment func(release.Env) (release.Environment, error), budgets Budgets, now func() time.Time) chaos.Admit {
+	return func(ctx context.Context, s chaos.Subject) (release.Verdict, error) {
 		env, err := environment(s.Env)
 		if err != nil {
 			return release.Verdict{}, err
 		}
-		return admitted(env.Spec.Chaos, now())
+		v, err := admitted(env.Spec.Chaos, now())
+		if err != nil || v.Outcome() != release.Passed || env.Spec.Chaos.MinBudget == 0 {
+			return v, err
+		}
+		left, err := budgets(ctx, s.Service, s.Env, s.Cluster)
+		if err != nil {
+			return release.Verdict{}, err
+		}
+		return affords(left, env.Spec.Chaos.MinBudget), nil
 	}
+}
+
+// affords says whether every SLO has at least so many percent of its error budget left.
+func affords(left map[string]float64, least int) release.Verdict {
+	for _, name := range slices.Sorted(maps.Keys(left)) {
+		if percent := 100 * left[name]; percent < float64(least) {
+			return release.Inconclusive(fmt.Sprintf("SLO %s has %.1f %% of its error budget left, and %d %% are wanted before anything is broken", name, percent, least), "wait until the window has passed over what was bad")
+		}
+	}
+	return release.Pass()
 }
 
 // nextLook bounds how long a closed window is waited for without another look.

@@ -1,12 +1,15 @@
 package faults
 
 import (
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/seatrial/seatrial/chaos"
 	"github.com/seatrial/seatrial/release"
 )
 
@@ -55,5 +58,34 @@ func TestTheSwitchIsAFileThatPeopleMayMakeThemselves(t *testing.T) {
 	}
 	if why := s.State(t.Context()); !strings.Contains(why, "the kill switch is on") {
 		t.Errorf("an empty file: %q", why)
+	}
+}
+
+func TestNothingIsBrokenThatTheErrorBudgetCannotAfford(t *testing.T) {
+	env := release.Environment{Spec: release.EnvironmentSpec{Chaos: release.ChaosRules{MinBudget: 10}}}
+	left, asked, failing := map[string]float64{"a": 0.5, "b": 0.10}, 0, error(nil)
+	admit := Admission(func(release.Env) (release.Environment, error) { return env, nil },
+		func(_ context.Context, s release.Service, _ release.Env, cluster string) (map[string]float64, error) {
+			asked++
+			if s != "shop/web" || cluster != "staging" {
+				t.Errorf("asked of %s on %s", s, cluster)
+			}
+			return left, failing
+		}, time.Now)
+	subject := chaos.Subject{Service: "shop/web", Env: "staging", Cluster: "staging"}
+	if v, err := admit(t.Context(), subject); err != nil || v.Outcome() != release.Passed {
+		t.Errorf("exactly enough: %s %v", v.Reason(), err)
+	}
+	left["b"] = -0.2
+	if v, err := admit(t.Context(), subject); err != nil || v.Outcome() != release.Undetermined || !strings.Contains(v.Reason(), "SLO b has -20.0 % of its error budget left, and 10 % are wanted") {
+		t.Errorf("overspent: %s %s %v", v.Outcome(), v.Reason(), err)
+	}
+	failing = errors.New("Prometheus is away")
+	if _, err := admit(t.Context(), subject); !errors.Is(err, failing) {
+		t.Errorf("not known: %v", err)
+	}
+	env.Spec.Chaos.MinBudget = 0
+	if v, err := admit(t.Context(), subject); err != nil || v.Outcome() != release.Passed || asked != 3 {
+		t.Errorf("not asked: %s %v, %d times", v.Outcome(), err, asked)
 	}
 }

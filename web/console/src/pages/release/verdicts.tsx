@@ -31,7 +31,7 @@ function Verdict({ j }: { j: Judgement }) {
       <OutcomeStatus outcome={v.outcome} />
       <strong className="verdict-gate">{word(t.gate, j.gate)}</strong>
       <span className="quiet small verdict-place">{[j.env, j.wave, j.shift && word(t.shift, j.shift)].filter(Boolean).join(' · ')}</span>
-      {v.reason ? <span className="verdict-reason break">{v.reason}</span> : <span className="verdict-reason quiet break">{evidence[0]?.claim}</span>}
+      {v.reason ? <span className="verdict-reason break">{v.reason}{v.code ? <code className="quiet small"> {v.code}</code> : null}</span> : <span className="verdict-reason quiet break">{evidence[0]?.claim}</span>}
       <span className="small quiet"><Clock at={j.at} /></span>
     </>
   )

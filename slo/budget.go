@@ -1,0 +1,30 @@
+package slo
+
+import (
+	"context"
+
+	"github.com/seatrial/seatrial/release"
+)
+
+// Budgets is how much of its error budget each SLO of a service has left on a cluster, over
+// its whole window: 1 when nothing was bad, negative when it is overspent. An SLO of which
+// Prometheus has no numbers is left out. An error means that it could not be asked.
+func (g *Gate) Budgets(ctx context.Context, service release.Service, env release.Env, cluster string) (map[string]float64, error) {
+	slos, s, err := g.about(ctx, service, env)
+	if err != nil {
+		return nil, err
+	}
+	at, ask, left := step(g.Now()), newAsker(g.Prometheus), map[string]float64{}
+	for _, o := range slos {
+		w := window{slo: o, cluster: cluster, from: at.Add(-o.Window), to: at}
+		queries, err := ask.queries(ctx, w)
+		if err != nil {
+			return nil, err
+		}
+		m := read(queries, w.from, w.to, s)
+		if m.Problem == "" && m.Ratio.Total > 0 && finite(m.Ratio.Good) && finite(m.Ratio.Total) {
+			left[o.Name] = Remaining(m.Ratio, o.Objective)
+		}
+	}
+	return left, nil
+}

@@ -358,9 +358,17 @@ func TestLabPartition(t *testing.T) {
 		t.Fatalf("first: %s", v.Reason())
 	}
 	h.verify(first)
-	var seen []string
-	second, v := h.shifted(h.release(2, h.stateful(image, "green", good)), func(_ context.Context, _ string, r release.Release) (release.Facts, release.Verdict, error) {
-		seen = append(seen, h.colors())
+	second := h.release(2, h.stateful(image, "green", good))
+	for _, step := range []action{h.rollout.Sync, h.rollout.Health} { // the first part: its shifts are planned here
+		if second, v, _ = h.act(second, step); v.Outcome() != release.Passed {
+			t.Fatalf("first part: %s", v.Reason())
+		}
+	}
+	seen := []string{h.colors()}
+	second, v = h.shifted(second, func(_ context.Context, _ string, r release.Release) (release.Facts, release.Verdict, error) {
+		if is := h.colors(); is != seen[len(seen)-1] {
+			seen = append(seen, is)
+		}
 		return release.Facts{}, release.Pass(), nil
 	})
 	if want := "blue blue green, blue green green, green green green"; v.Outcome() != release.Passed || strings.Join(seen, ", ") != want {

@@ -86,11 +86,12 @@ func part(s *release.Strategy, stable, candidate []*object, shift release.Shift)
 	return want, true
 }
 
-// kept is the StatefulSet with a partition that lets percent of its pods change, at least one.
+// kept is the StatefulSet with a partition that lets percent of its pods change, rounded
+// down, and at least one.
 func kept(set *object, percent int) *object {
 	o := set.DeepCopy()
 	n := replicasOf(set)
-	change := (n*int64(percent) + 99) / 100
+	change := max(1, n*int64(percent)/100)
 	if err := unstructured.SetNestedField(o.Object, n-change, "spec", "updateStrategy", "rollingUpdate", "partition"); err != nil {
 		return set // its updateStrategy is no object: the API server says so
 	}

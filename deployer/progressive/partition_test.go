@@ -74,7 +74,7 @@ func TestAStatefulSetChangesPartByPart(t *testing.T) {
 			t.Errorf("%q: moving %v, measured %v", shift.Name, moving, shift.SLO)
 		}
 	}
-	want := []seen{{"20%", int64(3), "before conf-blue conf-green"}, {"67%", int64(1), "conf-blue conf-green"}, {"", nil, "after conf-green"}}
+	want := []seen{{"20%", int64(3), "before conf-blue conf-green"}, {"67%", int64(2), "conf-blue conf-green"}, {"", nil, "after conf-green"}}
 	if !slices.Equal(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)
 	}

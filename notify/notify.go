@@ -47,7 +47,7 @@ func Plan(e release.Event, project release.Project, channels map[string]release.
 		if !ok || !slices.Contains(c.Spec.Events, e.Kind) || c.Spec.Type == typeStatus && (e.Commit == "" || e.Repo == "") {
 			continue
 		}
-		m := Message{ID: e.ID + "@" + name, Channel: name, Event: e, State: Pending}
+		m := Message{ID: e.ID + "@" + name, Channel: name, Event: e, State: Pending, Due: heldBack(c.Spec.Quiet, e)}
 		if !slices.ContainsFunc(messages, func(o Message) bool { return o.ID == m.ID }) {
 			messages = append(messages, m)
 		}

@@ -291,6 +291,24 @@ type ChannelSpec struct {
 	Language  string      `json:"language,omitempty"`  // "en" (default) or "zh"
 	Mail      MailSpec    `json:"mail,omitzero"`       // of type "email"
 	Jira      JiraSpec    `json:"jira,omitzero"`       // of type "jira"
+
+	Quiet *QuietHours `json:"quiet,omitempty"` // what nobody has to wake up for waits until they end
+}
+
+// QuietHours are the same every day.
+type QuietHours struct {
+	From     string `json:"from"`  // "22:00"
+	Until    string `json:"until"` // "07:30", the next day when it is before From
+	TimeZone string `json:"timeZone,omitempty"`
+}
+
+// ParseClock reads "22:00" as the time since midnight.
+func ParseClock(text string) (time.Duration, error) {
+	t, err := time.Parse("15:04", text)
+	if err != nil {
+		return 0, fmt.Errorf("%q: want a time of day like 22:00", text)
+	}
+	return time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute, nil
 }
 
 // MailSpec says whose mail it is and who gets it.

@@ -19,6 +19,7 @@ func (c *checker) channel(v *release.Channel) {
 	}
 	c.mail(s)
 	c.jira(s)
+	c.quiet(s)
 	c.pattern(secretRef, "a name of letters, digits, dashes and underscores, never the address itself", s.URLSecret, "spec", "urlSecret")
 	for i, e := range s.Events {
 		c.OneOf("event", string(e), eventNames(), "spec", "events", i)
@@ -28,6 +29,24 @@ func (c *checker) channel(v *release.Channel) {
 	}
 	setDefault(&s.Language, "en")
 	c.OneOf("language", s.Language, []string{"en", "zh"}, "spec", "language")
+}
+
+func (c *checker) quiet(s *release.ChannelSpec) {
+	if s.Quiet == nil {
+		return
+	}
+	if s.Type == "status" {
+		c.Add("a commit's status wakes nobody up", "spec", "quiet")
+	}
+	for field, text := range map[string]string{"from": s.Quiet.From, "until": s.Quiet.Until} {
+		if _, err := release.ParseClock(text); err != nil {
+			c.Add(err.Error(), "spec", "quiet", field)
+		}
+	}
+	if s.Quiet.From == s.Quiet.Until {
+		c.Add("they begin when they end: that is all day, or never", "spec", "quiet", "until")
+	}
+	c.zone(s.Quiet.TimeZone, "spec", "quiet", "timeZone")
 }
 
 func (c *checker) mail(s *release.ChannelSpec) {

@@ -220,9 +220,9 @@ func (g *Gate) Measure(ctx context.Context, service release.Service, env release
 	}
 	s.Observe = to.Sub(from)
 	s.MaxWait = s.Observe
-	at := step(g.Now())
-	if at.After(to) {
-		at = to
+	at := to // when the window is over, all of it: a second less would not be its end
+	if now := g.Now(); now.Before(to) {
+		at = step(now)
 	}
 	ask := newAsker(g.Prometheus)
 	var all []release.Evidence

@@ -319,6 +319,17 @@ func TestMeasureJudgesAWindowOfThePast(t *testing.T) {
 	}
 }
 
+func TestAWindowThatEndsWithinASecondIsOverWhenItIs(t *testing.T) {
+	p := newPrometheus(t, map[string]string{"good": "1000", "total": "1000"})
+	from, to := begin.Add(300*time.Millisecond), begin.Add(20*time.Second+300*time.Millisecond)
+	for at, want := range map[time.Duration]string{-10 * time.Millisecond: "Wait", 0: "Pass", 10 * time.Millisecond: "Pass"} {
+		found, err := gate(t, p.URL, to.Add(at), availability()).Measure(t.Context(), "shop/web", "prod", "a", nil, from, to)
+		if err != nil || len(found) != 1 || found[0].Facts["outcome"] != want {
+			t.Errorf("%v after its end: %v %v, want %s", at, found, err, want)
+		}
+	}
+}
+
 func TestGateDoesNotHoldAReleaseBecausePrometheusWasAway(t *testing.T) {
 	p := newPrometheus(t, nil)
 	p.began = begin.Add(10 * time.Minute)

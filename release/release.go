@@ -138,13 +138,15 @@ type Target struct {
 // Trial is how far the sea trial of one stage has come. It is saved before each step,
 // so that a restart knows which fault may still be injected.
 type Trial struct {
-	Experiment int              `json:"experiment"` // index into the environment's list
-	Step       string           `json:"step"`       // owned by package chaos
-	Attempt    int              `json:"attempt"`
-	Fault      *FaultRecord     `json:"fault,omitempty"`
-	Since      time.Time        `json:"since,omitzero"` // when Step began
-	Cells      map[string]Ratio `json:"cells,omitempty"`
-	Evidence   []Evidence       `json:"evidence,omitempty"`
+	Experiment int               `json:"experiment"` // index into the environment's list
+	Step       string            `json:"step"`       // owned by package chaos
+	Attempt    int               `json:"attempt"`
+	Fault      *FaultRecord      `json:"fault,omitempty"`
+	Since      time.Time         `json:"since,omitzero"` // when Step began
+	Cells      map[string]Ratio  `json:"cells,omitempty"`
+	Broke      map[string]string `json:"broke,omitempty"` // by experiment what it broke: only the same is compared
+	Score      *float64          `json:"score,omitempty"` // how well it took the faults so far, 0 to 100
+	Evidence   []Evidence        `json:"evidence,omitempty"`
 }
 
 // Ratio counts events.
@@ -211,7 +213,7 @@ func (r Release) Clone() Release {
 		}
 		if s.Trial != nil {
 			t := *s.Trial
-			t.Cells, t.Evidence = maps.Clone(t.Cells), slices.Clone(t.Evidence)
+			t.Cells, t.Broke, t.Evidence = maps.Clone(t.Cells), maps.Clone(t.Broke), slices.Clone(t.Evidence)
 			s.Trial = &t
 		}
 		r.Stages[i] = s

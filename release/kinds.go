@@ -185,6 +185,7 @@ type TrialSpec struct {
 	Experiments []string    `json:"experiments,omitempty"`
 	Observe     Duration    `json:"observe,omitempty"` // how long to measure under each fault; default 60s
 	Compare     CompareSpec `json:"compare,omitzero"`
+	After       string      `json:"after,omitempty"` // the wave that it comes after; default: all
 }
 
 // CompareSpec says what becomes of a release that keeps its objectives under a fault, and

@@ -119,6 +119,7 @@ type Wave struct {
 	Targets []Target  `json:"targets"`
 	Shifts  []Shift   `json:"shifts,omitempty"` // how its targets change from one side to the other; none: at once
 	Pause   Duration  `json:"pause,omitempty"`  // after it has passed, before the next wave
+	Trial   bool      `json:"trial,omitempty"`  // the trial comes after it, beside the waves that follow
 	Started time.Time `json:"started,omitzero"`
 	Passed  time.Time `json:"passed,omitzero"`
 }
@@ -182,6 +183,12 @@ type Transition struct {
 // SamePlace reports whether both arrived at the same phase, environment, wave, shift and step.
 func (t Transition) SamePlace(o Transition) bool {
 	return t.To == o.To && t.Env == o.Env && t.Wave == o.Wave && t.Shift == o.Shift && t.Step == o.Step
+}
+
+// Rings reports whether the trial comes between two waves: there are clusters with this
+// release and clusters with the last verified one at the same time.
+func (s Stage) Rings() bool {
+	return slices.ContainsFunc(s.Waves, func(w Wave) bool { return w.Trial })
 }
 
 // Now is the stage the release is in; the zero Stage when it has none.

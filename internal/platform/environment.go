@@ -33,6 +33,9 @@ func (c *checker) environment(v *release.Environment) {
 	c.Once(s.Trial.Experiments, "spec", "trial", "experiments")
 	setDefault(&s.Trial.Observe, seconds(60))
 	c.duration(s.Trial.Observe, "spec", "trial", "observe")
+	if i := slices.Index(names, s.Trial.After); s.Trial.After != "" && (i < 0 || i+1 == len(names)) {
+		c.Add(fmt.Sprintf("want a wave that another follows, got %q; left out, the trial comes after all of them", s.Trial.After), "spec", "trial", "after")
+	}
 	setDefault(&s.Trial.Compare.Worse, release.WorseRefuse)
 	c.OneOf("choice", s.Trial.Compare.Worse, []string{release.WorseRefuse, release.WorseHold, release.WorseTell}, "spec", "trial", "compare", "worse")
 	setDefault(&s.Trial.Compare.Tolerance, 0.5)

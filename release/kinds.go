@@ -398,7 +398,17 @@ type ScheduleSpec struct {
 	Cron         string `json:"cron"` // five fields, or six with seconds first, or "@every 1h"
 	TimeZone     string `json:"timeZone,omitempty"`
 	Environments []Env  `json:"environments"`
+	// Each run begins up to so much later, always the same for the same time.
+	Jitter           Duration `json:"jitter,omitempty"`
+	Missed           string   `json:"missed,omitempty"`           // a time that passed while nobody could start it: "runOnce" (default) or "skip"
+	StartingDeadline Duration `json:"startingDeadline,omitempty"` // so late a run may begin and no later; left out: however late
 }
+
+// What becomes of the times of a schedule that were missed.
+const (
+	MissedRunOnce = "runOnce" // the latest of them is made up for
+	MissedSkip    = "skip"    // none is
+)
 
 // Pipeline is .seatrial.yaml in an application's repo.
 type Pipeline struct {

@@ -10,7 +10,12 @@ import (
 )
 
 // Schedule is a parsed release.ScheduleSpec.
-type Schedule struct{ schedule cron.Schedule }
+type Schedule struct {
+	schedule         cron.Schedule
+	jitter, deadline time.Duration
+	skip             bool   // what was missed
+	key              string // what the jitter is of
+}
 
 // ParseSchedule reads five fields, six with seconds first, or "@every 1h", in a time zone.
 func ParseSchedule(spec release.ScheduleSpec) (Schedule, error) {
@@ -29,15 +34,12 @@ func ParseSchedule(spec release.ScheduleSpec) (Schedule, error) {
 	if fields, ok := s.(*cron.SpecSchedule); ok {
 		fields.Location = zone
 	}
-	return Schedule{s}, nil
+	return Schedule{schedule: s, jitter: spec.Jitter.Std(), deadline: spec.StartingDeadline.Std(), skip: spec.Missed == release.MissedSkip}, nil
 }
 
-// Next is the first time after t; zero when there is none within five years.
-func (s Schedule) Next(t time.Time) time.Time { return s.schedule.Next(t) }
-
-// Due is the latest time of the schedule after last and not after now; zero when there is
-// none. Of many missed times only this one is made up for.
-func (s Schedule) Due(last, now time.Time) time.Time {
+// passed is the latest time of the schedule after last and not after now; zero when there
+// is none.
+func (s Schedule) passed(last, now time.Time) time.Time {
 	if every, ok := s.schedule.(cron.ConstantDelaySchedule); ok { // counts from last, so that it does not drift
 		n := now.Sub(last) / every.Delay
 		if n < 1 {
@@ -45,7 +47,7 @@ func (s Schedule) Due(last, now time.Time) time.Time {
 		}
 		return last.Add(n * every.Delay)
 	}
-	first := s.Next(last)
+	first := s.schedule.Next(last)
 	if first.IsZero() || first.After(now) {
 		return time.Time{}
 	}
@@ -53,7 +55,7 @@ func (s Schedule) Due(last, now time.Time) time.Time {
 	// year has thirty million times, and only the last one matters.
 	for _, back := range []time.Duration{time.Minute, time.Hour, 24 * time.Hour, 31 * 24 * time.Hour} {
 		if from := now.Add(-back); from.After(last) {
-			if t := s.Next(from); !t.IsZero() && !t.After(now) {
+			if t := s.schedule.Next(from); !t.IsZero() && !t.After(now) {
 				return s.lastFrom(t, now)
 			}
 		}
@@ -63,7 +65,7 @@ func (s Schedule) Due(last, now time.Time) time.Time {
 
 func (s Schedule) lastFrom(t, now time.Time) time.Time {
 	for {
-		next := s.Next(t)
+		next := s.schedule.Next(t)
 		if next.IsZero() || next.After(now) {
 			return t
 		}

@@ -3,6 +3,7 @@ package schedule
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -106,14 +107,24 @@ func (s *Scheduler) due(ctx context.Context, began time.Time) error {
 			return fmt.Errorf("experiment %s: %w", name, err)
 		}
 		for _, env := range x.Spec.Schedule.Environments {
-			last, err := s.lastTime(ctx, name, env, began)
+			timed := schedule.For(name, env)
+			last, err := s.lastTime(ctx, name, env, timed.since(began))
 			if err != nil {
 				return err
 			}
-			if at := schedule.Due(last, s.Engine.Now()); !at.IsZero() {
-				if err := s.scheduled(ctx, p, x, env, at); err != nil {
+			if timed.Due(last, s.Engine.Now()).IsZero() {
+				continue
+			}
+			if last, err = s.saved(ctx, name, env, last); err != nil { // another process may have been there first
+				return err
+			}
+			now := s.Engine.Now()
+			if at := timed.Due(last, now); !at.IsZero() {
+				if err := s.scheduled(ctx, p, x, env, at, timed.Missed(at, began, now)); err != nil {
 					return err
 				}
+			} else {
+				s.dealt(name+"/"+string(env), last)
 			}
 		}
 	}
@@ -121,8 +132,8 @@ func (s *Scheduler) due(ctx context.Context, began time.Time) error {
 }
 
 // lastTime is the last time of a schedule that was dealt with, by this process or an
-// earlier one; began when it never was.
-func (s *Scheduler) lastTime(ctx context.Context, experiment string, env release.Env, began time.Time) (time.Time, error) {
+// earlier one; otherwise when it never was.
+func (s *Scheduler) lastTime(ctx context.Context, experiment string, env release.Env, otherwise time.Time) (time.Time, error) {
 	key := experiment + "/" + string(env)
 	s.mu.Lock()
 	last, ok := s.last[key]
@@ -130,19 +141,29 @@ func (s *Scheduler) lastTime(ctx context.Context, experiment string, env release
 	if ok {
 		return last, nil
 	}
+	last, err := s.saved(ctx, experiment, env, time.Time{})
+	if err != nil {
+		return time.Time{}, err
+	}
+	if last.IsZero() {
+		last = otherwise
+	}
+	s.dealt(key, last)
+	return last, nil
+}
+
+// saved is the last time of a schedule that has a run in the store, or a later one.
+func (s *Scheduler) saved(ctx context.Context, experiment string, env release.Env, later time.Time) (time.Time, error) {
 	runs, err := s.Runs.List(ctx, experiment, "", 100)
 	if err != nil {
 		return time.Time{}, fmt.Errorf("list runs of %s: %w", experiment, err)
 	}
-	last = began
 	for _, r := range runs {
-		if r.Env == env && r.Trigger == "schedule" && !r.Scheduled.IsZero() {
-			last = r.Scheduled
-			break
+		if r.Env == env && r.Trigger == "schedule" && r.Scheduled.After(later) {
+			return r.Scheduled, nil
 		}
 	}
-	s.dealt(key, last)
-	return last, nil
+	return later, nil
 }
 
 func (s *Scheduler) dealt(key string, at time.Time) {
@@ -154,7 +175,9 @@ func (s *Scheduler) dealt(key string, at time.Time) {
 	s.last[key] = at
 }
 
-func (s *Scheduler) scheduled(ctx context.Context, p chaos.Platform, x release.Experiment, env release.Env, at time.Time) error {
+// scheduled saves the run of a time of the schedule, unless another process has: its ID is
+// that time, and only who creates it runs it. missed is why it is not to be run any more.
+func (s *Scheduler) scheduled(ctx context.Context, p chaos.Platform, x release.Experiment, env release.Env, at time.Time, missed string) error {
 	name := x.Meta.Name
 	run := Run{
 		ID: runID(at, name, env), Experiment: name, Service: x.Spec.Service, Env: env,
@@ -164,15 +187,23 @@ func (s *Scheduler) scheduled(ctx context.Context, p chaos.Platform, x release.E
 		s.dealt(name+"/"+string(env), at) // the one before is not over: not worth a record
 		return nil
 	}
-	place, why, err := s.admit(ctx, p, run)
-	if err != nil {
-		return err
+	why := missed
+	if why == "" {
+		place, busy, err := s.admit(ctx, p, run)
+		if err != nil {
+			return err
+		}
+		run.Cluster, why = place.Cluster, busy
 	}
-	run.Cluster = place.Cluster
 	if why != "" {
 		run.State, run.Message, run.Ended = Invalid, "skipped: "+why, run.Started
 	}
-	if err := s.Runs.Save(ctx, run); err != nil {
+	var err error
+	if run.Revision, err = s.Runs.Save(ctx, run); errors.Is(err, release.ErrStale) {
+		s.dealt(name+"/"+string(env), at)
+		s.Log.Info("experiment", "run", run.ID, "state", "somebody else's")
+		return nil
+	} else if err != nil {
 		return fmt.Errorf("save run %s: %w", run.ID, err)
 	}
 	s.dealt(name+"/"+string(env), at)
@@ -235,21 +266,22 @@ func (s *Scheduler) place(ctx context.Context, p chaos.Platform, run Run) (Place
 	return Place{}, why, nil
 }
 
-// drive carries one run to its end, or until ctx ends.
+// drive carries one run to its end, or until ctx ends or another process has taken it over.
 func (s *Scheduler) drive(ctx context.Context, t *task) {
 	for ctx.Err() == nil {
 		s.mu.Lock()
 		run := t.run
 		s.mu.Unlock()
-		next, after := s.advance(ctx, run)
+		next, after, mine := s.advance(ctx, run)
 		s.mu.Lock()
 		next.Abort = t.run.Abort // may have come meanwhile
 		t.run = next
-		if next.Over() {
+		over := next.Over() || !mine
+		if over {
 			delete(s.active, next.ID)
 		}
 		s.mu.Unlock()
-		if next.Over() {
+		if over {
 			return
 		}
 		timer := time.NewTimer(after)
@@ -263,31 +295,36 @@ func (s *Scheduler) drive(ctx context.Context, t *task) {
 }
 
 // advance does the next step of a run and saves it; what cannot be saved has not happened.
-func (s *Scheduler) advance(ctx context.Context, run Run) (Run, time.Duration) {
+// It reports whether the run is still this process's.
+func (s *Scheduler) advance(ctx context.Context, run Run) (Run, time.Duration, bool) {
 	next, after, err := s.step(ctx, run)
 	if err == nil {
 		if next.Over() {
-			err = s.finish(ctx, next)
+			next.Revision, err = s.finish(ctx, next)
 		} else {
-			err = s.Runs.Save(ctx, next)
+			next.Revision, err = s.Runs.Save(ctx, next)
 		}
+	}
+	if errors.Is(err, release.ErrStale) {
+		s.Log.Warn("experiment", "run", run.ID, "error", "somebody else goes on with it")
+		return run, 0, false
 	}
 	if err != nil {
 		if ctx.Err() == nil && run.Message != err.Error() {
 			s.Log.Warn("experiment", "run", run.ID, "error", err.Error())
 			run.Message = err.Error()
 		}
-		return run, 2 * time.Second
+		return run, 2 * time.Second, true
 	}
 	if next.State != run.State {
 		s.Log.Info("experiment", "run", next.ID, "from", run.State, "to", next.State, "reason", next.Message)
 	}
-	return next, after
+	return next, after, true
 }
 
 // finish tells before it saves the end: told twice is seen by the event's ID, not told
 // never is.
-func (s *Scheduler) finish(ctx context.Context, run Run) error {
+func (s *Scheduler) finish(ctx context.Context, run Run) (release.Revision, error) {
 	e := release.Event{
 		ID: "experiment/" + run.ID, Kind: release.EventExperiment, At: run.Ended, Service: run.Service, Env: run.Env,
 		Subject: fmt.Sprintf("experiment %s on %s in %s: %s", run.Experiment, run.Service, run.Env, run.State), Reason: run.Message,
@@ -296,11 +333,11 @@ func (s *Scheduler) finish(ctx context.Context, run Run) error {
 		e.Hint = run.Verdict.Hint()
 	}
 	if err := s.Announce(ctx, e); err != nil {
-		return fmt.Errorf("tell of run %s: %w", run.ID, err)
+		return 0, fmt.Errorf("tell of run %s: %w", run.ID, err)
 	}
 	if run.State == Failed {
 		if err := s.unsteady(ctx, run); err != nil {
-			return fmt.Errorf("count the failed runs of %s: %w", run.Service, err)
+			return 0, fmt.Errorf("count the failed runs of %s: %w", run.Service, err)
 		}
 	}
 	return s.Runs.Save(ctx, run)

@@ -37,6 +37,8 @@ type Run struct {
 	Message    string               `json:"message,omitempty"`
 	Trial      *release.Trial       `json:"trial,omitempty"` // how far it has come, with its evidence
 	Abort      string               `json:"abort,omitempty"` // why it is to stop
+
+	Revision release.Revision `json:"-"` // of the store, when it was read or saved; 0: not saved yet
 }
 
 // Over reports whether the run has ended.
@@ -50,8 +52,9 @@ func (r Run) Over() bool {
 
 // Runs keeps the history of runs.
 type Runs interface {
-	// Save stores the run under its ID, over what was there.
-	Save(ctx context.Context, r Run) error
+	// Save stores the run over the one of its Revision and returns the new revision, or
+	// release.ErrStale when somebody else has saved it meanwhile: it is theirs then.
+	Save(ctx context.Context, r Run) (release.Revision, error)
 	// List is newest first, at most limit: of one experiment, or of all when it is empty;
 	// older than the run with the ID after, or from the newest when that is empty.
 	List(ctx context.Context, experiment, after string, limit int) ([]Run, error)

@@ -83,7 +83,7 @@ func (s *Scheduler) Items(ctx context.Context) ([]Item, error) {
 		}
 		if x.Spec.Schedule != nil {
 			if schedule, err := ParseSchedule(*x.Spec.Schedule); err == nil {
-				item.Next = schedule.Next(s.Engine.Now())
+				item.Next = s.next(schedule, name, x.Spec.Schedule.Environments)
 			}
 		}
 		for _, r := range item.Last {
@@ -96,6 +96,24 @@ func (s *Scheduler) Items(ctx context.Context) ([]Item, error) {
 	}
 	slices.SortFunc(items, func(a, b Item) int { return strings.Compare(a.Name, b.Name) })
 	return items, nil
+}
+
+// next is the first moment of a schedule in any of its environments.
+func (s *Scheduler) next(schedule Schedule, name string, envs []release.Env) (first time.Time) {
+	now := s.Engine.Now()
+	for _, env := range envs {
+		timed := schedule.For(name, env)
+		s.mu.Lock()
+		last, ok := s.last[name+"/"+string(env)]
+		s.mu.Unlock()
+		if !ok {
+			last = timed.since(now)
+		}
+		if t := timed.Next(last, now); !t.IsZero() && (first.IsZero() || t.Before(first)) {
+			first = t
+		}
+	}
+	return first
 }
 
 // Active reports whether run is the fault of a run that has not ended, for Trial.Sweep.
@@ -139,7 +157,7 @@ func (s *Scheduler) Start(ctx context.Context, name string, env release.Env, ser
 		return Run{}, fmt.Errorf("run experiment %s: %w: %s", name, ErrBusy, why)
 	}
 	run.Cluster = place.Cluster
-	if err := s.Runs.Save(ctx, run); err != nil {
+	if run.Revision, err = s.Runs.Save(ctx, run); err != nil {
 		return Run{}, fmt.Errorf("run experiment %s: %w", name, err)
 	}
 	s.add(run)

@@ -28,6 +28,7 @@ type rig struct {
 	busy   string
 	share  float64
 	most   int // faults at once
+	broken int // faults ever
 }
 
 func newRig() *rig {
@@ -41,6 +42,7 @@ func (r *rig) Inject(_ context.Context, o chaos.Order) error {
 		return errors.New("the intent was not saved")
 	}
 	r.faults[o.Fault.Name] = time.Now()
+	r.broken++
 	r.most = max(r.most, len(r.faults))
 	return nil
 }
@@ -102,14 +104,18 @@ func (r *rig) measure(_ context.Context, _ release.Service, _ release.Env, clust
 		Facts: map[string]string{"slo": "web-availability", "outcome": o.String(), "good": "1", "total": "1"}}}, nil
 }
 
-func (r *rig) Save(_ context.Context, run schedule.Run) error {
+func (r *rig) Save(_ context.Context, run schedule.Run) (release.Revision, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.runs[run.ID].Revision != run.Revision {
+		return 0, release.ErrStale
+	}
+	run.Revision++
 	if _, ok := r.runs[run.ID]; !ok {
 		r.order = append(r.order, run.ID)
 	}
 	r.runs[run.ID] = run
-	return nil
+	return run.Revision, nil
 }
 
 func (r *rig) List(_ context.Context, experiment, after string, limit int) ([]schedule.Run, error) {

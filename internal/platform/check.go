@@ -176,8 +176,18 @@ func (c *checker) cron(s *release.ScheduleSpec) {
 		c.Add(fmt.Sprintf("%q: want five fields, six with seconds first, or @every 1h: %v", s.Cron, err), "spec", "schedule", "cron")
 		return
 	}
-	if schedule.Next(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)).IsZero() {
+	first := schedule.Next(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
+	if first.IsZero() {
 		c.Add(fmt.Sprintf("%q never comes", s.Cron), "spec", "schedule", "cron")
+		return
+	}
+	setDefault(&s.Missed, release.MissedRunOnce)
+	c.OneOf("policy", s.Missed, []string{release.MissedRunOnce, release.MissedSkip}, "spec", "schedule", "missed")
+	if s.StartingDeadline < 0 {
+		c.Add(fmt.Sprintf("%s: want more than nothing", s.StartingDeadline.Std()), "spec", "schedule", "startingDeadline")
+	}
+	if between := schedule.Next(first).Sub(first); s.Jitter < 0 || s.Jitter.Std() >= between {
+		c.Add(fmt.Sprintf("%s: want less than the %s between two runs", s.Jitter.Std(), between), "spec", "schedule", "jitter")
 	}
 }
 

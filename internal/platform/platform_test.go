@@ -179,6 +179,8 @@ func TestLoadRefuses(t *testing.T) {
 		{"a bad cron", "experiments.yaml", "0 3 * * *", "0 25 * * *", `experiments.yaml:23:11: spec.schedule.cron: "0 25 * * *": want five fields, six with seconds first, or @every 1h: end of range (25) above maximum (23): 25`},
 		{"a cron that never comes", "experiments.yaml", "0 3 * * *", "0 3 31 2 *", `experiments.yaml:23:11: spec.schedule.cron: "0 3 31 2 *" never comes`},
 		{"a zone inside the cron", "experiments.yaml", "0 3 * * *", "TZ=", `experiments.yaml:23:11: spec.schedule.cron: write the time zone under timeZone`},
+		{"a jitter as long as the schedule", "experiments.yaml", "[staging]\n", "[staging]\n    jitter: 24h\n", `experiments.yaml:26:13: spec.schedule.jitter: 24h0m0s: want less than the 24h0m0s between two runs`},
+		{"a policy for what was missed that nobody knows", "experiments.yaml", "[staging]\n", "[staging]\n    missed: runAll\n", `experiments.yaml:26:13: spec.schedule.missed: unknown policy "runAll" (there is: runOnce, skip)`},
 		{"a schedule without a service", "experiments.yaml", "  service: shop/web\n", "", `experiments.yaml:21:3: spec.schedule: a scheduled experiment has no release on trial: it wants spec.service`},
 		{"an unknown SLO", "experiments.yaml", "[availability]", "[avialability]", `experiments.yaml:21:16: spec.hypothesis[0]: unknown SLO "avialability" (did you mean "availability"?)`},
 		{"an unknown environment in a schedule", "experiments.yaml", "environments: [staging]", "environments: [stage]", `experiments.yaml:25:20: spec.schedule.environments[0]: unknown environment "stage" (did you mean "staging"?)`},

@@ -103,17 +103,17 @@ const (
 	runExperiment = runIndex + "of/"
 )
 
-// Save stores a run and, the first time, its place in the lists.
-func (r Runs) Save(ctx context.Context, run schedule.Run) error {
+// Save stores a run that is still at its revision and, the first time, its place in the lists.
+func (r Runs) Save(ctx context.Context, run schedule.Run) (release.Revision, error) {
 	value, err := json.Marshal(run)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	name := store.TimeKey(run.Started, run.ID)
-	_, err = r.KV.Commit(ctx, store.Txn{Put: []store.Put{
-		{Key: runPrefix + run.ID, Value: value}, {Key: runByTime + name}, {Key: runExperiment + run.Experiment + "/" + name},
-	}})
-	return err
+	return r.KV.Commit(ctx, store.Txn{
+		If:  []store.Condition{{Key: runPrefix + run.ID, Modified: run.Revision}},
+		Put: []store.Put{{Key: runPrefix + run.ID, Value: value}, {Key: runByTime + name}, {Key: runExperiment + run.Experiment + "/" + name}},
+	})
 }
 
 // List is newest first.
@@ -151,7 +151,9 @@ func (r Runs) Run(ctx context.Context, id string) (run schedule.Run, err error) 
 	if err != nil {
 		return run, err
 	}
-	return run, json.Unmarshal(e.Value, &run)
+	err = json.Unmarshal(e.Value, &run)
+	run.Revision = e.Modified
+	return run, err
 }
 
 // Breaches keeps which breaches were told.

@@ -39,8 +39,13 @@ func TestRunsAreListedNewestFirstPageByPage(t *testing.T) {
 		r := schedule.Run{ID: name, Experiment: "kill", State: schedule.Planned, Started: start.Add(time.Duration(i) * time.Hour)}
 		for _, state := range []string{schedule.Planned, schedule.Passed} {
 			r.State = state
-			if err := runs.Save(t.Context(), r); err != nil {
+			was := r
+			var err error
+			if r.Revision, err = runs.Save(t.Context(), r); err != nil {
 				t.Fatal(err)
+			}
+			if _, err := runs.Save(t.Context(), was); !errors.Is(err, release.ErrStale) {
+				t.Errorf("a run that was saved meanwhile: %v", err)
 			}
 		}
 	}

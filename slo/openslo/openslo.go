@@ -7,10 +7,8 @@
 package openslo
 
 import (
-	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/seatrial/seatrial/internal/strict"
@@ -50,51 +48,6 @@ type SLO struct {
 type Alert struct {
 	Long, Short time.Duration
 	Burn        float64 // breached when both windows burn faster
-}
-
-// Query is PromQL with the placeholders {{.Window}} and {{.Cluster}}.
-type Query string
-
-var placeholder = regexp.MustCompile(`\{\{\s*\.(\w+)\s*\}\}`)
-
-// Fill is the expression for one cluster and one window, which Prometheus reads in whole
-// seconds and at least one.
-func (q Query) Fill(cluster string, window time.Duration) string {
-	seconds := max(1, int(window/time.Second))
-	return placeholder.ReplaceAllStringFunc(string(q), func(match string) string {
-		switch placeholder.FindStringSubmatch(match)[1] {
-		case "Window":
-			return strconv.Itoa(seconds) + "s"
-		case "Cluster":
-			return cluster
-		}
-		return match
-	})
-}
-
-// issues are the mistakes of a query that do not need Prometheus to see.
-func (q Query) issues(path []any) []strict.Issue {
-	if strings.TrimSpace(string(q)) == "" {
-		return []strict.Issue{strict.At("the query is empty", path...)}
-	}
-	var issues []strict.Issue
-	seen := map[string]bool{}
-	for _, m := range placeholder.FindAllStringSubmatch(string(q), -1) {
-		seen[m[1]] = true
-		if m[1] != "Window" && m[1] != "Cluster" {
-			issues = append(issues, strict.At("placeholder "+m[0]+" is unknown: there is {{.Window}} and {{.Cluster}}", path...))
-		}
-	}
-	if !seen["Window"] {
-		issues = append(issues, strict.At("the query has no {{.Window}}: it could not be asked for the time since a rollout", path...))
-	}
-	if !seen["Cluster"] {
-		issues = append(issues, strict.At("the query has no {{.Cluster}}: one cluster would be judged by the events of another", path...))
-	}
-	if rest := placeholder.ReplaceAllString(string(q), ""); strings.Contains(rest, "{{") || strings.Contains(rest, "}}") {
-		issues = append(issues, strict.At("only {{.Window}} and {{.Cluster}} can be filled in", path...))
-	}
-	return issues
 }
 
 // Is reports whether Parse reads documents like doc.

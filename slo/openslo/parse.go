@@ -239,9 +239,9 @@ func (p *parser) query(m *metric, at []any) Query {
 	if !strings.EqualFold(m.MetricSource.Type, "prometheus") {
 		p.refuse(fmt.Sprintf("%q is not supported: want Prometheus", m.MetricSource.Type), with(at, "type")...)
 	}
-	q := Query(strings.TrimSpace(m.MetricSource.Spec.Query))
+	q := Query(m.MetricSource.Spec.Query)
 	p.issues = append(p.issues, q.issues(with(at, "spec", "query"))...)
-	return q
+	return Query(strings.TrimSpace(string(q)))
 }
 
 func (p *parser) window(s spec) {

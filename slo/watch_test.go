@@ -49,7 +49,7 @@ func TestWatchTellsABreachOnceAndItsEndOnce(t *testing.T) {
 	}
 	b := newBook()
 	o := availability()
-	o.Alert = &openslo.Alert{Long: time.Minute, Short: 15 * time.Second, Burn: 2}
+	o.Alerts = []openslo.Alert{{Long: time.Minute, Short: 15 * time.Second, Burn: 2}}
 	now := begin
 	place := slo.Place{Service: "shop/web", Env: "prod", Cluster: "a", Project: "shop"}
 	watch := func() *slo.Watch { // a new one is a restart

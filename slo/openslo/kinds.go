@@ -64,7 +64,7 @@ func (s shared) indicator(doc strict.Document) error {
 	}
 	p := parser{}
 	p.name(d.Metadata)
-	p.ratio(d.Spec, []any{"spec"})
+	p.count(d.Spec, nil, []any{"spec"})
 	if _, twice := s.indicators[d.Metadata.Name]; twice {
 		p.refuse("there is an SLI of this name already", "metadata", "name")
 	}
@@ -93,20 +93,21 @@ func (s shared) service(doc strict.Document) error {
 	return strict.Join(doc.Problems(append(doc.Missing(&d), p.issues...)...))
 }
 
-// resolve is an SLO's indicator: its own, or the SLI that it names.
-func (s shared) resolve(p *parser, d spec) *indicatorSpec {
+// indicator is one of the document's own, or the SLI that it names, which has no place of
+// its own there.
+func (p *parser) indicator(own *indicator, ref string, at []any) (*indicatorSpec, []any) {
 	switch {
-	case d.Indicator != nil && d.IndicatorRef != "":
-		p.refuse("want either this or an indicator", "spec", "indicatorRef")
-	case d.IndicatorRef != "":
-		if found, ok := s.indicators[d.IndicatorRef]; ok {
-			return &found
+	case own != nil && ref != "":
+		p.refuse("want either this or an indicator", with(at, "indicatorRef")...)
+	case ref != "":
+		if found, ok := p.refer.indicators[ref]; ok {
+			return &found, nil
 		}
-		p.refuse(fmt.Sprintf("unknown SLI %q%s", d.IndicatorRef, strict.Suggest(d.IndicatorRef, slices.Collect(maps.Keys(s.indicators)))), "spec", "indicatorRef")
-	case d.Indicator == nil:
-		p.refuse(`"indicator" is missing`, "spec")
+		p.refuse(fmt.Sprintf("unknown SLI %q%s", ref, strict.Suggest(ref, slices.Collect(maps.Keys(p.refer.indicators)))), with(at, "indicatorRef")...)
+	case own == nil:
+		p.refuse(`"indicator" is missing`, at...)
 	default:
-		return &d.Indicator.Spec
+		return &own.Spec, with(at, "indicator")
 	}
-	return nil
+	return nil, nil
 }

@@ -60,7 +60,7 @@ func TestReferencesAreRefusedAtTheirLine(t *testing.T) {
 		"an SLI that is not there":    {"indicatorRef: answered", "indicatorRef: answred", `slos/web.yaml:20:17: spec.indicatorRef: unknown SLI "answred" (did you mean "answered"?)`},
 		"a Service that is not there": {"  service: web", "  service: wbe", `slos/web.yaml:19:12: spec.service: unknown Service "wbe" (did you mean "web"?)`},
 		"no indicator at all":         {"  indicatorRef: answered\n", "", `"indicator" is missing`},
-		"an SLI that counts nothing":  {"    counter: true", "    counter: false", "slos/web.yaml:11:14: spec.ratioMetric.counter: want true"},
+		"an SLI that counts nothing":  {"    counter: true", "    counter: false", "slos/web.yaml:12:58: spec.ratioMetric.bad.metricSource.spec.query: the query has {{.Window}}, and is looked at moment by moment"},
 		"an SLI's query without the cluster": {`{cluster="{{.Cluster}}"}[{{.Window}}]))'}}}
     total`, "[{{.Window}}]))'}}}\n    total", "spec.ratioMetric.bad.metricSource.spec.query: the query has no {{.Cluster}}"},
 		"two SLIs of one name": {"kind: SLO", "kind: SLI\nmetadata: {name: answered}\nspec:\n  ratioMetric: {counter: true}\n---\napiVersion: openslo/v1\nkind: SLO", "there is an SLI of this name already"},

@@ -13,9 +13,10 @@ import (
 
 	"github.com/seatrial/seatrial/internal/strict"
 	"github.com/seatrial/seatrial/release"
+	"github.com/seatrial/seatrial/slo/calendar"
 )
 
-// APIVersion and Kind say which documents Parse reads.
+// APIVersion and Kind are those of an SLO.
 const (
 	APIVersion = "openslo/v1"
 	Kind       = "SLO"
@@ -35,11 +36,15 @@ type SLO struct {
 	Description string
 	Service     release.Service
 	Objective   float64       // 0..1, exclusive of both
-	Window      time.Duration // rolling
-	Good        Query         // exactly one of Good and Bad is set
+	Window      time.Duration // rolling; of a calendar's, what it is long by name
+	Calendar    *calendar.Window
+	Good        Query // exactly one of Good and Bad is set
 	Bad         Query
 	Total       Query
-	Alert       *Alert // nil: the usual pairs
+	Every       time.Duration // between two looks, or the size of a slice, where time is counted; 0: events are
+	Alerts      []Alert       // none: the usual pairs
+	NoPage      bool          // nobody is woken
+	NoTicket    bool
 	File        string
 	Line        int
 }
@@ -48,29 +53,58 @@ type SLO struct {
 type Alert struct {
 	Long, Short time.Duration
 	Burn        float64 // breached when both windows burn faster
+	Ticket      bool    // it can wait until the morning
 }
 
-// Is reports whether Parse reads documents like doc.
-func Is(doc strict.Document) bool { return doc.APIVersion == APIVersion && doc.Kind == Kind }
+// Begin is when the window that ends at a moment began.
+func (s SLO) Begin(at time.Time) time.Time {
+	if s.Calendar != nil {
+		return s.Calendar.Begin(at)
+	}
+	return at.Add(-s.Window)
+}
 
-// Read parses every document and gives all problems at once. SLOs may refer to an SLI and
-// to a Service. Two SLOs of one name are one.
+// Period is the window as people write it: "30d", "1M".
+func (s SLO) Period() string {
+	if s.Calendar != nil {
+		return s.Calendar.Length.String()
+	}
+	for _, unit := range []calendar.Unit{calendar.Day, calendar.Hour} {
+		if one := (calendar.Length{Count: 1, Unit: unit}).Nominal(); s.Window%one == 0 {
+			return calendar.Length{Count: int(s.Window / one), Unit: unit}.String()
+		}
+	}
+	return calendar.Length{Count: int(s.Window / time.Minute), Unit: calendar.Minute}.String()
+}
+
+// Least is how many events a window needs to mean anything: want, or as many as time allows.
+func (s SLO) Least(window time.Duration, want float64) float64 {
+	if s.Every == 0 {
+		return want
+	}
+	return min(want, max(2, float64(window/s.Every-1)))
+}
+
+// Read parses every document and gives all problems at once; each carries file, line and
+// column. SLOs may refer to the documents of other kinds. Two SLOs of one name are one.
 func Read(docs []strict.Document) ([]SLO, error) {
 	refer, docs, problems := gather(docs)
 	var slos []SLO
 	first := map[string]SLO{}
 	for _, doc := range docs {
-		s, err := parse(doc, refer)
+		found, err := parse(doc, refer)
 		if err != nil {
 			problems = append(problems, strict.ProblemsOf(doc.File, err)...)
 			continue
 		}
-		if twin, ok := first[s.Name]; ok {
-			problems = append(problems, doc.Problems(strict.At("there is an SLO of this name already, in "+twin.File+":"+strconv.Itoa(twin.Line), "metadata", "name"))...)
-			continue
+		for _, s := range found {
+			if twin, ok := first[s.Name]; ok {
+				problems = append(problems, doc.Problems(strict.At("there is an SLO of this name already, in "+twin.File+":"+strconv.Itoa(twin.Line), "metadata", "name"))...)
+				continue
+			}
+			first[s.Name] = s
+			slos = append(slos, s)
 		}
-		first[s.Name] = s
-		slos = append(slos, s)
 	}
 	return slos, strict.Join(problems)
 }

@@ -8,26 +8,85 @@ import (
 
 	"github.com/seatrial/seatrial/internal/strict"
 	"github.com/seatrial/seatrial/slo/promql"
+	"github.com/seatrial/seatrial/slo/timeslices"
 )
 
-// Query is PromQL with the placeholders {{.Window}} and {{.Cluster}}.
+// Query is PromQL with the placeholders {{.Window}} and {{.Cluster}}. Queries that are made
+// here have more: {{.Seconds}} is the window as a number, {{.Step5}} how often to look in it,
+// every 5 seconds at best, and {{.Slices60}} where its slices of 60 seconds end.
 type Query string
 
-var placeholder = regexp.MustCompile(`\{\{\s*\.(\w+)\s*\}\}`)
+var (
+	placeholder = regexp.MustCompile(`\{\{\s*\.(\w+)\s*\}\}`)
+	sized       = regexp.MustCompile(`^(Step|Slices)([0-9]{1,9})$`)
+)
+
+// maxLooks in one window: more of them make no share more exact.
+const maxLooks = 10_000
 
 // Fill is the expression for one cluster and one window, which Prometheus reads in whole
 // seconds and at least one.
 func (q Query) Fill(cluster string, window time.Duration) string {
-	seconds := max(1, int(window/time.Second))
-	return placeholder.ReplaceAllStringFunc(string(q), func(match string) string {
-		switch placeholder.FindStringSubmatch(match)[1] {
+	return q.window(window).fill(func(name string) (string, bool) { return cluster, name == "Cluster" })
+}
+
+// window fills in everything but the cluster.
+func (q Query) window(window time.Duration) Query {
+	window = max(time.Second, window.Truncate(time.Second))
+	return Query(q.fill(func(name string) (string, bool) {
+		if m := sized.FindStringSubmatch(name); m != nil {
+			n, _ := strconv.Atoi(m[2]) // at most nine digits
+			size := time.Duration(n) * time.Second
+			if m[1] == "Slices" {
+				return seconds(timeslices.Slices{Size: size}.Span(window)), true
+			}
+			return seconds(max(size, (window/maxLooks + time.Second - 1).Truncate(time.Second))), true
+		}
+		switch name {
 		case "Window":
-			return strconv.Itoa(seconds) + "s"
-		case "Cluster":
-			return cluster
+			return seconds(window), true
+		case "Seconds":
+			return strconv.Itoa(int(window / time.Second)), true
+		}
+		return "", false
+	}))
+}
+
+func (q Query) fill(value func(name string) (string, bool)) string {
+	return placeholder.ReplaceAllStringFunc(string(q), func(match string) string {
+		if v, ok := value(placeholder.FindStringSubmatch(match)[1]); ok {
+			return v
 		}
 		return match
 	})
+}
+
+func seconds(d time.Duration) string { return strconv.Itoa(int(d/time.Second)) + "s" }
+
+// has reports whether the query has a placeholder.
+func (q Query) has(name string) bool {
+	for _, m := range placeholder.FindAllStringSubmatch(string(q), -1) {
+		if m[1] == name {
+			return true
+		}
+	}
+	return false
+}
+
+// wrapped can stand in another expression: a comment at its end swallows nothing.
+func (q Query) wrapped() string {
+	if strings.Contains(string(q), "#") {
+		return "(" + string(q) + "\n)"
+	}
+	return "(" + string(q) + ")"
+}
+
+// moments is the query as a vector: a query of numbers alone answers a scalar.
+func (q Query) moments() string {
+	if kind, _ := promql.Check(q.sample()); kind == promql.Scalar {
+		return "vector" + q.wrapped()
+	}
+	return q.wrapped()
 }
 
 // sample is the query with something in its placeholders that is exactly as long, so that
@@ -41,8 +100,17 @@ func (q Query) sample() string {
 	})
 }
 
+// wants says whether a query has to ask about a window.
+type wants int
+
+const (
+	wantsWindow wants = iota
+	wantsMoment
+	wantsEither
+)
+
 // issues are the mistakes of a query that do not need Prometheus to see.
-func (q Query) issues(path []any) []strict.Issue {
+func (q Query) issues(w wants, path []any) []strict.Issue {
 	if strings.TrimSpace(string(q)) == "" {
 		return []strict.Issue{strict.At("the query is empty", path...)}
 	}
@@ -56,7 +124,10 @@ func (q Query) issues(path []any) []strict.Issue {
 		}
 	}
 	foreign := len(issues) > 0
-	if !seen["Window"] {
+	if seen["Window"] && w == wantsMoment {
+		issues = append(issues, strict.At("the query has {{.Window}}, and is looked at moment by moment: write the range that one look needs, such as [1m]", path...))
+	}
+	if !seen["Window"] && w == wantsWindow {
 		issues = append(issues, strict.At("the query has no {{.Window}}: it could not be asked for the time since a rollout", path...))
 	}
 	if !seen["Cluster"] {

@@ -164,7 +164,7 @@ func (w *Watch) place(ctx context.Context, ask *asker, o openslo.SLO, p Place, o
 	}
 	c.describe(pairs[0], o.Objective)
 	after := before
-	if quiet := p.Busy || o.NoPage || now.Sub(p.Since) < pairs[0].Pair.Short; !quiet {
+	if quiet := p.Busy || o.NoPage && before == nil || now.Sub(p.Since) < pairs[0].Pair.Short; !quiet {
 		if changed := Alarm(before, where, pairs, o.Objective, now); changed != nil {
 			if err := w.Breaches.Change(ctx, *changed, tell(o, p, *changed)); err != nil {
 				return c, fmt.Errorf("tell of slo %s on %s: %w", o.Name, p.Cluster, err)

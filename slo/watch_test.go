@@ -77,7 +77,9 @@ func TestWatchTellsABreachOnceAndItsEndOnce(t *testing.T) {
 	round("ok", good)
 	place.Busy = true
 	round("ok", bad) // its gates look after that
-	place.Busy, place.Since = false, now
+	place.Busy, place.Since, o.NoPage = false, now, true
+	round("ok", bad) // nobody wants to be woken
+	o.NoPage = false
 	round("breach", bad)
 	round("breach", bad)
 	w = watch()

@@ -61,6 +61,7 @@ type threshold struct {
 // count reads an indicator; at is where that stands. The threshold is nil where the
 // indicator stands alone, without an objective.
 func (p *parser) count(s indicatorSpec, t *threshold, at []any) counted {
+	p.described(s.Description, with(at, "description")...)
 	switch {
 	case s.RatioMetric != nil && s.ThresholdMetric != nil:
 		p.refuse("want either ratioMetric or thresholdMetric", at...)
@@ -190,7 +191,10 @@ func (p *parser) query(m *metric, w wants, at []any) Query {
 
 func (p *parser) source(m metricSource, at []any) {
 	if m.MetricSourceRef != "" {
-		p.unsupported(m.MetricSourceRef, "write the query inline", with(at, "metricSourceRef")...)
+		named(p, KindDataSource, m.MetricSourceRef, p.refer.sources, with(at, "metricSourceRef")...)
+		if m.Type == "" {
+			return
+		}
 	}
 	if !strings.EqualFold(m.Type, "prometheus") {
 		p.refuse(fmt.Sprintf("%q is not supported: want Prometheus", m.Type), with(at, "type")...)

@@ -142,7 +142,7 @@ func TestBadIndicatorsAreRefusedAtTheirLine(t *testing.T) {
 		"a slice of seconds":              {of(counted, "Timeslices", sliced), `s.yaml:7:68: spec.objectives[0].timeSliceWindow: "90s": want a number and m, h, d or w`},
 		"a target where the shares count": {of(counted, "RatioTimeslices", "[{target: 0.99, timeSliceTarget: 0.9, timeSliceWindow: 1m}]"), "s.yaml:7:48: spec.objectives[0].timeSliceTarget: belongs to budgetingMethod Timeslices"},
 		"alert windows shorter than slices": {strings.Replace(of(counted, "Timeslices", "[{target: 0.99, timeSliceTarget: 0.9, timeSliceWindow: 5m}]"), "labels:", `annotations: {seatrial.dev/alert-windows: 1h/5m}, labels:`, 1),
-			"s.yaml:3:65: metadata.annotations.seatrial.dev/alert-windows: a window of 5m0s holds no two slices of 5m0s"},
+			"s.yaml:7:70: spec.objectives[0].timeSliceWindow: a window of 5m0s, in which an alert looks, holds no two slices of 5m0s"},
 	} {
 		_, err := parse(t, tt.text)
 		if err == nil || !strings.Contains(err.Error(), strings.Replace(tt.want, "s.yaml", "slos/web.yaml", 1)) {

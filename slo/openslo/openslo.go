@@ -1,9 +1,10 @@
-// Package openslo reads OpenSLO documents: openslo/v1 objects of kind SLO whose indicator
-// counts good or bad events of a total in Prometheus, and the SLIs and Services that they name.
+// Package openslo reads what services promise: OpenSLO documents of version v1, every kind,
+// and Sloth's. Whatever they count becomes two queries, so that who measures need not know
+// which indicator it was.
 //
-// Start at Read. What OpenSLO allows and this package does not support is refused at its
-// line with the reason, never ignored: a part that is skipped would change what the
-// objective means. It asks nothing of any Prometheus.
+// Start at Read. What they allow and this package does not support is refused at its line
+// with the reason, never ignored: a part that is skipped would change what the objective
+// means. It asks nothing of any Prometheus.
 package openslo
 
 import (
@@ -92,7 +93,11 @@ func Read(docs []strict.Document) ([]SLO, error) {
 	var slos []SLO
 	first := map[string]SLO{}
 	for _, doc := range docs {
-		found, err := parse(doc, refer)
+		reader := parse
+		if isSloth(doc) {
+			reader = sloth
+		}
+		found, err := reader(doc, refer)
 		if err != nil {
 			problems = append(problems, strict.ProblemsOf(doc.File, err)...)
 			continue

@@ -83,7 +83,7 @@ func TestParseRefuses(t *testing.T) {
 		{"a time slice target", "targetPercent: 99.9", "targetPercent: 99.9, timeSliceTarget: 0.9", []string{"slos/web.yaml:30:", "timeSliceTarget and timeSliceWindow belong to budgetingMethod Timeslices"}},
 		{"a threshold metric beside a ratio", "ratioMetric:\n", "thresholdMetric: {metricSource: {type: Prometheus, spec: {query: 'x{cluster=\"{{.Cluster}}\"}'}}}\n      ratioMetric:\n", []string{"slos/web.yaml:13:5: spec.indicator.spec: want either ratioMetric or thresholdMetric"}},
 		{"a reference to an indicator", "  indicator:\n", "  indicatorRef: other\n  indicator:\n", []string{"slos/web.yaml:11:", "indicatorRef: want either this or an indicator"}},
-		{"alert policies", "  service: web", "  alertPolicies: [x]", []string{"alertPolicies: not supported: alerts are made from the objective"}},
+		{"an alert policy that is not there", "  service: web", "  alertPolicies: [{alertPolicyRef: x}]", []string{`slos/web.yaml:10:36: spec.alertPolicies[0].alertPolicyRef: unknown AlertPolicy "x"`}},
 		{"a gauge", "counter: true", "counter: false", []string{"slos/web.yaml:20:22:", "the query has {{.Window}}, and is looked at moment by moment"}},
 		{"another metric source", "type: Prometheus\n            spec:\n              query: sum(increase(gateway_requests_total{service=\"shop/web\",cluster=\"{{.", "type: Datadog\n            spec:\n              query: sum(increase(gateway_requests_total{service=\"shop/web\",cluster=\"{{.", []string{"slos/web.yaml:18:", `"Datadog" is not supported: want Prometheus`}},
 		{"a window that neither rolls nor has a calendar", "isRolling: true", "isRolling: false", []string{"slos/web.yaml:27:", "want isRolling: true, or a calendar"}},
@@ -109,7 +109,7 @@ func TestParseRefuses(t *testing.T) {
 		{"a string", "sum(increase(gateway_requests_total{service=\"shop/web\",cluster=\"{{ .Cluster }}\"}[{{ .Window }}]))", "'\"{{.Cluster}}{{.Window}}\"'", []string{"slos/web.yaml:25:23:", "the query answers with a string: a number is wanted"}},
 		{"alert windows the wrong way round", "1m/15s", "15s/1m", []string{"slos/web.yaml:7:", "a long and a shorter window"}},
 		{"good and bad at once", "        good:\n", "        bad: {metricSource: {type: Prometheus, spec: {query: \"x{{.Window}}{{.Cluster}}\"}}}\n        good:\n", []string{"either good or bad"}},
-		{"another version", "openslo/v1", "openslo/v2alpha", []string{`want openslo/v1, SLO`}},
+		{"another version", "openslo/v1", "openslo/v2alpha", []string{`want openslo/v1, and SLO or DataSource, SLI, Service, AlertCondition, AlertNotificationTarget, AlertPolicy`}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -150,18 +150,12 @@ func TestOf(t *testing.T) {
 	}
 }
 
-func FuzzParse(f *testing.F) {
+func documents(text string) ([]strict.Document, error) {
+	return strict.Documents("x.yaml", []byte(text))
+}
+
+func FuzzRead(f *testing.F) {
 	f.Add(availability)
-	f.Fuzz(func(t *testing.T, text string) {
-		docs, err := strict.Documents("x.yaml", []byte(text))
-		if err != nil {
-			return
-		}
-		all, err := openslo.Read(docs)
-		for _, s := range all {
-			if err == nil && !(s.Objective > 0 && s.Objective < 1 && s.Window > 0 && s.Total != "") {
-				t.Errorf("accepted %+v", s)
-			}
-		}
-	})
+	f.Add(of(latency, "Timeslices", "[{target: 0.9, op: lt, value: 1, timeSliceTarget: 1, timeSliceWindow: 1}]"))
+	f.Fuzz(func(t *testing.T, text string) { whatIsReadIsUsable(t, text) })
 }

@@ -3,7 +3,6 @@ package openslo
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -25,7 +24,7 @@ type document struct {
 type metadata struct {
 	Name        string            `json:"name"`
 	DisplayName string            `json:"displayName,omitempty"`
-	Labels      map[string]string `json:"labels,omitempty"`
+	Labels      map[string]any    `json:"labels,omitempty"` // of each a text, or a list of them
 	Annotations map[string]string `json:"annotations,omitempty"`
 }
 
@@ -37,7 +36,7 @@ type spec struct {
 	TimeWindow      []timeWindow `json:"timeWindow"`
 	BudgetingMethod string       `json:"budgetingMethod"`
 	Objectives      []objective  `json:"objectives"`
-	AlertPolicies   any          `json:"alertPolicies,omitempty"`
+	AlertPolicies   []policyUse  `json:"alertPolicies,omitempty"`
 }
 
 type indicator struct {
@@ -79,7 +78,7 @@ const (
 // parse reads one document, which has an SLO for each of its objectives.
 func parse(doc strict.Document, refer shared) ([]SLO, error) {
 	if doc.APIVersion != APIVersion || doc.Kind != Kind {
-		return nil, strict.Join(doc.Problems(strict.At(fmt.Sprintf("apiVersion %q, kind %q: want %s, %s, %s or %s", doc.APIVersion, doc.Kind, APIVersion, Kind, KindSLI, KindService))))
+		return nil, strict.Join(doc.Problems(strict.At(fmt.Sprintf("apiVersion %q, kind %q: want %s, and %s or %s", doc.APIVersion, doc.Kind, APIVersion, Kind, strings.Join(refer.kinds(), ", ")))))
 	}
 	var d document
 	if err := doc.Decode(&d); err != nil {
@@ -91,7 +90,8 @@ func parse(doc strict.Document, refer shared) ([]SLO, error) {
 	p := parser{slo: SLO{File: doc.File, Line: doc.Line, Description: d.Spec.Description}, refer: refer}
 	p.metadata(d.Metadata)
 	p.service(d, refer)
-	p.unsupported(d.Spec.AlertPolicies, "alerts are made from the objective", "spec", "alertPolicies")
+	p.described(d.Spec.Description, "spec", "description")
+	p.policies(d.Spec.AlertPolicies)
 	p.window(d.Spec)
 	slos := p.objectives(d.Spec)
 	if len(p.issues) > 0 {
@@ -111,68 +111,39 @@ func (p *parser) refuse(message string, path ...any) {
 	p.issues = append(p.issues, strict.At(message, path...))
 }
 
-// unsupported refuses a part that was written though this platform cannot honour it.
-func (p *parser) unsupported(part any, why string, path ...any) {
-	if part != nil {
-		p.refuse("not supported: "+why, path...)
-	}
-}
-
 func (p *parser) metadata(m metadata) {
 	p.slo.Name, p.slo.Title = m.Name, cmp.Or(m.DisplayName, m.Name)
 	p.name(m)
-	p.alert(m.Annotations)
+	p.annotated(m.Annotations)
 }
 
 func (p *parser) name(m metadata) {
 	if !release.ValidName(m.Name) {
 		p.refuse("want lower-case letters, digits and dashes, at most 63", "metadata", "name")
 	}
+	for key, value := range m.Labels {
+		list, isList := value.([]any)
+		_, isText := value.(string)
+		if isList && !slices.ContainsFunc(list, func(v any) bool { _, ok := v.(string); return !ok }) || isText {
+			continue
+		}
+		p.refuse("want text, or a list of texts", "metadata", "labels", key)
+	}
 }
 
 // service is whose the SLO is: what its label says, or that of the Service that it names.
 // Where there are Services, it has to name one of them.
 func (p *parser) service(d document, refer shared) {
-	named, known := refer.services[d.Spec.Service]
+	owner, known := refer.services[d.Spec.Service]
 	if len(refer.services) > 0 && !known && d.Spec.Service != "" {
-		p.refuse(fmt.Sprintf("unknown Service %q%s", d.Spec.Service, strict.Suggest(d.Spec.Service, slices.Collect(maps.Keys(refer.services)))), "spec", "service")
+		named(p, KindService, d.Spec.Service, refer.services, "spec", "service")
 	}
 	label, own := d.Metadata.Labels[LabelService]
-	if !own && named != "" {
-		p.slo.Service = named
+	if !own && owner != "" {
+		p.slo.Service = owner
 		return
 	}
-	service, err := release.ParseService(label)
-	if err != nil {
-		p.refuse(fmt.Sprintf("label %s: %v", LabelService, err), "metadata", "labels", LabelService)
-	}
-	p.slo.Service = service
-}
-
-func (p *parser) alert(annotations map[string]string) {
-	windows, hasWindows := annotations[AnnotationAlertWindows]
-	burn, hasBurn := annotations[AnnotationAlertBurn]
-	if hasBurn && !hasWindows {
-		p.refuse("needs "+AnnotationAlertWindows+" beside it", "metadata", "annotations", AnnotationAlertBurn)
-	}
-	if !hasWindows {
-		return
-	}
-	a := Alert{Burn: 1}
-	long, short, ok := strings.Cut(windows, "/")
-	var errLong, errShort error
-	a.Long, errLong = time.ParseDuration(long)
-	a.Short, errShort = time.ParseDuration(short)
-	if !ok || errLong != nil || errShort != nil || a.Short < time.Second || a.Long <= a.Short {
-		p.refuse(fmt.Sprintf("%q: want a long and a shorter window, such as 1m/15s", windows), "metadata", "annotations", AnnotationAlertWindows)
-	}
-	if hasBurn {
-		var err error
-		if a.Burn, err = strconv.ParseFloat(burn, 64); err != nil || !(a.Burn > 0 && a.Burn <= 10_000) {
-			p.refuse(fmt.Sprintf("%q: want a burn rate above 0, such as 14.4", burn), "metadata", "annotations", AnnotationAlertBurn)
-		}
-	}
-	p.slo.Alerts = []Alert{a}
+	p.slo.Service = p.team(label)
 }
 
 func (p *parser) window(s spec) {
@@ -238,11 +209,11 @@ func (p *parser) objectives(s spec) []SLO {
 			c, sliced := p.objective(*found, s.BudgetingMethod, o, at, here, i > 0)
 			slo.Good, slo.Bad, slo.Total, slo.Every = c.good, c.bad, c.total, c.every
 			if sliced && len(p.issues) == before {
-				p.patient(c.every)
+				p.patient(c.every, with(here, "timeSliceWindow"))
 			}
 		}
 		if len(s.Objectives) > 1 {
-			p.named(&slo, o, slos, here)
+			p.apart(&slo, o, slos, here)
 		}
 		slos = append(slos, slo)
 	}
@@ -266,22 +237,27 @@ func (p *parser) objective(found indicatorSpec, method string, o objective, indi
 }
 
 // patient refuses alert windows in which a slice would hardly end.
-func (p *parser) patient(size time.Duration) {
+func (p *parser) patient(size time.Duration, at []any) {
 	for _, a := range p.slo.Alerts {
 		if a.Short < 2*size {
-			p.refuse(fmt.Sprintf("a window of %s holds no two slices of %s", a.Short, size), "metadata", "annotations", AnnotationAlertWindows)
+			p.refuse(fmt.Sprintf("a window of %s, in which an alert looks, holds no two slices of %s", a.Short, size), at...)
 		}
 	}
 }
 
-// named tells the SLOs of one document apart.
-func (p *parser) named(slo *SLO, o objective, others []SLO, at []any) {
-	suffix := strings.Trim(strings.Map(func(r rune) rune {
+// slug is text as a part of a name.
+func slug(text string) string {
+	return strings.Trim(strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
 			return r
 		}
 		return '-'
-	}, strings.ToLower(o.DisplayName)), "-")
+	}, strings.ToLower(text)), "-")
+}
+
+// apart tells the SLOs of one document apart.
+func (p *parser) apart(slo *SLO, o objective, others []SLO, at []any) {
+	suffix := slug(o.DisplayName)
 	slo.Name, slo.Title = slo.Name+"-"+suffix, slo.Title+": "+o.DisplayName
 	same := slices.ContainsFunc(others, func(other SLO) bool { return other.Name == slo.Name })
 	if suffix == "" || same || !release.ValidName(slo.Name) {

@@ -133,13 +133,19 @@ func (q Query) issues(w wants, path []any) []strict.Issue {
 	if !seen["Cluster"] {
 		issues = append(issues, strict.At("the query has no {{.Cluster}}: one cluster would be judged by the events of another", path...))
 	}
-	sample := q.sample()
-	if at := max(strings.Index(sample, "{{"), strings.Index(sample, "}}")); at >= 0 {
-		return append(issues, strict.At("only {{.Window}} and {{.Cluster}} can be filled in", path...).Inside(at))
-	}
 	if foreign {
 		return issues
 	}
+	return append(issues, q.mistakes(path)...)
+}
+
+// mistakes are those of its PromQL.
+func (q Query) mistakes(path []any) []strict.Issue {
+	sample := q.sample()
+	if at := max(strings.Index(sample, "{{"), strings.Index(sample, "}}")); at >= 0 {
+		return []strict.Issue{strict.At("only {{.Window}} and {{.Cluster}} can be filled in", path...).Inside(at)}
+	}
+	var issues []strict.Issue
 	_, wrong := promql.Check(sample)
 	for _, w := range wrong {
 		issues = append(issues, strict.At(w.Message, path...).Inside(w.At))

@@ -58,14 +58,18 @@ func mistakes(err error) []Mistake {
 		return []Mistake{{0, err.Error()}}
 	}
 	e := list[0] // the others follow from it
-	return []Mistake{{max(0, int(e.PositionRange.Start)), "the query does not parse: " + e.Err.Error()}}
+	at, message := int(e.PositionRange.Start), e.Err.Error()
+	if strings.HasPrefix(message, "unexpected right parenthesis") { // the parser has stepped over it
+		at--
+	}
+	return []Mistake{{max(0, at), "the query does not parse: " + message}}
 }
 
 // Match adds a label matcher to every selector of text that says nothing about the label.
-// Text has to be one that Check accepts.
-func Match(text, label, value string) string {
-	expr, err := parse(text)
-	if err != nil {
+// Sample is text as Check accepts it, byte for byte as long: text may have placeholders.
+func Match(text, sample, label, value string) string {
+	expr, err := parse(sample)
+	if err != nil || len(text) != len(sample) {
 		return text
 	}
 	matcher := label + "=" + strconv.Quote(value)
@@ -76,7 +80,7 @@ func Match(text, label, value string) string {
 		}
 		return nil
 	})
-	slices.Sort(places)
+	slices.Sort(places) // from the last on, those before stay where they are
 	for _, at := range slices.Backward(places) {
 		name := at + len(text[at:]) - len(strings.TrimLeftFunc(text[at:], inName))
 		if open := strings.TrimLeft(text[name:], " \t\r\n"); strings.HasPrefix(open, "{") {

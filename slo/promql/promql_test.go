@@ -19,6 +19,8 @@ func TestCheck(t *testing.T) {
 func TestAMistakeStandsWhereItIs(t *testing.T) {
 	for text, want := range map[string]string{
 		`sum(rate(x[1m])§`:       "unclosed left parenthesis",
+		"a\n / sum§)(b)":         "unexpected right parenthesis",
+		`sum(x) §]`:              "unexpected right bracket",
 		`sum(rate(§x))`:          "expected type range vector",
 		`§"abc"`:                 "answers with a string",
 		`  §x[5m]`:               "answers with a range of samples: put it into a function",
@@ -44,7 +46,7 @@ func TestMatch(t *testing.T) {
   {a="b"}`: "x\n  {cluster=\"c\",a=\"b\"}",
 		`1`: `1`,
 	} {
-		got := promql.Match(text, "cluster", "c")
+		got := promql.Match(text, text, "cluster", "c")
 		if got != want {
 			t.Errorf("%s: %s, want %s", text, got, want)
 		}
@@ -68,8 +70,8 @@ func FuzzMatch(f *testing.F) {
 		if _, wrong := promql.Check(text); len(wrong) > 0 {
 			return
 		}
-		if _, wrong := promql.Check(promql.Match(text, "cluster", "c")); len(wrong) > 0 {
-			t.Errorf("%q became %q: %v", text, promql.Match(text, "cluster", "c"), wrong)
+		if _, wrong := promql.Check(promql.Match(text, text, "cluster", "c")); len(wrong) > 0 {
+			t.Errorf("%q became %q: %v", text, promql.Match(text, text, "cluster", "c"), wrong)
 		}
 	})
 }

@@ -36,7 +36,7 @@ type bar struct {
 	X1, X2, Y      float64
 	YLow, YHigh, M float64 // the interval, drawn at M; YLow 0: none
 	Class, Text    string
-	TextY          float64
+	TextX, TextY   float64
 }
 
 type tick struct {
@@ -195,7 +195,7 @@ func (p *plot) window(a axis, y func(float64) float64, w *Window, class string) 
 	}
 	b := bar{X1: a.x(w.From), X2: a.x(w.To), Y: y(*w.Share), Class: class, Text: percent(*w.Share)}
 	b.M = round((b.X1 + b.X2) / 2)
-	b.TextY = b.Y - 5
+	b.TextX, b.TextY = b.X1+6, b.Y-5
 	if b.Y < top+14 {
 		b.TextY = b.Y + 14
 	}

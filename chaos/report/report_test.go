@@ -236,8 +236,8 @@ func TestHostileTextIsOnlyText(t *testing.T) {
 
 // What a page is made of; nothing else may come into it, whatever the texts say.
 var (
-	elements   = strings.Fields("html head meta title style body h1 h2 h3 p ul li table thead tbody tr th td div section figure figcaption svg rect text line code br")
-	attributes = strings.Fields("lang charset name content http-equiv class scope viewBox role aria-label x y width height x1 x2 y1 y2 text-anchor")
+	elements   = strings.Fields("html head meta title style body main h1 h2 h3 p ul li table thead tbody tr th td div section figure figcaption svg rect text line code br")
+	attributes = strings.Fields("lang tabindex charset name content http-equiv class scope viewBox role aria-label x y width height x1 x2 y1 y2 text-anchor")
 	loud       = regexp.MustCompile(`(^|[^\\])(\[[^\]]*\]\(|<[a-zA-Z/]|` + "`" + `)`)
 )
 

@@ -173,12 +173,24 @@ func (s Summary) Notes() string {
 	return "Runs outside of releases. Invalid and aborted runs say nothing of a service and are not in its rate. Pods tell whole seconds: a recovery took up to a second more. Times are UTC."
 }
 
-// Services are the totals of each service, a clause each, for a chat.
+// inChat is how many services a chat is told of one by one.
+const inChat = 20
+
+// Services are the totals of services, a clause each, for a chat: those of which most runs
+// failed first.
 func (s Summary) Services() string {
-	var parts []string
+	var rows []Row
 	for _, r := range s.Rows {
-		if r.Experiment != "" {
-			continue
+		if r.Experiment == "" {
+			rows = append(rows, r)
+		}
+	}
+	slices.SortStableFunc(rows, func(a, b Row) int { return cmp.Compare(b.Failed, a.Failed) })
+	var parts []string
+	for i, r := range rows {
+		if i == inChat {
+			parts = append(parts, fmt.Sprintf("and %d more services", len(rows)-i))
+			break
 		}
 		text := fmt.Sprintf("%s: %d runs, %d failed, %d invalid", r.Service, r.Runs, r.Failed, r.Invalid)
 		if r.Rate != nil {

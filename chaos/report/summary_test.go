@@ -63,3 +63,18 @@ func TestASummaryOfSomeServicesIsOfTheirsOnly(t *testing.T) {
 		t.Errorf("%+v", none)
 	}
 }
+
+func TestAChatIsToldOfTheWorstServicesFirst(t *testing.T) {
+	var runs []schedule.Run
+	for i := range 30 {
+		state := schedule.Passed
+		if i == 29 {
+			state = schedule.Failed
+		}
+		runs = append(runs, ended(release.Service(fmt.Sprintf("pay/s%02d", i)), "kill", state, 1))
+	}
+	got := report.Summarise(runs, began, began.Add(2*time.Hour), nil).Services()
+	if !strings.HasPrefix(got, "pay/s29: 1 runs, 1 failed") || !strings.HasSuffix(got, "; and 10 more services") || strings.Count(got, ";") != 20 {
+		t.Error(got)
+	}
+}

@@ -6,9 +6,11 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/seatrial/seatrial/chaos"
+	"github.com/seatrial/seatrial/chaos/twobytwo"
 	"github.com/seatrial/seatrial/internal/chance"
 	"github.com/seatrial/seatrial/release"
 )
@@ -234,12 +236,30 @@ func (x *Experiment) recovery(all []release.Evidence) {
 
 func (x *Experiment) comparison(all []release.Evidence) {
 	for _, ev := range about(all, "compared") {
-		x.Compared = append(x.Compared, Compared{SLO: clean(ev.Facts["slo"]), Claim: clean(ev.Claim), Holds: ev.Holds,
-			Now: number(ev.Measured), Before: number(ev.Threshold), Detail: clean(ev.Detail)})
+		c := Compared{SLO: clean(ev.Facts["slo"]), Claim: clean(ev.Claim), Holds: ev.Holds, Now: number(ev.Measured), Before: number(ev.Threshold), Detail: clean(ev.Detail)}
+		if f, ok := twobytwo.Again(ev); ok {
+			c.Table = &Table{cellOf(ev, "verified.without"), cellOf(ev, "verified.under"), cellOf(ev, "candidate.without"), cellOf(ev, "candidate.under")}
+			if f.Outcome != release.Undetermined {
+				c.Extra = &Difference{By: f.Extra.By, Low: f.Extra.Low, High: f.Extra.High, Confidence: f.Confidence}
+			}
+		}
+		x.Compared = append(x.Compared, c)
 	}
 	if len(x.Compared) == 0 {
 		x.NotMeasured = append(x.NotMeasured, "the comparison with the last verified release under the same fault: there is no record of it")
 	}
+}
+
+// cellOf is the share of one cell, which is recorded as "good/total".
+func cellOf(ev release.Evidence, key string) *float64 {
+	good, total, _ := strings.Cut(ev.Facts[key], "/")
+	g, err := strconv.ParseFloat(good, 64)
+	t, err2 := strconv.ParseFloat(total, 64)
+	if err != nil || err2 != nil || !(t > 0) {
+		return nil
+	}
+	share := twobytwo.Share(release.Ratio{Good: g, Total: t})
+	return number(&share)
 }
 
 // suppose says what the experiment was to show.

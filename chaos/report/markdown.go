@@ -104,9 +104,16 @@ func (x Experiment) markdown(p *page) {
 		p.line("")
 	}
 	for _, c := range x.Compared {
-		p.line("- %s: %s, now %s, then %s. %s", md(c.Claim), yes(c.Holds), share(c.Now), share(c.Before), md(c.Detail))
+		p.line("%s.\n", md(c.Text()))
+		if c.Table == nil {
+			continue
+		}
+		p.head("", "without the fault", "under the fault")
+		for _, row := range c.Table.Rows() {
+			p.row(row...)
+		}
+		p.line("\nWhat the fault does to the candidate alone: %s.\n", md(c.Extra.Text()))
 	}
-	p.line("")
 	p.head("time", "took", "what")
 	for _, m := range x.Timeline {
 		p.row(clock(m.At), until(m), md(m.Text()))
@@ -119,13 +126,6 @@ func or(a, b string) string {
 		return a
 	}
 	return b
-}
-
-func yes(holds bool) string {
-	if holds {
-		return "it holds"
-	}
-	return "it does not hold"
 }
 
 func (s Summary) markdown() string {

@@ -43,6 +43,7 @@ type Subject struct {
 	Image   string    `json:"image,omitempty"`
 	Message string    `json:"message,omitempty"` // of the commit
 	State   string    `json:"state"`             // of the release or the run
+	Score   *float64  `json:"score,omitempty"`   // how well it took its faults, 0..100
 	Trigger string    `json:"trigger"`           // "release", "schedule" or "person"
 	By      string    `json:"by,omitempty"`
 	Started time.Time `json:"started,omitzero"`
@@ -145,12 +146,31 @@ type Recovery struct {
 
 // Compared is the last verified release under the same fault, for one SLO.
 type Compared struct {
-	SLO    string   `json:"slo"`
-	Claim  string   `json:"claim"`
-	Holds  bool     `json:"holds"`
-	Now    *float64 `json:"now,omitempty"`
-	Before *float64 `json:"before,omitempty"`
-	Detail string   `json:"detail,omitempty"`
+	SLO    string      `json:"slo"`
+	Claim  string      `json:"claim"`
+	Holds  bool        `json:"holds"`
+	Now    *float64    `json:"now,omitempty"` // the share of good events under the fault
+	Before *float64    `json:"before,omitempty"`
+	Detail string      `json:"detail,omitempty"`
+	Table  *Table      `json:"table,omitempty"` // nil: the four cells are not recorded
+	Extra  *Difference `json:"extra,omitempty"` // in differences; nil: the cells do not tell
+}
+
+// Table is the two-by-two: shares of good events, nil where there was none to count.
+type Table struct {
+	VerifiedWithout  *float64 `json:"verifiedWithout"`
+	VerifiedUnder    *float64 `json:"verifiedUnder"`
+	CandidateWithout *float64 `json:"candidateWithout"`
+	CandidateUnder   *float64 `json:"candidateUnder"`
+}
+
+// Difference is what the fault does to the candidate alone, in shares of good events;
+// negative is worse. Low and High hold it in 98 of 100 cases.
+type Difference struct {
+	By         float64 `json:"by"`
+	Low        float64 `json:"low"`
+	High       float64 `json:"high"`
+	Confidence float64 `json:"confidence"` // that it is below zero, 0..1
 }
 
 // Moment is one line of the timeline.
@@ -172,6 +192,7 @@ func verdictOf(v release.Verdict) Verdict {
 // of fills in what both kinds of records have: a trial with its evidence, and the verdict
 // that was recorded.
 func of(s Subject, t release.Trial, recorded release.Verdict, rejudge chaos.Rejudge) Report {
+	s.Score = number(t.Score)
 	r := Report{Format: Format, Subject: s, Recorded: verdictOf(recorded), NotMeasured: []string{}, Experiments: []Experiment{}}
 	for _, name := range names(t.Evidence) {
 		r.Experiments = append(r.Experiments, experiment(name, t.Evidence, rejudge))

@@ -20,6 +20,7 @@ import (
 
 	"github.com/seatrial/seatrial/chaos/report"
 	"github.com/seatrial/seatrial/chaos/schedule"
+	"github.com/seatrial/seatrial/chaos/twobytwo"
 	"github.com/seatrial/seatrial/release"
 )
 
@@ -70,12 +71,16 @@ func failed() schedule.Run {
 		{Gate: "trial", Claim: "NetworkChaos delay is gone", Holds: true, From: at(70.5), To: at(71.2), Fault: f, Facts: facts("reverted")},
 		{Gate: "trial", Claim: "every pod is ready again", Holds: true, From: at(71.2), To: at(76), Measured: ptr(1.8), Fault: f, Facts: facts("recovered")},
 		cell("fault", 40.5, 70.5, 0.95, "950", "1000", "Refuse"),
-		{Gate: "trial", Claim: "availability under the fault is no worse than the last verified release's", Measured: ptr(0.95), Threshold: ptr(0.992),
-			Detail: "the last verified release had 99.2 % under the same fault", Facts: facts("compared", "slo", "pay-payment")},
 	}
+	compared := twobytwo.Record(all[6], twobytwo.Table{Verified: twobytwo.Side{Without: release.Ratio{Good: 998, Total: 1000}, Under: release.Ratio{Good: 992, Total: 1000}},
+		Candidate: twobytwo.Side{Without: release.Ratio{Good: 999, Total: 1000}, Under: release.Ratio{Good: 950, Total: 1000}}}, release.CompareSpec{Worse: release.WorseRefuse, Tolerance: 0.5})
+	for k, v := range facts("compared") {
+		compared.Facts[k] = v
+	}
+	all = append(all, compared)
 	v := release.Refuse("availability fell to 95 % while NetworkChaos delay was active", "the fault is reverted; the samples with and without it are in the evidence")
 	return schedule.Run{ID: "20261123T020000Z.nightly-delay.staging", Experiment: "nightly-delay", Service: "pay/payment", Env: "staging", Cluster: "staging", Trigger: "schedule", By: "seatrial",
-		State: schedule.Failed, Started: began, Ended: at(77), Verdict: &v, Message: v.Reason(), Trial: &release.Trial{Step: "ended", Attempt: 2, Evidence: all}}
+		State: schedule.Failed, Started: began, Ended: at(77), Verdict: &v, Message: v.Reason(), Trial: &release.Trial{Step: "ended", Attempt: 2, Evidence: all, Score: ptr(0)}}
 }
 
 type writer interface {
@@ -187,6 +192,27 @@ func TestRecoveryIsToldAsExactlyAsPodsTellIt(t *testing.T) {
 	}
 	if got := report.OfRun(never, trusting).Experiments[0].Recovery.Text(); got != "not recovered within 120 s: 1 of 3 pods is not ready" {
 		t.Error(got)
+	}
+}
+
+func TestTheTwoByTwoIsShownWithItsConfidence(t *testing.T) {
+	c := report.OfRun(failed(), trusting).Experiments[0].Compared[0]
+	if c.Holds || c.Table == nil || *c.Table.VerifiedUnder != 0.992 || *c.Table.CandidateWithout != 0.999 || c.Extra == nil || c.Extra.By > -0.042 || c.Extra.By < -0.044 || c.Extra.Low > c.Extra.By || c.Extra.High < c.Extra.By || c.Extra.Confidence < 0.99 {
+		t.Errorf("%+v %+v %+v", c, c.Table, c.Extra)
+	}
+	few := failed()
+	few.Trial.Evidence[7].Facts["verified.under"] = "9/10"
+	if c := report.OfRun(few, trusting).Experiments[0].Compared[0]; c.Table == nil || c.Extra != nil {
+		t.Errorf("ten events tell a difference: %+v", c)
+	}
+	other := failed()
+	ev := twobytwo.Other(other.Trial.Evidence[6], "PodChaos pod-kill of 2", "NetworkChaos delay of 2")
+	for k, v := range facts("compared") {
+		ev.Facts[k] = v
+	}
+	other.Trial.Evidence[7] = ev
+	if c := report.OfRun(other, trusting).Experiments[0].Compared[0]; c.Table != nil || !strings.Contains(c.Text(), "another fault: PodChaos pod-kill of 2") {
+		t.Errorf("another fault is compared: %+v", c)
 	}
 }
 

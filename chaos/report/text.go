@@ -141,10 +141,46 @@ func (m Moment) Text() string {
 func (r Report) Rows() [][]string {
 	s := r.Subject
 	return [][]string{{"service", s.Service}, {"environment", s.Env}, {"commit", s.Commit}, {"message", s.Message}, {"image", s.Image},
-		{"by", strings.TrimSpace(s.Trigger + " " + s.By)}, {"state", s.State}, {"began", clock(s.Started)}, {"ended", clock(s.Ended)}}
+		{"by", strings.TrimSpace(s.Trigger + " " + s.By)}, {"state", s.State}, {"resilience", s.resilience()}, {"began", clock(s.Started)}, {"ended", clock(s.Ended)}}
 }
 
 // Notes say how to read the figures.
 func (Report) Notes() string {
 	return "Times are UTC. Intervals hold the true share with 90 % confidence. A window has one value; how it came about inside of it was not recorded."
+}
+
+func (s Subject) resilience() string {
+	if s.Score == nil {
+		return ""
+	}
+	return fmt.Sprintf("%.0f of 100", *s.Score)
+}
+
+// Text is the comparison in words.
+func (c Compared) Text() string {
+	holds := "it does not hold"
+	if c.Holds {
+		holds = "it holds"
+	}
+	text := c.Claim + ": " + holds
+	if c.Now != nil && c.Before != nil {
+		text += fmt.Sprintf(", %s now and %s then", percent(*c.Now), percent(*c.Before))
+	}
+	if c.Detail != "" {
+		text += "; " + c.Detail
+	}
+	return text
+}
+
+// Text is the difference in words.
+func (d *Difference) Text() string {
+	if d == nil {
+		return "not measured"
+	}
+	return fmt.Sprintf("%+.2f points (%+.2f to %+.2f, 98 %% confidence); worse with %.1f %% confidence", 100*d.By, 100*d.Low, 100*d.High, math.Floor(1000*min(d.Confidence, 0.999))/10)
+}
+
+// Rows are the two-by-two, a side each.
+func (t *Table) Rows() [][]string {
+	return [][]string{{"last verified release", share(t.VerifiedWithout), share(t.VerifiedUnder)}, {"candidate", share(t.CandidateWithout), share(t.CandidateUnder)}}
 }

@@ -24,11 +24,10 @@ const maxFile = 64 << 20
 // runID is how the ID of a run begins.
 var runID = regexp.MustCompile(`^\d{8}T\d{6}Z\.`)
 
-// New is the command "trial".
-func New(r *client.Remote) *cobra.Command {
-	cmd := replay.New()
+// New is the command "trial", with what else there is to a trial.
+func New(r *client.Remote, more ...*cobra.Command) *cobra.Command {
+	cmd := replay.New(append(more, newReport(r), newSummary(r))...)
 	cmd.Short = "Report on trials and runs, and judge stored ones again"
-	cmd.AddCommand(newReport(r), newSummary(r))
 	return cmd
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/seatrial/seatrial/chaos"
 	"github.com/seatrial/seatrial/chaos/twobytwo"
 	"github.com/seatrial/seatrial/internal/chance"
+	"github.com/seatrial/seatrial/internal/faults"
 	"github.com/seatrial/seatrial/release"
 )
 
@@ -85,7 +86,8 @@ func (x *Experiment) broken(all []release.Evidence) {
 		if ev.Fault == nil {
 			continue
 		}
-		f := Fault{Kind: clean(ev.Fault.Kind), Action: clean(ev.Fault.Action), Name: clean(ev.Fault.Name), Namespace: clean(ev.Fault.Namespace), Injected: ev.Fault.Injected}
+		f := Fault{Kind: clean(ev.Fault.Kind), Action: clean(ev.Fault.Action), Name: clean(ev.Fault.Name), Namespace: clean(ev.Fault.Namespace), Injected: ev.Fault.Injected,
+			Lasts: faults.Lasts(ev.Fault.Kind, ev.Fault.Action)}
 		for k, v := range ev.Fault.With {
 			if f.With == nil {
 				f.With = map[string]string{}
@@ -264,13 +266,15 @@ func cellOf(ev release.Evidence, key string) *float64 {
 
 // suppose says what the experiment was to show.
 func (x *Experiment) suppose() {
-	what := "the fault"
-	if x.Fault != nil {
-		what = x.Fault.Kind + " " + x.Fault.Action
+	what, when := "the fault", "under the fault"
+	if f := x.Fault; f != nil && f.Lasts {
+		what, when = f.Text(), "while "+f.Text()+" is active"
+	} else if f != nil {
+		what, when = f.Text(), "after "+f.Text()
 	}
 	for _, s := range x.SLOs {
 		if s.Objective != nil {
-			x.Hypothesis = append(x.Hypothesis, fmt.Sprintf("%s stays at %s or more while %s is active", s.Title, percent(*s.Objective), what))
+			x.Hypothesis = append(x.Hypothesis, fmt.Sprintf("%s stays at %s or more %s", s.Title, percent(*s.Objective), when))
 		}
 	}
 	x.Hypothesis = append(x.Hypothesis, "every pod is ready again after "+what)

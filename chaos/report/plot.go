@@ -19,6 +19,7 @@ const (
 type plot struct {
 	Label     string
 	Fault     *box
+	Shaded    string // what the shaded time is
 	Windows   []bar
 	Objective float64 // y; 0: none
 	Target    string
@@ -127,6 +128,10 @@ func draw(x Experiment, s SLO) *plot {
 	p := &plot{Label: s.Title + " over time: without the fault " + s.Without.Text() + ", under the fault " + s.Under.Text()}
 	if shaded {
 		p.Fault = &box{X: a.x(from), Y: top, W: round(max(a.x(to)-a.x(from), 2)), H: bottom - top}
+		p.Shaded = "fault active"
+		if !x.Fault.Lasts {
+			p.Shaded = "from the fault to its removal"
+		}
 		if !recovered.IsZero() {
 			p.Recovered = a.x(recovered)
 		}
@@ -150,7 +155,7 @@ func draw(x Experiment, s SLO) *plot {
 	return p
 }
 
-// shade is when the fault was active: until its revert began, or, when nothing says so, as
+// shade is from when the fault was injected until its revert began, or, when nothing says so, as
 // long as it was measured.
 func (x Experiment) shade(s SLO) (from, to time.Time, ok bool) {
 	if x.Fault == nil || x.Fault.Injected.IsZero() {

@@ -83,6 +83,7 @@ type Fault struct {
 	Name      string            `json:"name"`
 	Namespace string            `json:"namespace"`
 	With      map[string]string `json:"with,omitempty"` // what the action was told, as JSON
+	Lasts     bool              `json:"lasts"`          // until it is reverted; false: it strikes once
 	Injected  time.Time         `json:"injected,omitzero"`
 	Reverted  time.Time         `json:"reverted,omitzero"` // when its revert began
 	Gone      time.Time         `json:"gone,omitzero"`     // when it was verified to be gone

@@ -326,6 +326,21 @@ func TestAPageCarriesNothingButItsOneStyle(t *testing.T) {
 	}
 }
 
+func TestAFaultThatStrikesOnceIsNotCalledActive(t *testing.T) {
+	r := failed()
+	for i, ev := range r.Trial.Evidence {
+		if ev.Fault != nil {
+			f := *ev.Fault
+			f.Kind, f.Action = "PodChaos", "pod-kill"
+			r.Trial.Evidence[i].Fault = &f
+		}
+	}
+	page := written(t, report.OfRun(r, trusting), report.HTML)
+	if strings.Contains(page, "fault active") || !strings.Contains(page, "from the fault to its removal") || !strings.Contains(page, "or more after PodChaos pod-kill") {
+		t.Error("a killed pod is shown as a fault that lasts")
+	}
+}
+
 func TestAnUnknownFormatIsRefused(t *testing.T) {
 	if err := report.OfRun(failed(), trusting).Write(io.Discard, "pdf"); err == nil || !strings.Contains(err.Error(), "html, json, markdown") {
 		t.Error(err)

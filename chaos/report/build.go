@@ -238,7 +238,7 @@ func (x *Experiment) recovery(all []release.Evidence) {
 
 func (x *Experiment) comparison(all []release.Evidence) {
 	for _, ev := range about(all, "compared") {
-		c := Compared{SLO: clean(ev.Facts["slo"]), Claim: clean(ev.Claim), Holds: ev.Holds, Now: number(ev.Measured), Before: number(ev.Threshold), Detail: clean(ev.Detail)}
+		c := Compared{SLO: clean(ev.Facts["slo"]), Claim: clean(ev.Claim), Holds: ev.Holds, Now: number(ev.Measured), Before: number(ev.Threshold), Detail: clean(ev.Detail), Beside: clean(ev.Facts["beside"])}
 		if f, ok := twobytwo.Again(ev); ok {
 			c.Table = &Table{cellOf(ev, "verified.without"), cellOf(ev, "verified.under"), cellOf(ev, "candidate.without"), cellOf(ev, "candidate.under")}
 			if f.Outcome != release.Undetermined {

@@ -109,8 +109,8 @@ func (x Experiment) markdown(p *page) {
 			continue
 		}
 		p.head("", "without the fault", "under the fault")
-		for _, row := range c.Table.Rows() {
-			p.row(row...)
+		for _, side := range c.Sides() {
+			p.row(md(side[0]), side[1], side[2])
 		}
 		p.line("\nWhat the fault does to the candidate alone: %s.\n", md(c.Extra.Text()))
 	}

@@ -153,8 +153,9 @@ type Compared struct {
 	Now    *float64    `json:"now,omitempty"` // the share of good events under the fault
 	Before *float64    `json:"before,omitempty"`
 	Detail string      `json:"detail,omitempty"`
-	Table  *Table      `json:"table,omitempty"` // nil: the four cells are not recorded
-	Extra  *Difference `json:"extra,omitempty"` // in differences; nil: the cells do not tell
+	Beside string      `json:"beside,omitempty"` // the cluster where the last verified release was tried at the same time; empty: it was tried before
+	Table  *Table      `json:"table,omitempty"`  // nil: the four cells are not recorded
+	Extra  *Difference `json:"extra,omitempty"`  // in differences; nil: the cells do not tell
 }
 
 // Table is the two-by-two: shares of good events, nil where there was none to count.

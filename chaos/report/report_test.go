@@ -200,6 +200,11 @@ func TestTheTwoByTwoIsShownWithItsConfidence(t *testing.T) {
 	if c.Holds || c.Table == nil || *c.Table.VerifiedUnder != 0.992 || *c.Table.CandidateWithout != 0.999 || c.Extra == nil || c.Extra.By > -0.042 || c.Extra.By < -0.044 || c.Extra.Low > c.Extra.By || c.Extra.High < c.Extra.By || c.Extra.Confidence < 0.99 {
 		t.Errorf("%+v %+v %+v", c, c.Table, c.Extra)
 	}
+	rings := failed()
+	rings.Trial.Evidence[7].Facts["beside"] = "eu-2"
+	if page := written(t, report.OfRun(rings, trusting), report.HTML); !strings.Contains(page, "at the same time on eu-2") {
+		t.Error("the page does not say that both were tried at the same time")
+	}
 	few := failed()
 	few.Trial.Evidence[7].Facts["verified.under"] = "9/10"
 	if c := report.OfRun(few, trusting).Experiments[0].Compared[0]; c.Table == nil || c.Extra != nil {

@@ -180,7 +180,11 @@ func (d *Difference) Text() string {
 	return fmt.Sprintf("%+.2f points (%+.2f to %+.2f, 98 %% confidence); worse with %.1f %% confidence", 100*d.By, 100*d.Low, 100*d.High, math.Floor(1000*min(d.Confidence, 0.999))/10)
 }
 
-// Rows are the two-by-two, a side each.
-func (t *Table) Rows() [][]string {
-	return [][]string{{"last verified release", share(t.VerifiedWithout), share(t.VerifiedUnder)}, {"candidate", share(t.CandidateWithout), share(t.CandidateUnder)}}
+// Sides are the two-by-two, a release each.
+func (c Compared) Sides() [][]string {
+	t, verified := c.Table, "last verified release, tried before"
+	if c.Beside != "" {
+		verified = "last verified release, at the same time on " + c.Beside
+	}
+	return [][]string{{verified, share(t.VerifiedWithout), share(t.VerifiedUnder)}, {"candidate", share(t.CandidateWithout), share(t.CandidateUnder)}}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/seatrial/seatrial/builder/sbom"
 	"github.com/seatrial/seatrial/chaos"
 	"github.com/seatrial/seatrial/chaos/schedule"
+	"github.com/seatrial/seatrial/chaos/trial"
 	"github.com/seatrial/seatrial/cmd/seatrial/agents"
 	"github.com/seatrial/seatrial/cmd/seatrial/alarms"
 	"github.com/seatrial/seatrial/cmd/seatrial/arrivals"
@@ -90,7 +91,7 @@ type server struct {
 	prometheus *slo.Prometheus
 	sloGate    *slo.Gate
 	sloWatch   *slo.Watch
-	trial      *chaos.Trial
+	trial      *trial.Trial
 	scheduler  *schedule.Scheduler
 	weekly     reports.Weekly
 	sweepNow   chan struct{} // asks for a sweep of faults that nobody owns
@@ -265,11 +266,11 @@ func (s *server) wireTrial() (err error) {
 	kinds := faults.Kinds(s.kube(), settings.Named, s.db)
 	engine := &chaos.Engine{Provider: kinds, Finder: kinds, Measure: s.sloGate.Measure, Now: time.Now, Admit: faults.Admission(s.world.Must, s.sloGate.Budgets, time.Now),
 		Stop: func() string { return chaos.Stopped(s.stopFile()) }}
-	s.trial = &chaos.Trial{Platform: s.world.Chaos, Engine: engine, Log: s.log}
+	s.trial = &trial.Trial{Platform: s.world.Chaos, Engine: engine, Log: s.log}
 	s.scheduler = &schedule.Scheduler{Platform: s.world.Chaos, Places: s.experimentPlaces, Runs: shelf.Runs{KV: s.db}, Engine: engine,
 		Announce: func(ctx context.Context, e release.Event) error { return s.book.Tell(ctx, e) }, StopFile: s.stopFile(), Log: s.log}
 	when, err := s.settings.Summary.Schedule()
-	s.weekly = reports.Weekly{When: when, Runs: shelf.Runs{KV: s.db}, Platform: s.world.Chaos, Project: s.projectOf, Tell: s.book.Tell, Notes: s.book, Now: time.Now, Log: s.log}
+	s.weekly = reports.Weekly{When: when, Runs: shelf.Runs{KV: s.db}, Platform: s.world.Chaos, Project: s.world.ProjectName, Tell: s.book.Tell, Notes: s.book, Now: time.Now, Log: s.log}
 	return err
 }
 
@@ -309,15 +310,9 @@ func (s *server) wireRunner() error {
 func (s *server) wireRetention(metrics prometheus.Registerer) (err error) {
 	s.retention, err = retention.New(retention.Config{
 		Rule: s.settings.Retention, Book: s.book, Content: retention.FromGit(s.world.Must, s.desired), Registry: s.registry, Host: s.settings.Registry.Host, Fence: &s.fence,
-		Project: s.projectOf, Log: s.log, Metrics: metrics,
+		Project: s.world.ProjectName, Log: s.log, Metrics: metrics,
 	})
 	return err
-}
-
-// projectOf is the name of a service's project; empty when it has none any more.
-func (s *server) projectOf(service release.Service) string {
-	owner, _ := s.world.ProjectOfTeam(service.Team())
-	return owner.Meta.Name
 }
 
 func (s *server) wireWeb(metrics prometheus.Registerer) (err error) {

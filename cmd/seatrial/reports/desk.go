@@ -69,10 +69,15 @@ func (d Desk) Summary(ctx context.Context, since time.Duration, format string) (
 
 func known(err error) error {
 	if errors.Is(err, release.ErrNotFound) || errors.Is(err, store.ErrNotFound) || errors.Is(err, report.ErrNone) {
-		return fmt.Errorf("%w: %w", web.ErrNotFound, err)
+		return missing{err}
 	}
 	return err
 }
+
+// missing is an error in its own words that is web.ErrNotFound.
+type missing struct{ error }
+
+func (missing) Unwrap() error { return web.ErrNotFound }
 
 func document(page interface {
 	Write(w io.Writer, format string) error

@@ -96,7 +96,7 @@ func TestLoadFillsDefaultsIn(t *testing.T) {
 		t.Errorf("experiment = %+v", e)
 	}
 	ops := tree.Channels["ops"].Spec
-	if ops.Language != "en" || len(ops.Events) != 10 || slices.Contains(ops.Events, release.EventPhase) {
+	if ops.Language != "en" || len(ops.Events) != 11 || slices.Contains(ops.Events, release.EventPhase) || !slices.Contains(ops.Events, release.EventSummary) {
 		t.Errorf("channel = %+v", ops)
 	}
 	if !slices.Contains(tree.Channels["forge"].Spec.Events, release.EventPhase) {
@@ -132,6 +132,10 @@ func TestLoadRefuses(t *testing.T) {
 		{"an analysis that is not there", "environments/prod.yaml", "onUnmatch: leave", "slo: {analysis: [{template: success-rate}]}", `environments/prod.yaml:22:31: spec.slo.analysis[0].template: unknown AnalysisTemplate "success-rate"`},
 		{"missing data that passes", "environments/prod.yaml", "onUnmatch: leave", "slo: {noData: pass}", `environments/prod.yaml:22:17: spec.slo.noData: unknown way to treat missing data "pass" (there is: inconclusive, refuse)`},
 		{"a number that may be none", "environments/prod.yaml", "onUnmatch: leave", "slo: {notANumber: zero}", `environments/prod.yaml:22:21: spec.slo.notANumber: unknown way to treat NaN "zero" (there is: noData, drop, refuse)`},
+		{"too short to compare", "environments/prod.yaml", "onUnmatch: leave", "slo: {compare: {metrics: [{name: latency, query: up}]}}", `environments/prod.yaml:22:3: spec.slo.observe: want 50s or more to compare metrics: 50 samples, a second apart, got 30s`},
+		{"a comparison without a query", "environments/prod.yaml", "onUnmatch: leave", "slo: {observe: 60s, compare: {metrics: [{name: latency, query: ' '}]}}", `environments/prod.yaml:22:66: spec.slo.compare.metrics[0].query: it asks for nothing: give it a query of one number`},
+		{"a trial after the last wave", "environments/prod.yaml", "experiments: [kill-one-pod]", "after: rest", `environments/prod.yaml:21:12: spec.trial.after: want a wave that another follows, got "rest"; left out, the trial comes after all of them`},
+		{"a tolerance of more than all", "environments/prod.yaml", "experiments: [kill-one-pod]", "compare: {tolerance: 1.5}", `environments/prod.yaml:21:26: spec.trial.compare.tolerance: want a share of the error budget, above 0 and up to 1, got 1.5`},
 		{"pieces too short to count in", "environments/prod.yaml", "onUnmatch: leave", "slo: {minSamples: 4}", `environments/prod.yaml:22:21: spec.slo.minSamples: 4: a piece of the window is at least 10s long, so observe has to be 40s or more`},
 		{"an unbounded wait", "environments/prod.yaml", "onUnmatch: leave", "syncTimeout: 100h", `environments/prod.yaml:22:16: spec.syncTimeout: want at most 24h, got 100h0m0s`},
 		{"a password in a URL", "environments/prod.yaml", "platform/desired-state", "https://u:p@forge/x", `environments/prod.yaml:7:24: spec.desiredState.repo: has a password in it: credentials are a setting of the server`},

@@ -176,7 +176,7 @@ func TestAWeekIsToldOncePerProjectAndOverRestarts(t *testing.T) {
 	for i, state := range []string{schedule.Passed, schedule.Failed, schedule.Invalid} {
 		at := monday.Add(-time.Duration(i+1) * time.Hour)
 		run := schedule.Run{ID: at.Format("20060102T150405Z") + ".delay.staging", Experiment: "delay", Service: "pay/payment", State: state, Started: at, Ended: at.Add(time.Minute)}
-		if err := (shelf.Runs{KV: o.kv}).Save(t.Context(), run); err != nil {
+		if _, err := (shelf.Runs{KV: o.kv}).Save(t.Context(), run); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -247,7 +247,7 @@ func TestTheDeskAnswersFromTheStore(t *testing.T) {
 		t.Errorf("a release that is not there: %v", err)
 	}
 	run := schedule.Run{ID: "20261122T020000Z.kill.staging", Experiment: "kill", Service: "shop/web", Trigger: "person", State: schedule.Invalid, Message: "skipped: busy", Started: monday.Add(-time.Hour), Ended: monday.Add(-time.Hour)}
-	if err := d.Runs.(shelf.Runs).Save(t.Context(), run); err != nil {
+	if _, err := d.Runs.(shelf.Runs).Save(t.Context(), run); err != nil {
 		t.Fatal(err)
 	}
 	doc, err := d.Run(t.Context(), run.ID, report.HTML)

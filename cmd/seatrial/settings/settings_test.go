@@ -222,7 +222,7 @@ func TestASummaryIsSentOnItsDayInItsZone(t *testing.T) {
 		t.Fatal(err)
 	}
 	tuesday := time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC)
-	if got, want := when.Next(tuesday), time.Date(2026, 11, 30, 1, 30, 0, 0, time.UTC); !got.Equal(want) {
+	if got, want := when.Next(tuesday, tuesday), time.Date(2026, 11, 30, 1, 30, 0, 0, time.UTC); !got.Equal(want) {
 		t.Errorf("next is %v, want %v", got, want)
 	}
 	if when, err := (settings.Summary{}).Schedule(); when != nil || err != nil {

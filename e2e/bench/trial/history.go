@@ -162,8 +162,22 @@ func (s *server) write(ctx context.Context, body []byte) error {
 	return err
 }
 
-// series appends one counter of a remote write: rate events a second since 1970.
+// series appends one counter of a remote write: rate events a second since 2023.
 func series(body []byte, service int, code string, rate float64, from, to time.Time) []byte {
+	var points []point
+	for at := from; at.Before(to); at = at.Add(scrape) {
+		points = append(points, point{at, math.Floor(rate * float64(at.Unix()-1_700_000_000))})
+	}
+	return counter(body, service, code, points...)
+}
+
+// point is one sample.
+type point struct {
+	at    time.Time
+	value float64
+}
+
+func counter(body []byte, service int, code string, points ...point) []byte {
 	field := func(b []byte, n protowire.Number, value []byte) []byte {
 		return protowire.AppendBytes(protowire.AppendTag(b, n, protowire.BytesType), value)
 	}
@@ -171,9 +185,9 @@ func series(body []byte, service int, code string, rate float64, from, to time.T
 	for _, l := range [][2]string{{"__name__", "requests_total"}, {"cluster", "eu-1"}, {"code", code}, {"service", strconv.Itoa(service)}} {
 		one = field(one, 1, field(field(nil, 1, []byte(l[0])), 2, []byte(l[1])))
 	}
-	for at := from; at.Before(to); at = at.Add(scrape) {
-		sample := protowire.AppendFixed64(protowire.AppendTag(nil, 1, protowire.Fixed64Type), math.Float64bits(math.Floor(rate*float64(at.Unix()-1_700_000_000))))
-		sample = protowire.AppendVarint(protowire.AppendTag(sample, 2, protowire.VarintType), uint64(at.UnixMilli()))
+	for _, p := range points {
+		sample := protowire.AppendFixed64(protowire.AppendTag(nil, 1, protowire.Fixed64Type), math.Float64bits(p.value))
+		sample = protowire.AppendVarint(protowire.AppendTag(sample, 2, protowire.VarintType), uint64(p.at.UnixMilli()))
 		one = field(one, 2, sample)
 	}
 	return field(body, 1, one)

@@ -26,17 +26,22 @@ func (none) Change(_ context.Context, b slo.Breach, _ release.Event) error {
 	return fmt.Errorf("%s is breached, though one request in a thousand fails: %+v", b.SLO, b)
 }
 
+// availability is the SLO of one service of the history.
+func availability(i int) openslo.SLO {
+	of := fmt.Sprintf(`cluster="{{.Cluster}}",service="%d"`, i)
+	return openslo.SLO{Name: fmt.Sprintf("slo-%d", i), Title: "availability", Service: release.Service(fmt.Sprintf("shop/web-%d", i)), Objective: 0.99, Window: 30 * 24 * time.Hour,
+		Bad:   openslo.Query(`sum(increase(requests_total{` + of + `,code=~"5.."}[{{.Window}}]))`),
+		Total: openslo.Query(`sum(increase(requests_total{` + of + `}[{{.Window}}]))`)}
+}
+
 // watching is the server's own watch of n SLOs with different queries.
 func watching(c Config, p *slo.Prometheus, now func() time.Time) *slo.Watch {
 	var slos []openslo.SLO
 	var places []slo.Place
 	for i := range c.SLOs {
-		service := release.Service(fmt.Sprintf("shop/web-%d", i))
-		of := fmt.Sprintf(`cluster="{{.Cluster}}",service="%d"`, i)
-		slos = append(slos, openslo.SLO{Name: fmt.Sprintf("slo-%d", i), Title: "availability", Service: service, Objective: 0.99, Window: 30 * 24 * time.Hour,
-			Bad:   openslo.Query(`sum(increase(requests_total{` + of + `,code=~"5.."}[{{.Window}}]))`),
-			Total: openslo.Query(`sum(increase(requests_total{` + of + `}[{{.Window}}]))`)})
-		places = append(places, slo.Place{Service: service, Env: "prod", Cluster: "eu-1", Project: "shop"})
+		o := availability(i)
+		slos = append(slos, o)
+		places = append(places, slo.Place{Service: o.Service, Env: "prod", Cluster: "eu-1", Project: "shop"})
 	}
 	return &slo.Watch{
 		SLOs:       func(context.Context) ([]openslo.SLO, error) { return slos, nil },

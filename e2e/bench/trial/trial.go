@@ -1,6 +1,6 @@
 // Package trial measures what SLOs and experiments cost: making the rules of a thousand SLOs,
-// beside sloth, which makes rules of the same; a round of the watch against a Prometheus; and
-// how precisely two hundred schedules are kept.
+// beside sloth, which makes rules of the same; a round of the watch against a Prometheus; how
+// precisely two hundred schedules are kept; and how soon a breach ends a fault.
 //
 // Start at Run. It never needs a running lab, only the Prometheus that the lab has built.
 package trial
@@ -31,7 +31,7 @@ type Config struct {
 
 	Prometheus string // the program; empty: the one that the lab has built
 	Listen     string // its address
-	Only       string // "rules", "round", "schedule"; empty: all of them
+	Only       string // "rules", "round", "schedule", "abort"; empty: all of them
 }
 
 // Run measures and reports.
@@ -40,7 +40,7 @@ func Run(ctx context.Context, c Config, say io.Writer) (figure.Report, error) {
 	for _, part := range []struct {
 		name    string
 		measure func(context.Context, Config, io.Writer) (figure.Report, error)
-	}{{"rules", rules}, {"round", evaluate}, {"schedule", precision}} {
+	}{{"rules", rules}, {"round", evaluate}, {"schedule", precision}, {"abort", aborts}} {
 		if c.Only != "" && c.Only != part.name {
 			continue
 		}

@@ -1,8 +1,10 @@
 // Package trial measures what SLOs and experiments cost: making the rules of a thousand SLOs,
 // beside sloth, which makes rules of the same; a round of the watch against a Prometheus; how
-// precisely two hundred schedules are kept; and how soon a breach ends a fault.
+// precisely two hundred schedules are kept; how soon a breach ends a fault; and how soon an
+// aborted fault is recovered from.
 //
-// Start at Run. It never needs a running lab, only the Prometheus that the lab has built.
+// Start at Run. Only the last of them needs a running lab; the others have at most a
+// Prometheus of their own, which the lab has built.
 package trial
 
 import (
@@ -31,7 +33,8 @@ type Config struct {
 
 	Prometheus string // the program; empty: the one that the lab has built
 	Listen     string // its address
-	Only       string // "rules", "round", "schedule", "abort"; empty: all of them
+	Cluster    string // of the running lab, with Chaos Mesh; empty: what needs it is left out
+	Only       string // "rules", "round", "schedule", "abort", "recover"; empty: all of them
 }
 
 // Run measures and reports.
@@ -40,8 +43,8 @@ func Run(ctx context.Context, c Config, say io.Writer) (figure.Report, error) {
 	for _, part := range []struct {
 		name    string
 		measure func(context.Context, Config, io.Writer) (figure.Report, error)
-	}{{"rules", rules}, {"round", evaluate}, {"schedule", precision}, {"abort", aborts}} {
-		if c.Only != "" && c.Only != part.name {
+	}{{"rules", rules}, {"round", evaluate}, {"schedule", precision}, {"abort", aborts}, {"recover", recoveries}} {
+		if c.Only != "" && c.Only != part.name || part.name == "recover" && c.Cluster == "" {
 			continue
 		}
 		r, err := part.measure(ctx, c, say)

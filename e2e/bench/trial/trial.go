@@ -3,7 +3,7 @@
 // precisely two hundred schedules are kept; how soon a breach ends a fault; and how soon an
 // aborted fault is recovered from.
 //
-// Start at Run. Only the last of them needs a running lab; the others have at most a
+// Start at Run. It never needs a running lab but for the last of them; the others have at most a
 // Prometheus of their own, which the lab has built.
 package trial
 

@@ -92,8 +92,9 @@ bench-agent: build lab bench-tool ## How soon the server sees a change on a clus
 	$(BIN)/lab up
 	$(BIN)/bench agent
 
-bench-trial: build bench-tool ## How long the rules of a thousand SLOs take, beside sloth
-	$(BIN)/bench trial
+bench-trial: build lab bench-tool ## What a thousand SLOs cost beside sloth and in Prometheus, and how precisely experiments begin and end
+	$(BIN)/lab up staging
+	$(BIN)/bench trial -cluster staging
 
 bench-deploy: lab bench-tool ## How fast thousands of services get from git to clusters, and what that costs; takes about half an hour
 	$(BIN)/bench deploy --docs docs

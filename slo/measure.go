@@ -9,6 +9,7 @@ import (
 
 	"github.com/seatrial/seatrial/release"
 	"github.com/seatrial/seatrial/slo/openslo"
+	"github.com/seatrial/seatrial/slo/tally"
 )
 
 // Keys of the facts in an SLO's evidence; with the queries they are what Replay needs.
@@ -42,6 +43,7 @@ type window struct {
 type asker struct {
 	prometheus *Prometheus
 	answers    map[string]release.Query
+	tally      *tally.Tally // nil: every window is asked for as a whole, as evidence has to be
 }
 
 func newAsker(p *Prometheus) *asker {
@@ -68,12 +70,11 @@ func (a *asker) queries(ctx context.Context, w window) ([]release.Query, error) 
 	if w.slo.Bad != "" {
 		first, query = "bad", w.slo.Bad
 	}
-	length := w.to.Sub(w.from)
-	numerator, err := a.ask(ctx, first, query.Fill(w.cluster, length), w.to)
+	numerator, err := a.events(ctx, first, query, w)
 	if err != nil {
 		return nil, fmt.Errorf("slo %s on %s: %w", w.slo.Name, w.cluster, err)
 	}
-	total, err := a.ask(ctx, "total", w.slo.Total.Fill(w.cluster, length), w.to)
+	total, err := a.events(ctx, "total", w.slo.Total, w)
 	if err != nil {
 		return nil, fmt.Errorf("slo %s on %s: %w", w.slo.Name, w.cluster, err)
 	}

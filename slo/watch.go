@@ -12,6 +12,7 @@ import (
 
 	"github.com/seatrial/seatrial/release"
 	"github.com/seatrial/seatrial/slo/openslo"
+	"github.com/seatrial/seatrial/slo/tally"
 )
 
 // Place is a service on one cluster, where it can be watched.
@@ -43,7 +44,8 @@ type Watch struct {
 	Every      time.Duration // default 15s
 	Log        *slog.Logger
 
-	mu     sync.Mutex // guards states
+	tally  tally.Tally // of Round
+	mu     sync.Mutex  // guards states
 	states []State
 }
 
@@ -111,7 +113,7 @@ func (w *Watch) States() []State {
 	return slices.Clone(w.states)
 }
 
-// Round measures every SLO at every place once.
+// Round measures every SLO at every place once. One round goes on at a time.
 func (w *Watch) Round(ctx context.Context) error {
 	slos, err := w.SLOs(ctx)
 	if err != nil {
@@ -126,6 +128,7 @@ func (w *Watch) Round(ctx context.Context) error {
 		return fmt.Errorf("read open breaches: %w", err)
 	}
 	ask, now := newAsker(w.Prometheus), step(w.Now())
+	ask.tally = &w.tally
 	var states []State
 	var firstErr error
 	for _, o := range slos {

@@ -111,3 +111,39 @@ func TestUsualPairsFollowThePeriod(t *testing.T) {
 		t.Errorf("7 days: %+v", p)
 	}
 }
+
+func TestWatchAsksForALongWindowOnceAndThenForItsLastMinutes(t *testing.T) {
+	p := newPrometheus(t, map[string]string{"good": "990", "total": "1000"})
+	client, err := slo.NewPrometheus(p.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, now := availability(), begin
+	o.Good, o.Total = `sum(increase(good{cluster="{{.Cluster}}"}[{{.Window}}]))`, `sum(increase(total{cluster="{{.Cluster}}"}[{{.Window}}]))`
+	place := slo.Place{Service: "shop/web", Env: "prod", Cluster: "a", Project: "shop"}
+	w := &slo.Watch{
+		SLOs:       func(context.Context) ([]openslo.SLO, error) { return []openslo.SLO{o}, nil },
+		Places:     func(context.Context) ([]slo.Place, error) { return []slo.Place{place}, nil },
+		Prometheus: client, Breaches: newBook(), Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler),
+	}
+	for round := range 3 {
+		p.asked = nil
+		if err := w.Round(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		// A piece counts 1 of each, the last minutes 990 of 1,000.
+		c := w.States()[0].Clusters[0]
+		if c.State != "ok" || c.Measured == nil || *c.Measured < 0.98 || *c.Measured >= 1 {
+			t.Errorf("round %d: %+v", round, c)
+		}
+		for _, expr := range p.asked {
+			if strings.Contains(expr, "[3600s]") || strings.Contains(expr, "[21600s]") {
+				t.Errorf("round %d asks for a whole window: %s", round, expr)
+			}
+		}
+		if !strings.Contains(strings.Join(p.asked, " "), "[300s]") || !strings.Contains(strings.Join(p.asked, " "), "[1800s]") {
+			t.Errorf("round %d: short windows are asked for as they are, not by %v", round, p.asked)
+		}
+		now = now.Add(15 * time.Second)
+	}
+}

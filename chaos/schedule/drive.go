@@ -31,8 +31,8 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	if every == 0 {
 		every = time.Second
 	}
-	ticker := time.NewTicker(every)
-	defer ticker.Stop()
+	tick := time.NewTimer(s.untilNext(every))
+	defer tick.Stop()
 	var drives sync.WaitGroup
 	defer drives.Wait()
 	began, failing := s.Engine.Now(), ""
@@ -45,7 +45,8 @@ func (s *Scheduler) Run(ctx context.Context) error {
 			return ctx.Err()
 		case <-s.waker():
 			continue
-		case <-ticker.C:
+		case <-tick.C:
+			tick.Reset(s.untilNext(every))
 		}
 		if err := s.due(ctx, began); err != nil && ctx.Err() == nil && err.Error() != failing {
 			failing = err.Error()
@@ -54,6 +55,13 @@ func (s *Scheduler) Run(ctx context.Context) error {
 			failing = ""
 		}
 	}
+}
+
+// untilNext leads to the next whole second, where schedules fall due, rather than to
+// somewhere within it.
+func (s *Scheduler) untilNext(every time.Duration) time.Duration {
+	now := s.Engine.Now()
+	return now.Truncate(every).Add(every).Sub(now)
 }
 
 func (s *Scheduler) waker() chan struct{} {

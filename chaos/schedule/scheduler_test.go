@@ -385,3 +385,19 @@ func TestAPlanNamesWhatWouldBeHitAndBreaksNothing(t *testing.T) {
 		}
 	})
 }
+
+func TestRunsBeginAtTheirSecondWheneverTheServerWasStarted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(700 * time.Millisecond) // in the middle of a second, by the bubble's clock
+		r := newRig()
+		during(t, r.scheduler("*/5 * * * * *", ""), 6*time.Second, nil)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if len(r.order) != 1 {
+			t.Fatalf("runs %v", r.order)
+		}
+		if run := r.runs[r.order[0]]; run.Started.Sub(run.Scheduled) >= 10*time.Millisecond {
+			t.Errorf("the run of %s began at %s", run.Scheduled, run.Started)
+		}
+	})
+}

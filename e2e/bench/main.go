@@ -212,6 +212,10 @@ func trials(ctx context.Context, args []string, out, errs io.Writer) error {
 	flags.StringVar(&c.Dir, "dir", filepath.Join(os.TempDir(), "seatrial-bench-trial"), "folder of what is kept while measuring")
 	flags.IntVar(&c.SLOs, "slos", 1000, "SLOs")
 	flags.IntVar(&c.Runs, "runs", 9, "runs of each side")
+	flags.StringVar(&c.Prometheus, "prometheus", "", "the program (default: the one that the lab has built)")
+	flags.StringVar(&c.Listen, "listen", "127.0.0.1:9195", "address of that Prometheus")
+	flags.StringVar(&c.Cluster, "cluster", "", "a cluster of the running lab with Chaos Mesh, for how soon an aborted fault is recovered from")
+	flags.StringVar(&c.Only, "only", "", "rules, round, schedule, abort or recover: nothing else is measured")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}

@@ -1,7 +1,10 @@
-// Package trial measures what SLOs cost: making the rules of a thousand of them, beside
-// sloth, which makes rules of the same SLOs.
+// Package trial measures what SLOs and experiments cost: making the rules of a thousand SLOs,
+// beside sloth, which makes rules of the same; a round of the watch against a Prometheus; how
+// precisely two hundred schedules are kept; how soon a breach ends a fault; and how soon an
+// aborted fault is recovered from.
 //
-// Start at Run. It never needs the lab: both sides are programs that read files and write one.
+// Start at Run. It never needs a running lab but for the last of them; the others have at most a
+// Prometheus of their own, which the lab has built.
 package trial
 
 import (
@@ -27,10 +30,34 @@ type Config struct {
 	Dir   string // of what is kept while measuring
 	SLOs  int
 	Runs  int // of each side
+
+	Prometheus string // the program; empty: the one that the lab has built
+	Listen     string // its address
+	Cluster    string // of the running lab, with Chaos Mesh; empty: what needs it is left out
+	Only       string // "rules", "round", "schedule", "abort", "recover"; empty: all of them
 }
 
 // Run measures and reports.
 func Run(ctx context.Context, c Config, say io.Writer) (figure.Report, error) {
+	report := figure.Report{Name: "trial"}
+	for _, part := range []struct {
+		name    string
+		measure func(context.Context, Config, io.Writer) (figure.Report, error)
+	}{{"rules", rules}, {"round", evaluate}, {"schedule", precision}, {"abort", aborts}, {"recover", recoveries}} {
+		if c.Only != "" && c.Only != part.name || part.name == "recover" && c.Cluster == "" {
+			continue
+		}
+		r, err := part.measure(ctx, c, say)
+		if err != nil {
+			return figure.Report{}, fmt.Errorf("%s: %w", part.name, err)
+		}
+		report.Notes, report.Figures = append(report.Notes, r.Notes...), append(report.Figures, r.Figures...)
+	}
+	return report, nil
+}
+
+// rules compares with sloth.
+func rules(ctx context.Context, c Config, say io.Writer) (figure.Report, error) {
 	platform, other := filepath.Join(c.Dir, "platform"), filepath.Join(c.Dir, "sloth.yaml")
 	if err := write(c, platform, other); err != nil {
 		return figure.Report{}, err
@@ -64,7 +91,6 @@ func Run(ctx context.Context, c Config, say io.Writer) (figure.Report, error) {
 	}
 	f := figure.Of(fmt.Sprintf("rules for %d SLOs", c.SLOs), figure.Median(ours), "ms").To("sloth generate", figure.Median(theirs)).AtMostTimes(1)
 	return figure.Report{
-		Name: "trial",
 		Notes: []string{
 			fmt.Sprintf("medians of %d runs of each program, in turn, from start to end: files read, rules written", c.Runs),
 			fmt.Sprintf("the same SLOs, on one cluster: ours in a file each, sloth's in one; %d rules of ours, %d of %s", a, b, sloth),

@@ -41,6 +41,7 @@ type Burning struct {
 	Pair        Pair
 	Long, Short release.Ratio
 	NoData      bool
+	Code        Code // of the missing data
 }
 
 // Breached reports whether both windows burn faster than the pair allows, strictly.

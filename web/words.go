@@ -194,19 +194,3 @@ type Cluster struct {
 	Message string            `json:"message,omitempty"`
 	Chaos   bool              `json:"chaos" doc:"Chaos Mesh runs there"`
 }
-
-// SLO is an objective and how it is doing.
-type SLO struct {
-	Name      string          `json:"name"`
-	Service   release.Service `json:"service"`
-	Objective float64         `json:"objective" doc:"0 to 1"`
-	Window    string          `json:"window"`
-	Clusters  []SLOCluster    `json:"clusters"`
-}
-
-// SLOCluster is an objective on one cluster.
-type SLOCluster struct {
-	Cluster  string   `json:"cluster"`
-	State    string   `json:"state" enum:"ok,breach,nodata"`
-	Measured *float64 `json:"measured,omitempty"`
-}

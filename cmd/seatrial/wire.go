@@ -44,6 +44,7 @@ import (
 	"github.com/seatrial/seatrial/signing"
 	"github.com/seatrial/seatrial/slo"
 	"github.com/seatrial/seatrial/slo/analysis"
+	"github.com/seatrial/seatrial/slo/course"
 	"github.com/seatrial/seatrial/slo/openslo"
 	"github.com/seatrial/seatrial/store"
 	"github.com/seatrial/seatrial/store/bolt"
@@ -331,8 +332,10 @@ func (s *server) wireWeb(metrics prometheus.Registerer) (err error) {
 		Releases: views.Releases{Book: s.book}, Acts: acts, Logs: views.Logs{Book: s.logs},
 		Builds:      views.Builds{Release: s.book.Release, Report: s.builder.Report, Bill: s.boms.Generate},
 		Experiments: views.Experiments{Scheduler: s.scheduler, History: shelf.Runs{KV: s.db}}, Switch: faults.Switch{File: s.stopFile()},
-		Fleet:   views.Fleet{Book: s.book, Tree: s.world.Now, Look: s.fleet.Look, Reach: s.live.Reach, State: s.sloWatch.States, Diff: s.diff, Grown: s.grown},
-		Changes: views.Changes{KV: s.db}, Vault: shelf.Vault{KV: s.db}, Known: known, Intake: s.pushed,
+		Objectives: views.Objectives{SLOs: s.world.SLOs, States: s.sloWatch.States, Ask: &course.Recent{Asks: s.prometheus}, Book: s.book, Runs: shelf.Runs{KV: s.db}, Now: time.Now},
+		Diary:      views.Diary{Platform: s.world.Chaos, Runs: shelf.Runs{KV: s.db}, Stopped: faults.Switch{File: s.stopFile()}.State, Now: time.Now},
+		Fleet:      views.Fleet{Book: s.book, Tree: s.world.Now, Look: s.fleet.Look, Reach: s.live.Reach, Diff: s.diff, Grown: s.grown},
+		Changes:    views.Changes{KV: s.db}, Vault: shelf.Vault{KV: s.db}, Known: known, Intake: s.pushed,
 		Ready: func(context.Context) error { return s.world.Ready() },
 	}, s.log, metrics)
 	return err

@@ -157,6 +157,7 @@ type Run struct {
 	Trigger    string               `json:"trigger" enum:"schedule,person,trial"`
 	By         string               `json:"by,omitempty"`
 	State      string               `json:"state" enum:"Planned,Injecting,Measuring,Reverting,Passed,Failed,Invalid,Aborted"`
+	Scheduled  time.Time            `json:"scheduled,omitzero" doc:"The time of the schedule that it is for"`
 	Started    time.Time            `json:"started,omitzero"`
 	Ended      time.Time            `json:"ended,omitzero"`
 	Fault      *release.FaultRecord `json:"fault,omitempty"`

@@ -171,7 +171,7 @@ func subject(p Platform, env release.Environment, r release.Release, name string
 	s := Subject{
 		Release: r.ID, Service: r.Service, Env: r.Env(), Cluster: cluster, Revision: stage.Desired,
 		Namespaces: namespaces, OptIn: p.Clusters[cluster].Spec.ChaosOptIn, Experiment: x, Observe: observe(env.Spec.Trial.Observe.Std()),
-		Baseline: baselineOf(r, cluster, x.Spec.Hypothesis),
+		Baseline: baselineOf(r, cluster, x.Spec.Hypothesis), Compare: env.Spec.Trial.Compare,
 	}
 	if stage.Previous != nil {
 		s.Before = stage.Previous.Trial

@@ -182,9 +182,25 @@ const (
 
 // TrialSpec is the sea trial of an environment.
 type TrialSpec struct {
-	Experiments []string `json:"experiments,omitempty"`
-	Observe     Duration `json:"observe,omitempty"` // how long to measure under each fault; default 60s
+	Experiments []string    `json:"experiments,omitempty"`
+	Observe     Duration    `json:"observe,omitempty"` // how long to measure under each fault; default 60s
+	Compare     CompareSpec `json:"compare,omitzero"`
+	After       string      `json:"after,omitempty"` // the wave that it comes after; default: all
 }
+
+// CompareSpec says what becomes of a release that keeps its objectives under a fault, and
+// is worse than the last verified release was under the same.
+type CompareSpec struct {
+	Worse     string  `json:"worse,omitempty"`     // "refuse" (default), "hold" or "tell"
+	Tolerance float64 `json:"tolerance,omitempty"` // share of the error budget that it may lose more; default 0.5
+}
+
+// What becomes of a release that is worse under a fault than the one before.
+const (
+	WorseRefuse = "refuse"
+	WorseHold   = "hold"
+	WorseTell   = "tell"
+)
 
 // Prune limits what a sync may delete.
 type Prune struct {

@@ -119,6 +119,7 @@ type Wave struct {
 	Targets []Target  `json:"targets"`
 	Shifts  []Shift   `json:"shifts,omitempty"` // how its targets change from one side to the other; none: at once
 	Pause   Duration  `json:"pause,omitempty"`  // after it has passed, before the next wave
+	Trial   bool      `json:"trial,omitempty"`  // the trial comes after it, beside the waves that follow
 	Started time.Time `json:"started,omitzero"`
 	Passed  time.Time `json:"passed,omitzero"`
 }
@@ -138,13 +139,15 @@ type Target struct {
 // Trial is how far the sea trial of one stage has come. It is saved before each step,
 // so that a restart knows which fault may still be injected.
 type Trial struct {
-	Experiment int              `json:"experiment"` // index into the environment's list
-	Step       string           `json:"step"`       // owned by package chaos
-	Attempt    int              `json:"attempt"`
-	Fault      *FaultRecord     `json:"fault,omitempty"`
-	Since      time.Time        `json:"since,omitzero"` // when Step began
-	Cells      map[string]Ratio `json:"cells,omitempty"`
-	Evidence   []Evidence       `json:"evidence,omitempty"`
+	Experiment int               `json:"experiment"` // index into the environment's list
+	Step       string            `json:"step"`       // owned by package chaos
+	Attempt    int               `json:"attempt"`
+	Fault      *FaultRecord      `json:"fault,omitempty"`
+	Since      time.Time         `json:"since,omitzero"` // when Step began
+	Cells      map[string]Ratio  `json:"cells,omitempty"`
+	Broke      map[string]string `json:"broke,omitempty"` // by experiment what it broke: only the same is compared
+	Score      *float64          `json:"score,omitempty"` // how well it took the faults so far, 0 to 100
+	Evidence   []Evidence        `json:"evidence,omitempty"`
 }
 
 // Ratio counts events.
@@ -182,6 +185,12 @@ func (t Transition) SamePlace(o Transition) bool {
 	return t.To == o.To && t.Env == o.Env && t.Wave == o.Wave && t.Shift == o.Shift && t.Step == o.Step
 }
 
+// Rings reports whether the trial comes between two waves: there are clusters with this
+// release and clusters with the last verified one at the same time.
+func (s Stage) Rings() bool {
+	return slices.ContainsFunc(s.Waves, func(w Wave) bool { return w.Trial })
+}
+
 // Now is the stage the release is in; the zero Stage when it has none.
 func (r Release) Now() Stage {
 	if r.Stage < 0 || r.Stage >= len(r.Stages) {
@@ -211,7 +220,7 @@ func (r Release) Clone() Release {
 		}
 		if s.Trial != nil {
 			t := *s.Trial
-			t.Cells, t.Evidence = maps.Clone(t.Cells), slices.Clone(t.Evidence)
+			t.Cells, t.Broke, t.Evidence = maps.Clone(t.Cells), maps.Clone(t.Broke), slices.Clone(t.Evidence)
 			s.Trial = &t
 		}
 		r.Stages[i] = s

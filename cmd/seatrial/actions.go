@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -286,6 +287,9 @@ func (s *server) deploy(ctx context.Context, key string, r release.Release) (rel
 			if moved, err := s.overtaken(ctx, r); err != nil || moved.Outcome() != release.NoOutcome {
 				return release.Facts{}, moved, err
 			}
+		}
+		if run := s.scheduler.Breaking(r.Service, r.Env()); run != "" {
+			return release.Facts{}, release.Wait("experiment "+run+" gives way: its fault is being reverted", time.Second), nil
 		}
 		if wait, err := s.between(ctx, r); err != nil || wait.Outcome() != release.Passed {
 			return release.Facts{}, wait, err

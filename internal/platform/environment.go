@@ -33,6 +33,15 @@ func (c *checker) environment(v *release.Environment) {
 	c.Once(s.Trial.Experiments, "spec", "trial", "experiments")
 	setDefault(&s.Trial.Observe, seconds(60))
 	c.duration(s.Trial.Observe, "spec", "trial", "observe")
+	if i := slices.Index(names, s.Trial.After); s.Trial.After != "" && (i < 0 || i+1 == len(names)) {
+		c.Add(fmt.Sprintf("want a wave that another follows, got %q; left out, the trial comes after all of them", s.Trial.After), "spec", "trial", "after")
+	}
+	setDefault(&s.Trial.Compare.Worse, release.WorseRefuse)
+	c.OneOf("choice", s.Trial.Compare.Worse, []string{release.WorseRefuse, release.WorseHold, release.WorseTell}, "spec", "trial", "compare", "worse")
+	setDefault(&s.Trial.Compare.Tolerance, 0.5)
+	if t := s.Trial.Compare.Tolerance; !(t > 0 && t <= 1) {
+		c.Add(fmt.Sprintf("want a share of the error budget, above 0 and up to 1, got %v", t), "spec", "trial", "compare", "tolerance")
+	}
 	setDefault(&s.Prune.MaxDelete, 10)
 	c.atLeast(0, s.Prune.MaxDelete, "spec", "prune", "maxDelete")
 	setDefault(&s.SyncTimeout, seconds(5*60))

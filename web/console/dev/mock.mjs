@@ -171,7 +171,7 @@ async function experiment(req, res, url, path) {
     return run ? json(res, 200, run) : problem(res, 404, 'Not Found', 'no such run', '')
   }
   if (path === '/experiments') return json(res, 200, { items: state.experiments })
-  if (path === '/experiments/runs') return json(res, 200, { items: runs.get(url.searchParams.get('name')) ?? [], next: '' })
+  if (path === '/experiments/runs') return json(res, 200, { items: url.searchParams.get('name') ? (runs.get(url.searchParams.get('name')) ?? []) : [...runs.values()].flat(), next: '' })
   const [, , name, verb] = path.split('/')
   const body = await bodyOf(req)
   const x = state.experiments.find((e) => (verb === 'run' ? e.name === decodeURIComponent(name) : e.running))

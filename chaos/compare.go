@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -60,26 +61,32 @@ func compare(t release.Trial, s Subject) release.Trial {
 	}
 	was, is := s.Before.Broke[name], t.Broke[name]
 	for _, ev := range about(latest(t.Evidence, name), cellFault) {
-		table, ok := tableOf(t, *s.Before, name, ev.Facts["slo"], s.Cluster)
-		switch {
-		case !ok:
-		case was != is:
-			t = note(t, name, aboutCompared, twobytwo.Other(ev, was, is))
-		default:
-			t = note(t, name, aboutCompared, twobytwo.Record(ev, table, s.Compare))
+		table, ok := tableOf(t, s, ev.Facts["slo"])
+		if !ok {
+			continue
 		}
+		c := twobytwo.Record(ev, table, s.Compare)
+		if was != is {
+			c = twobytwo.Other(ev, was, is)
+		}
+		if c.Facts["beside"] = s.BeforeOn; s.BeforeNote != "" {
+			c.Detail += "; " + s.BeforeNote
+		}
+		t = note(t, name, aboutCompared, c)
 	}
 	return t
 }
 
 // tableOf is false unless both releases have both cells.
-func tableOf(t, before release.Trial, experiment, slo, cluster string) (twobytwo.Table, bool) {
-	without, under := CellKey(experiment, slo, cluster, cellBaseline), CellKey(experiment, slo, cluster, cellFault)
-	a, ok := before.Cells[without]
-	b, ok2 := before.Cells[under]
-	c, ok3 := t.Cells[without]
-	d, ok4 := t.Cells[under]
-	return twobytwo.Table{Verified: twobytwo.Side{Without: a, Under: b}, Candidate: twobytwo.Side{Without: c, Under: d}}, ok && ok2 && ok3 && ok4
+func tableOf(t release.Trial, s Subject, slo string) (twobytwo.Table, bool) {
+	row := func(of release.Trial, cluster string) (twobytwo.Side, bool) {
+		without, ok := of.Cells[CellKey(s.Experiment.Meta.Name, slo, cluster, cellBaseline)]
+		under, ok2 := of.Cells[CellKey(s.Experiment.Meta.Name, slo, cluster, cellFault)]
+		return twobytwo.Side{Without: without, Under: under}, ok && ok2
+	}
+	verified, ok := row(*s.Before, cmp.Or(s.BeforeOn, s.Cluster))
+	candidate, ok2 := row(t, s.Cluster)
+	return twobytwo.Table{Verified: verified, Candidate: candidate}, ok && ok2
 }
 
 // doubtful reports whether the current attempt is the first that found the release worse.

@@ -50,6 +50,8 @@ type Subject struct {
 	Observe    time.Duration
 	Baseline   []release.Evidence // its SLOs without the fault, when they are known already
 	Before     *release.Trial     // of the last verified release, to compare with
+	BeforeOn   string             // its cluster, when it was tried at the same time; default: Cluster
+	BeforeNote string             // why it was not, when it should have been
 	Compare    release.CompareSpec
 }
 

@@ -111,10 +111,11 @@ func live(t release.Trial) bool {
 
 // Live reports whether a trial's fault may still be active: its run is not an orphan.
 func Live(t *release.Trial, run string) bool {
-	return t != nil && t.Step != stepEnded && t.Fault != nil && t.Fault.Name == run && live(*t)
+	return t != nil && (t.Step != stepEnded && t.Fault != nil && t.Fault.Name == run && live(*t) || Live(t.Beside, run))
 }
 
-// Rejudge judges an SLO's evidence again from its samples: slo.Rejudge.
+// Rejudge judges an SLO's evidence again from its samples: slo.Rejudge. Nil takes the
+// outcome that was recorded when the evidence was made.
 type Rejudge func(release.Evidence) (release.Outcome, error)
 
 // trusting takes the outcome that was recorded when the evidence was made.
@@ -134,6 +135,9 @@ func outcome(word string) release.Outcome {
 // Replay is the verdict of a stored trial, experiment by experiment, from its evidence
 // alone; the SLOs are judged again from their samples.
 func Replay(t release.Trial, rejudge Rejudge) release.Verdict {
+	if rejudge == nil {
+		rejudge = trusting
+	}
 	var names []string
 	for _, ev := range t.Evidence {
 		if n := ev.Facts["experiment"]; n != "" && !slices.Contains(names, n) {

@@ -88,7 +88,7 @@ func verified(s release.Slot, r release.Release, now time.Time) release.Slot {
 	p := release.Placed{Release: r.ID, Commit: r.Commit, Desired: stage.Desired, Manifests: stage.Manifests, At: now, Trial: stage.Trial}
 	if p.Trial != nil { // its cells are what the next release is compared with
 		t := *p.Trial
-		t.Evidence = nil
+		t.Evidence, t.Beside = nil, nil
 		p.Trial = &t
 	}
 	if r.Artifact != nil {

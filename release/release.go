@@ -145,8 +145,10 @@ type Trial struct {
 	Fault      *FaultRecord      `json:"fault,omitempty"`
 	Since      time.Time         `json:"since,omitzero"` // when Step began
 	Cells      map[string]Ratio  `json:"cells,omitempty"`
-	Broke      map[string]string `json:"broke,omitempty"` // by experiment what it broke: only the same is compared
-	Score      *float64          `json:"score,omitempty"` // how well it took the faults so far, 0 to 100
+	Broke      map[string]string `json:"broke,omitempty"`     // by experiment what it broke: only the same is compared
+	Score      *float64          `json:"score,omitempty"`     // how well it took the faults so far, 0 to 100
+	Beside     *Trial            `json:"beside,omitempty"`    // of the last verified release, at the same time, on a cluster that still has it
+	BesideFor  int               `json:"besideFor,omitempty"` // the Attempt that Beside belongs to
 	Evidence   []Evidence        `json:"evidence,omitempty"`
 }
 

@@ -65,7 +65,7 @@ func slimTrial(t *release.Trial) *release.Trial {
 		return nil
 	}
 	u := *t
-	u.Evidence = nil
+	u.Evidence, u.Beside = nil, nil
 	return &u
 }
 

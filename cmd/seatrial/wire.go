@@ -16,6 +16,7 @@ import (
 	"github.com/seatrial/seatrial/builder/sbom"
 	"github.com/seatrial/seatrial/chaos"
 	"github.com/seatrial/seatrial/chaos/schedule"
+	"github.com/seatrial/seatrial/chaos/trial"
 	"github.com/seatrial/seatrial/cmd/seatrial/agents"
 	"github.com/seatrial/seatrial/cmd/seatrial/alarms"
 	"github.com/seatrial/seatrial/cmd/seatrial/arrivals"
@@ -30,7 +31,6 @@ import (
 	"github.com/seatrial/seatrial/deployer"
 	"github.com/seatrial/seatrial/deployer/desired"
 	"github.com/seatrial/seatrial/deployer/live"
-	"github.com/seatrial/seatrial/deployer/live/tree"
 	"github.com/seatrial/seatrial/deployer/render"
 	"github.com/seatrial/seatrial/internal/forge"
 	"github.com/seatrial/seatrial/internal/git"
@@ -90,7 +90,7 @@ type server struct {
 	prometheus *slo.Prometheus
 	sloGate    *slo.Gate
 	sloWatch   *slo.Watch
-	trial      *chaos.Trial
+	trial      *trial.Trial
 	scheduler  *schedule.Scheduler
 	sweepNow   chan struct{} // asks for a sweep of faults that nobody owns
 	branchNow  chan struct{} // asks for a look at the desired-state branches
@@ -264,7 +264,7 @@ func (s *server) wireTrial() (err error) {
 	kinds := faults.Kinds(s.kube(), settings.Named, s.db)
 	engine := &chaos.Engine{Provider: kinds, Finder: kinds, Measure: s.sloGate.Measure, Now: time.Now, Admit: faults.Admission(s.world.Must, s.sloGate.Budgets, time.Now),
 		Stop: func() string { return chaos.Stopped(s.stopFile()) }}
-	s.trial = &chaos.Trial{Platform: s.world.Chaos, Engine: engine, Log: s.log}
+	s.trial = &trial.Trial{Platform: s.world.Chaos, Engine: engine, Log: s.log}
 	s.scheduler = &schedule.Scheduler{Platform: s.world.Chaos, Places: s.experimentPlaces, Runs: shelf.Runs{KV: s.db}, Engine: engine,
 		Announce: func(ctx context.Context, e release.Event) error { return s.book.Tell(ctx, e) }, StopFile: s.stopFile(), Log: s.log}
 	return nil
@@ -334,29 +334,11 @@ func (s *server) wireWeb(metrics prometheus.Registerer) (err error) {
 		Experiments: views.Experiments{Scheduler: s.scheduler, History: shelf.Runs{KV: s.db}}, Switch: faults.Switch{File: s.stopFile()},
 		Objectives: views.Objectives{SLOs: s.world.SLOs, States: s.sloWatch.States, Ask: &course.Recent{Asks: s.prometheus}, Book: s.book, Runs: shelf.Runs{KV: s.db}, Now: time.Now},
 		Diary:      views.Diary{Platform: s.world.Chaos, Runs: shelf.Runs{KV: s.db}, Stopped: faults.Switch{File: s.stopFile()}.State, Now: time.Now},
-		Fleet:      views.Fleet{Book: s.book, Tree: s.world.Now, Look: s.fleet.Look, Reach: s.live.Reach, Diff: s.diff, Grown: s.grown},
+		Fleet:      views.Fleet{Book: s.book, Tree: s.world.Now, Look: s.fleet.Look, Reach: s.live.Reach, Diff: views.Wanted(s.fleet.Want, s.live.Diff), Grown: views.Wanted(s.fleet.Want, s.live.Resources)},
 		Changes:    views.Changes{KV: s.db}, Vault: shelf.Vault{KV: s.db}, Known: known, Intake: s.pushed,
 		Ready: func(context.Context) error { return s.world.Ready() },
 	}, s.log, metrics)
 	return err
-}
-
-// diff says how a target differs from a revision.
-func (s *server) diff(ctx context.Context, slot release.Slot, cluster string, to release.Commit) ([]live.ObjectDiff, error) {
-	w, err := s.fleet.Want(ctx, slot, cluster, to)
-	if err != nil {
-		return nil, err
-	}
-	return s.live.Diff(ctx, cluster, w)
-}
-
-// grown is what a target has, compared with a revision.
-func (s *server) grown(ctx context.Context, slot release.Slot, cluster string, to release.Commit) (tree.Tree, error) {
-	w, err := s.fleet.Want(ctx, slot, cluster, to)
-	if err != nil {
-		return tree.Tree{}, err
-	}
-	return s.live.Resources(ctx, cluster, w)
 }
 
 // directory finds who wants to know of an event.

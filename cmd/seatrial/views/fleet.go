@@ -25,6 +25,18 @@ type Fleet struct {
 	Grown func(ctx context.Context, s release.Slot, cluster string, to release.Commit) (tree.Tree, error)
 }
 
+// Wanted asks a cluster about what a service is to have there at a revision.
+func Wanted[T any](want func(ctx context.Context, s release.Slot, cluster string, to release.Commit) (live.Want, error), ask func(context.Context, string, live.Want) (T, error)) func(context.Context, release.Slot, string, release.Commit) (T, error) {
+	return func(ctx context.Context, s release.Slot, cluster string, to release.Commit) (T, error) {
+		w, err := want(ctx, s, cluster, to)
+		if err != nil {
+			var none T
+			return none, err
+		}
+		return ask(ctx, cluster, w)
+	}
+}
+
 // Board is every service in every environment.
 func (v Fleet) Board(ctx context.Context) (web.Board, error) {
 	b := web.Board{Environments: []web.BoardEnvironment{}, Services: []web.BoardService{}}

@@ -1,4 +1,4 @@
-package chaos_test
+package trial_test
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/seatrial/seatrial/chaos"
+	"github.com/seatrial/seatrial/chaos/trial"
 	"github.com/seatrial/seatrial/release"
 )
 
@@ -122,7 +123,7 @@ func TestTrialSurvivesACrashAtEveryStep(t *testing.T) {
 	journey(t, newWorld(), platform("pod-kill"), onTrial(), func(n int, _ release.Release, _ release.Verdict) { calls = n })
 	for crash := range calls + 1 {
 		w, p, r := newWorld(), platform("pod-kill"), onTrial()
-		tr := &chaos.Trial{Platform: func(context.Context) (chaos.Platform, error) { return *p, nil }, Engine: w.engine(), Log: slog.New(slog.DiscardHandler)}
+		tr := &trial.Trial{Platform: func(context.Context) (chaos.Platform, error) { return *p, nil }, Engine: w.engine(), Log: slog.New(slog.DiscardHandler)}
 		var v release.Verdict
 		for n := 0; v.Outcome() != release.Passed; n++ {
 			if n > 2000 {
@@ -357,7 +358,7 @@ func TestKillSwitchRevertsAndWaits(t *testing.T) {
 	p, r := platform("pod-kill"), onTrial()
 	e := w.engine()
 	e.Stop = func() string { return stop }
-	tr := &chaos.Trial{Platform: func(context.Context) (chaos.Platform, error) { return *p, nil }, Engine: e, Log: slog.New(slog.DiscardHandler)}
+	tr := &trial.Trial{Platform: func(context.Context) (chaos.Platform, error) { return *p, nil }, Engine: e, Log: slog.New(slog.DiscardHandler)}
 	var v release.Verdict
 	for n := 0; v.Outcome() != release.Passed && n < 2000; n++ {
 		facts, verdict, err := tr.Run(t.Context(), "", r)
@@ -438,7 +439,7 @@ func TestTrialRevertsAFaultWhoseExperimentIsTakenAway(t *testing.T) {
 
 func TestSweepAndRevertAllTakeOnlyTheirOwn(t *testing.T) {
 	w, p := newWorld(), platform("pod-kill")
-	tr := &chaos.Trial{Platform: func(context.Context) (chaos.Platform, error) { return *p, nil }, Engine: w.engine(), Log: slog.New(slog.DiscardHandler)}
+	tr := &trial.Trial{Platform: func(context.Context) (chaos.Platform, error) { return *p, nil }, Engine: w.engine(), Log: slog.New(slog.DiscardHandler)}
 	tr.Engine.Now = time.Now
 	w.removeAfter = 0
 	for i, id := range []release.ID{"shop.web.1", "shop.web.2", "shop.api.3"} {

@@ -33,7 +33,7 @@ func requests(r web.Route) (methods []string, path string) {
 	if !ok {
 		return []string{"GET", "POST", "PUT", "PATCH", "DELETE"}, r.Pattern
 	}
-	for _, p := range []string{"{id}", "{name}", "{run}"} {
+	for _, p := range []string{"{id}", "{name}"} {
 		path = strings.ReplaceAll(path, p, "nothing")
 	}
 	return []string{method}, path

@@ -24,12 +24,11 @@ type Objectives interface {
 type Diary interface {
 	Calendar(ctx context.Context, q calendar.Question) (calendar.Calendar, error)
 	// Run is one run of an experiment, or ErrNotFound.
-	Run(ctx context.Context, experiment, id string) (Run, error)
+	Run(ctx context.Context, id string) (Run, error)
 }
 
 type readRun struct {
-	Name string `path:"name" maxLength:"63"`
-	Run  string `path:"run" maxLength:"200"`
+	ID string `path:"id" maxLength:"200"`
 }
 
 var errSpan = hint.Add(errors.New("to has to be after from, by at most 43 days"), "ask for a month at a time")
@@ -53,9 +52,9 @@ func (s *Server) trialRoutes(api huma.API) {
 			c, err := s.parts.Diary.Calendar(ctx, *in)
 			return &body[calendar.Calendar]{c}, err
 		})
-	add(s, api, Route{Pattern: "GET /api/v1/experiments/{name}/runs/{run}", Need: Reader}, "Read one run of an experiment with its evidence", http.StatusOK,
+	add(s, api, Route{Pattern: "GET /api/v1/experiments/runs/{id}/record", Need: Reader}, "Read one run of an experiment with its evidence", http.StatusOK,
 		func(ctx context.Context, in *readRun) (*body[Run], error) {
-			r, err := s.parts.Diary.Run(ctx, in.Name, in.Run)
+			r, err := s.parts.Diary.Run(ctx, in.ID)
 			return &body[Run]{r}, err
 		})
 }

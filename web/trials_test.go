@@ -49,10 +49,10 @@ func TestTheCalendarIsAskedForAMonthAtMost(t *testing.T) {
 
 func TestARunIsReadByItsName(t *testing.T) {
 	h := open(t, page)
-	if got := h.ask(t, auth.Viewer, "GET", "/api/v1/experiments/kill/runs/r1", ""); got.code != 200 || !strings.Contains(got.text, `"experiment":"kill"`) {
+	if got := h.ask(t, auth.Viewer, "GET", "/api/v1/experiments/runs/r1/record", ""); got.code != 200 || !strings.Contains(got.text, `"experiment":"kill"`) {
 		t.Errorf("%d %s", got.code, got.text)
 	}
-	if got := h.ask(t, auth.Viewer, "GET", "/api/v1/experiments/kill/runs/r9", ""); got.code != 404 {
+	if got := h.ask(t, auth.Viewer, "GET", "/api/v1/experiments/runs/r9/record", ""); got.code != 404 {
 		t.Errorf("a run that there is not: %d %s", got.code, got.text)
 	}
 }

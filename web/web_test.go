@@ -253,11 +253,11 @@ func (y *yard) Calendar(_ context.Context, q calendar.Question) (calendar.Calend
 	return calendar.Calendar{From: q.From, To: q.To}, nil
 }
 
-func (y *yard) Run(_ context.Context, experiment, id string) (web.Run, error) {
+func (y *yard) Run(_ context.Context, id string) (web.Run, error) {
 	if id != "r1" {
 		return web.Run{}, fmt.Errorf("run %s: %w", id, web.ErrNotFound)
 	}
-	return web.Run{ID: id, Experiment: experiment}, nil
+	return web.Run{ID: id, Experiment: "kill"}, nil
 }
 
 func (y *yard) Place(_ context.Context, s release.Service, env release.Env) (drift.Place, error) {

@@ -101,17 +101,16 @@ func TestTheCalendarHasTheRunsOfItsTime(t *testing.T) {
 	}
 }
 
-func TestARunIsFoundUnderItsExperimentOnly(t *testing.T) {
+func TestARunIsReadWithItsEvidence(t *testing.T) {
 	v := diary(t)
-	if err := v.Runs.Save(t.Context(), schedule.Run{ID: "r", Experiment: "nightly", Started: noon}); err != nil {
+	verdict := release.Pass(release.Evidence{Claim: "available"})
+	if err := v.Runs.Save(t.Context(), schedule.Run{ID: "r", Experiment: "nightly", Started: noon, Scheduled: noon, Verdict: &verdict}); err != nil {
 		t.Fatal(err)
 	}
-	if r, err := v.Run(t.Context(), "nightly", "r"); err != nil || r.ID != "r" {
+	if r, err := v.Run(t.Context(), "r"); err != nil || r.Experiment != "nightly" || r.Verdict == nil || len(r.Verdict.Evidence()) != 1 || !r.Scheduled.Equal(noon) {
 		t.Errorf("%+v, %v", r, err)
 	}
-	for _, q := range [][2]string{{"kill", "r"}, {"nightly", "s"}} {
-		if _, err := v.Run(t.Context(), q[0], q[1]); !errors.Is(err, web.ErrNotFound) {
-			t.Errorf("%v: %v", q, err)
-		}
+	if _, err := v.Run(t.Context(), "s"); !errors.Is(err, web.ErrNotFound) {
+		t.Errorf("a run that there is not: %v", err)
 	}
 }

@@ -165,9 +165,9 @@ function sbom(res, r, params) {
 async function experiment(req, res, url, path) {
   if (path.endsWith('/plan')) return json(res, 200, { experiment: 'x', cluster: 'staging', matching: ['shop/web-7c9d5b6f4-x2k8p', 'shop/web-7c9d5b6f4-9fj2m', 'shop/web-7c9d5b6f4-lq0zd'], targets: ['shop/web-7c9d5b6f4-x2k8p'] })
   if (path === '/experiments/calendar') return json(res, 200, { ...calendarOf(url.searchParams, state.experiments, [...runs.values()].flat()), ...(state.stop ? { stopped: `the kill switch is on: ${state.stop}` } : {}) })
-  const one = /^\/experiments\/([^/]+)\/runs\/([^/]+)$/.exec(path)
+  const one = /^\/experiments\/runs\/([^/]+)\/record$/.exec(path)
   if (one && req.method === 'GET') {
-    const run = (runs.get(decodeURIComponent(one[1])) ?? []).find((r) => r.id === decodeURIComponent(one[2]))
+    const run = [...runs.values()].flat().find((r) => r.id === decodeURIComponent(one[1]))
     return run ? json(res, 200, run) : problem(res, 404, 'Not Found', 'no such run', '')
   }
   if (path === '/experiments') return json(res, 200, { items: state.experiments })

@@ -201,7 +201,7 @@ async function walkCalendar(page, tag, at) {
   await page.locator('.calendar [tabindex="0"]').focus()
   for (const [key, day] of [['ArrowRight', '2026-02-01'], ['ArrowUp', '2026-01-25'], ['PageDown', '2026-02-25'], ['Home', '2026-02-23'], ['End', '2026-03-01']]) {
     await page.keyboard.press(key)
-    await page.waitForFunction((want) => location.search.includes(want) && document.activeElement?.matches('.calendar [tabindex="0"]'), day, { timeout: 10_000 })
+    await page.waitForFunction((want) => document.location.search.includes(want) && document.activeElement?.matches('.calendar [tabindex="0"]'), day, { timeout: 10_000 })
       .catch(() => note(`calendar ${tag}`, `${key} does not lead to ${day}: ${page.url()}`))
     const reached = await page.locator('.calendar [tabindex="0"]').count()
     if (reached !== 1) note(`calendar ${tag}`, `${reached} days can be reached by Tab`)

@@ -125,7 +125,7 @@ export const api = {
   slos: (f: SLOFilters, after: string | undefined, s?: AbortSignal) => get<Page<Objective>>(`/slos${query({ ...f, after })}`, s),
   course: (name: string, cluster: string | undefined, s?: AbortSignal) => get<Course>(`/slos/${enc(name)}${query({ cluster })}`, s),
   calendar: (from: string, to: string, s?: AbortSignal) => get<Calendar>(`/experiments/calendar${query({ from, to })}`, s),
-  run: (name: string, id: string, s?: AbortSignal) => get<Run>(`/experiments/${enc(name)}/runs/${enc(id)}`, s),
+  run: (id: string, s?: AbortSignal) => get<Run>(`/experiments/runs/${enc(id)}/record`, s),
 
   tokens: (s?: AbortSignal) => get<Page<Token>>('/tokens', s),
   createToken: (body: { name: string; role: Role }, m: Mutation) => call<NewToken>('POST', '/tokens', body, m),

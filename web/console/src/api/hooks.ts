@@ -228,8 +228,8 @@ export function useCalendar(from: string, to: string) {
   return useQuery({ queryKey: ['calendar', from, to], queryFn: ({ signal }) => api.calendar(from, to, signal), refetchInterval: 30_000, placeholderData: (old) => old })
 }
 
-export function useRun(name: string, id: string) {
-  return useQuery({ queryKey: ['run', name, id], queryFn: ({ signal }) => api.run(name, id, signal), refetchInterval: (q) => (q.state.data?.ended ? false : 3_000) })
+export function useRun(id: string) {
+  return useQuery({ queryKey: ['run', id], queryFn: ({ signal }) => api.run(id, signal), refetchInterval: (q) => (q.state.data?.ended ? false : 3_000) })
 }
 
 export function useTokens() {

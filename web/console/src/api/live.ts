@@ -94,7 +94,7 @@ function onRun(client: QueryClient, run: Run): void {
   })
   soon(client, ['experiments'])
   soon(client, ['runs', run.experiment])
-  soon(client, ['run', run.experiment, run.id])
+  soon(client, ['run', run.id])
   soon(client, ['calendar'])
 }
 

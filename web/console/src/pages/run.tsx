@@ -22,7 +22,7 @@ const Plot = lazy(() => import('../ui/plot'))
 export function RunPage() {
   const t = useT()
   const { name, run: id } = useParams({ from: '/shell/experiments/$name/runs/$run' })
-  const run = useRun(name, id)
+  const run = useRun(id)
   useTitle(`${name} ${id}`)
   const r = run.data
   if (run.error instanceof ApiError && run.error.status === 404) return <Empty page title={t.runPage.gone} hint={run.error.detail}><Link className="button" to="/experiments" search={{ name }}>{t.runPage.back}</Link></Empty>

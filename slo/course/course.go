@@ -10,7 +10,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"slices"
 	"time"
 
 	"github.com/seatrial/seatrial/release"
@@ -78,7 +77,9 @@ func Follow(ctx context.Context, ask Asks, o openslo.SLO, cluster string, now ti
 	to := now.Truncate(time.Minute)
 	c := Course{To: to, From: to.Add(-o.Window), Step: Step(o.Window)}
 	n := int(o.Window / c.Step)
-	begin := to.Add(-c.Step * time.Duration(2*n-1))
+	earliest := to.Add(-c.Step * time.Duration(n-1)) // point
+	older := max(0, int((earliest.Sub(begun(o, earliest))+c.Step-1)/c.Step)-1)
+	begin := earliest.Add(-c.Step * time.Duration(older))
 	first, numerator := counted(o)
 	some, err := ask.AskRange(ctx, first, numerator.Fill(cluster, c.Step), begin, to, c.Step)
 	if err != nil {
@@ -88,9 +89,9 @@ func Follow(ctx context.Context, ask Asks, o openslo.SLO, cluster string, now ti
 	if err != nil {
 		return c, fmt.Errorf("slo %s on %s: %w", o.Name, cluster, err)
 	}
-	pieces := Pieces(some, total, begin, c.Step, 2*n)
-	c.Points = Points(pieces, n, burn.Target(o.Objective))
-	for _, p := range pieces[n:] {
+	pieces := Pieces(some, total, begin, c.Step, older+n)
+	c.Points = Points(pieces, older, func(at time.Time) time.Time { return begun(o, at) }, burn.Target(o.Objective))
+	for _, p := range pieces[older:] {
 		if p.Events != nil && p.Events.Total > 0 {
 			c.Known += 1 / float64(n)
 		}
@@ -126,30 +127,28 @@ func Pieces(some, total release.Query, begin time.Time, step time.Duration, n in
 	return pieces
 }
 
-// Points are those of the pieces from number n on, each with the sum of the n pieces that
-// end with it. What is older than Prometheus remembers is left out of the sum, as it is
-// left out of the answer for the whole window.
-func Points(pieces []Piece, n int, t burn.Target) []Point {
+// begun is when the window that ends at a moment began.
+func begun(o openslo.SLO, at time.Time) time.Time { return at.Add(-o.Window) }
+
+// Points are those of the pieces from number first on, each with the sum of the pieces of
+// the window that ends with it. What is older than Prometheus remembers is left out of the
+// sum, as it is left out of the answer for the whole window.
+func Points(pieces []Piece, first int, begun func(time.Time) time.Time, t burn.Target) []Point {
 	var points []Point
-	var whole burn.Events
-	for i, p := range pieces {
-		if p.Events != nil {
-			whole = whole.Add(*p.Events)
-		}
-		if i >= n && pieces[i-n].Events != nil {
-			old := *pieces[i-n].Events
-			whole = whole.Add(burn.Events{Bad: -old.Bad, Total: -old.Total})
-		}
-		if i < n {
-			continue
+	for i := first; i < len(pieces); i++ {
+		p, from, whole := pieces[i], begun(pieces[i].At), burn.Events{}
+		for j := i; j >= 0 && pieces[j].At.After(from); j-- {
+			if e := pieces[j].Events; e != nil {
+				whole = whole.Add(*e)
+			}
 		}
 		point := Point{At: p.At}
 		if p.Events != nil && p.Events.Total > 0 {
 			rate := burn.Rate(*p.Events, t)
 			point.Burn = &rate
 		}
-		if known := slices.ContainsFunc(pieces[i-n+1:i+1], func(p Piece) bool { return p.Events != nil && p.Events.Total > 0 }); known {
-			left := burn.Remaining(burn.Events{Bad: max(0, whole.Bad), Total: whole.Total}, t)
+		if whole.Total > 0 {
+			left := burn.Remaining(whole, t)
 			point.Remaining = &left
 		}
 		points = append(points, point)

@@ -132,11 +132,12 @@ func TestPointsAgreeWithASumOfTheirOwn(t *testing.T) {
 	const n = 7
 	pieces := make([]course.Piece, 3*n)
 	for i := range pieces {
+		pieces[i].At = now.Add(time.Duration(i) * time.Minute)
 		if i%4 != 3 {
 			pieces[i].Events = &burn.Events{Bad: float64(i % 3), Total: float64(50 + i)}
 		}
 	}
-	points := course.Points(pieces, n, 0.9)
+	points := course.Points(pieces, n, func(at time.Time) time.Time { return at.Add(-n * time.Minute) }, 0.9)
 	for i, p := range points {
 		var whole burn.Events
 		for _, piece := range pieces[i+1 : i+1+n] {
@@ -150,6 +151,19 @@ func TestPointsAgreeWithASumOfTheirOwn(t *testing.T) {
 	}
 	if len(points) != 2*n {
 		t.Errorf("%d points", len(points))
+	}
+	noon := now.Add(10 * time.Minute) // a window that begins anew then
+	begun := func(at time.Time) time.Time {
+		if at.After(noon) {
+			return noon
+		}
+		return now.Add(-time.Minute)
+	}
+	if p := course.Points(pieces, 11, begun, 0.9)[0]; p.Remaining != nil {
+		t.Errorf("a new window has %v of the old one", *p.Remaining)
+	}
+	if p := course.Points(pieces, 12, begun, 0.9)[0]; *p.Remaining != burn.Remaining(*pieces[12].Events, 0.9) {
+		t.Errorf("a new window has %v", *p.Remaining)
 	}
 }
 

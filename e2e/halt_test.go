@@ -27,7 +27,7 @@ spec:
   service: lock/keeper
   fault: {kind: PodChaos, action: pod-failure, mode: one, selector: {matchLabels: {app: keeper}}, duration: 5m}
   limits: {maxTargets: 1, maxPercent: 50, maxDuration: 5m, minReady: 2}
-  observe: 4m
+  observe: 1m
 `
 
 // broken starts the long experiment and waits until its fault is active.

@@ -98,19 +98,20 @@ func (a Artifact) Reference() string { return a.Repository + "@" + string(a.Dige
 
 // Stage is a release's passage through one environment.
 type Stage struct {
-	Env       Env       `json:"env"`
-	Manifests Digest    `json:"manifests,omitempty"` // of the rendered content
-	Desired   Commit    `json:"desired,omitempty"`   // its commit on the desired-state branch
-	Previous  *Placed   `json:"previous,omitempty"`  // what was verified here when this stage began
-	Live      bool      `json:"live"`                // something of this release is, or was, live here
-	Waves     []Wave    `json:"waves,omitempty"`
-	Trial     *Trial    `json:"trial,omitempty"`
-	Started   time.Time `json:"started,omitzero"`
-	Verified  time.Time `json:"verified,omitzero"`
-	Refused   time.Time `json:"refused,omitzero"`
-	Returned  time.Time `json:"returned,omitzero"` // when the roll back had ended
-	Return    Commit    `json:"return,omitempty"`  // the commit that returned the branch
-	To        ID        `json:"to,omitempty"`      // what a person chose to return to; default: the last verified
+	Env       Env                  `json:"env"`
+	Manifests Digest               `json:"manifests,omitempty"` // of the rendered content
+	Desired   Commit               `json:"desired,omitempty"`   // its commit on the desired-state branch
+	Previous  *Placed              `json:"previous,omitempty"`  // what was verified here when this stage began
+	Live      bool                 `json:"live"`                // something of this release is, or was, live here
+	Waves     []Wave               `json:"waves,omitempty"`
+	Trial     *Trial               `json:"trial,omitempty"`
+	Metrics   map[string][]float64 `json:"metrics,omitempty"` // what the next release is compared with, by "metric@cluster"
+	Started   time.Time            `json:"started,omitzero"`
+	Verified  time.Time            `json:"verified,omitzero"`
+	Refused   time.Time            `json:"refused,omitzero"`
+	Returned  time.Time            `json:"returned,omitzero"` // when the roll back had ended
+	Return    Commit               `json:"return,omitempty"`  // the commit that returned the branch
+	To        ID                   `json:"to,omitempty"`      // what a person chose to return to; default: the last verified
 }
 
 // Wave is a group of targets that change together.

@@ -256,7 +256,7 @@ func (s *server) wireTrial() (err error) {
 	if s.prometheus, err = s.settings.OpenPrometheus(); err != nil {
 		return err
 	}
-	slos := func(context.Context) ([]openslo.SLO, error) { return s.world.SLOs() }
+	slos := func(context.Context) ([]openslo.SLO, error) { return s.world.SLOs(), nil }
 	s.sloGate = &slo.Gate{SLOs: slos, Prometheus: s.prometheus, Now: time.Now, Log: s.log,
 		Analyses:    func(context.Context) (map[string]analysis.Template, error) { return s.world.Analyses() },
 		Environment: func(_ context.Context, env release.Env) (release.Environment, error) { return s.world.Must(env) }}

@@ -55,11 +55,12 @@ type Course struct {
 func Left(ctx context.Context, ask Asks, o openslo.SLO, cluster string, now time.Time) (*float64, error) {
 	at := now.Truncate(time.Minute)
 	first, numerator := counted(o)
-	some, err := ask.Ask(ctx, first, numerator.Fill(cluster, o.Window), at)
+	window := at.Sub(o.Begin(at))
+	some, err := ask.Ask(ctx, first, numerator.Fill(cluster, window), at)
 	if err != nil {
 		return nil, fmt.Errorf("slo %s on %s: %w", o.Name, cluster, err)
 	}
-	total, err := ask.Ask(ctx, "total", o.Total.Fill(cluster, o.Window), at)
+	total, err := ask.Ask(ctx, "total", o.Total.Fill(cluster, window), at)
 	if err != nil {
 		return nil, fmt.Errorf("slo %s on %s: %w", o.Name, cluster, err)
 	}
@@ -75,10 +76,10 @@ func Left(ctx context.Context, ask Asks, o openslo.SLO, cluster string, now time
 // before it, so twice the window is asked for.
 func Follow(ctx context.Context, ask Asks, o openslo.SLO, cluster string, now time.Time) (Course, error) {
 	to := now.Truncate(time.Minute)
-	c := Course{To: to, From: to.Add(-o.Window), Step: Step(o.Window)}
+	c := Course{To: to, From: to.Add(-o.Window), Step: Step(o.Window, o.Every)}
 	n := int(o.Window / c.Step)
 	earliest := to.Add(-c.Step * time.Duration(n-1)) // point
-	older := max(0, int((earliest.Sub(begun(o, earliest))+c.Step-1)/c.Step)-1)
+	older := max(0, int((earliest.Sub(o.Begin(earliest))+c.Step-1)/c.Step)-1)
 	begin := earliest.Add(-c.Step * time.Duration(older))
 	first, numerator := counted(o)
 	some, err := ask.AskRange(ctx, first, numerator.Fill(cluster, c.Step), begin, to, c.Step)
@@ -90,7 +91,7 @@ func Follow(ctx context.Context, ask Asks, o openslo.SLO, cluster string, now ti
 		return c, fmt.Errorf("slo %s on %s: %w", o.Name, cluster, err)
 	}
 	pieces := Pieces(some, total, begin, c.Step, older+n)
-	c.Points = Points(pieces, older, func(at time.Time) time.Time { return begun(o, at) }, burn.Target(o.Objective))
+	c.Points = Points(pieces, older, o.Begin, burn.Target(o.Objective))
 	for _, p := range pieces[older:] {
 		if p.Events != nil && p.Events.Total > 0 {
 			c.Known += 1 / float64(n)
@@ -102,9 +103,14 @@ func Follow(ctx context.Context, ask Asks, o openslo.SLO, cluster string, now ti
 }
 
 // Step is the length of a piece of a window, in whole seconds: at most 300 of them are drawn.
-func Step(window time.Duration) time.Duration {
-	step := (window/most + time.Second - 1).Truncate(time.Second)
-	return min(max(step, shortest), max(window, time.Second))
+// Where time is counted, every is the size of a slice or the time between two looks: a
+// piece holds whole ones of them, at least three.
+func Step(window, every time.Duration) time.Duration {
+	step := max((window/most + time.Second - 1).Truncate(time.Second), shortest, 3*every)
+	if every > 0 {
+		step = (step + every - 1) / every * every
+	}
+	return min(step, max(window, time.Second))
 }
 
 func counted(o openslo.SLO) (name string, q openslo.Query) {
@@ -126,9 +132,6 @@ func Pieces(some, total release.Query, begin time.Time, step time.Duration, n in
 	}
 	return pieces
 }
-
-// begun is when the window that ends at a moment began.
-func begun(o openslo.SLO, at time.Time) time.Time { return at.Add(-o.Window) }
 
 // Points are those of the pieces from number first on, each with the sum of the pieces of
 // the window that ends with it. What is older than Prometheus remembers is left out of the

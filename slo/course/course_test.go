@@ -10,6 +10,7 @@ import (
 
 	"github.com/seatrial/seatrial/release"
 	"github.com/seatrial/seatrial/slo/burn"
+	"github.com/seatrial/seatrial/slo/calendar"
 	"github.com/seatrial/seatrial/slo/course"
 	"github.com/seatrial/seatrial/slo/openslo"
 )
@@ -187,8 +188,48 @@ func TestAWholeWindowIsAskedOnceAMinute(t *testing.T) {
 
 func TestAWindowHasAtMostSoManyPieces(t *testing.T) {
 	for _, w := range []time.Duration{time.Minute, time.Hour, 24 * time.Hour, 7 * 24 * time.Hour, 28 * 24 * time.Hour, 90 * 24 * time.Hour} {
-		if step := course.Step(w); w/step > 300 || w/step < 1 || step%time.Second != 0 {
-			t.Errorf("%v in pieces of %v", w, step)
+		for _, every := range []time.Duration{0, 5 * time.Second, 7 * time.Minute} {
+			step := course.Step(w, every)
+			if w/step > 300 || w/step < 1 || step%time.Second != 0 {
+				t.Errorf("%v in pieces of %v", w, step)
+			}
+			if every > 0 && step < w && (step%every != 0 || step < 3*every) {
+				t.Errorf("%v in pieces of %v, each of slices of %v", w, step, every)
+			}
 		}
+	}
+}
+
+func TestACalendarsBudgetIsWholeAgainWhenItsPeriodBegins(t *testing.T) {
+	midnight := time.Date(2026, 11, 27, 0, 0, 0, 0, time.UTC)
+	s := &sea{bad: func(at time.Time) float64 {
+		if at.Before(midnight) && at.After(midnight.Add(-time.Hour)) {
+			return 50
+		}
+		return 0
+	}}
+	o := promise(24 * time.Hour)
+	o.Calendar = &calendar.Window{Start: midnight.AddDate(0, -1, 0), Length: calendar.Length{Count: 1, Unit: calendar.Day}}
+	c, err := course.Follow(t.Context(), s, o, "a", now)
+	if err != nil || len(c.Points) != 300 {
+		t.Fatalf("%d points, %v", len(c.Points), err)
+	}
+	spent := 0
+	for _, p := range c.Points {
+		if p.At.Equal(midnight) { // a period that has just begun has no events
+			if p.Remaining != nil {
+				t.Errorf("at midnight there is %v left", *p.Remaining)
+			}
+			continue
+		}
+		if p.At.After(midnight) && *p.Remaining != 1 {
+			t.Errorf("at %v there is %v left of the new day's", p.At, *p.Remaining)
+		}
+		if *p.Remaining < 0 {
+			spent++
+		}
+	}
+	if spent == 0 {
+		t.Error("the day before was not overspent")
 	}
 }

@@ -31,7 +31,7 @@ const (
 // Objectives reads what services promise. How they are doing of late is what the watch has
 // measured; what is left of a budget is asked for when somebody looks.
 type Objectives struct {
-	SLOs   func() ([]openslo.SLO, error)
+	SLOs   func() []openslo.SLO
 	States func() []slo.State
 	Ask    course.Asks
 	Book   *store.Book
@@ -42,11 +42,7 @@ type Objectives struct {
 // Objectives is a page, by name.
 func (v Objectives) Objectives(ctx context.Context, f objectives.Filter) (objectives.Page, error) {
 	page := objectives.Page{Items: []objectives.Objective{}}
-	slos, err := v.SLOs()
-	if err != nil {
-		return page, err
-	}
-	slices.SortFunc(slos, func(a, b openslo.SLO) int { return strings.Compare(a.Name, b.Name) })
+	slos := slices.SortedFunc(slices.Values(v.SLOs()), func(a, b openslo.SLO) int { return strings.Compare(a.Name, b.Name) })
 	var shown []openslo.SLO
 	states := v.states()
 	for _, o := range slos {
@@ -83,7 +79,7 @@ func (v Objectives) states() map[string]slo.State {
 func worded(o openslo.SLO, s slo.State) objectives.Objective {
 	item := objectives.Objective{Name: o.Name, Title: o.Title, Service: o.Service, Objective: o.Objective, Window: s.Window, Clusters: []objectives.Standing{}}
 	if item.Window == "" {
-		item.Window = o.Window.String()
+		item.Window = o.Period()
 	}
 	for _, c := range s.Clusters {
 		item.Clusters = append(item.Clusters, objectives.Standing{Cluster: c.Cluster, Env: c.Env, State: c.State, Code: string(c.Code), Problem: c.Problem,
@@ -129,10 +125,7 @@ func (v Objectives) weigh(ctx context.Context, c *objectives.Standing, o openslo
 // Course is the way of an objective on a cluster, with what happened there meanwhile.
 func (v Objectives) Course(ctx context.Context, q objectives.Question) (objectives.Course, error) {
 	out := objectives.Course{Points: []objectives.Point{}, Queries: []objectives.Asked{}, Releases: []objectives.Mark{}, Faults: []objectives.Shade{}}
-	slos, err := v.SLOs()
-	if err != nil {
-		return out, err
-	}
+	slos := v.SLOs()
 	at := slices.IndexFunc(slos, func(o openslo.SLO) bool { return o.Name == q.Name })
 	if at < 0 {
 		return out, as{hint.Add(fmt.Errorf("slo %s: the platform repo has none of this name", q.Name), "list them: GET /api/v1/slos"), web.ErrNotFound}

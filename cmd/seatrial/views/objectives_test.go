@@ -68,8 +68,8 @@ func promises(t *testing.T) views.Objectives {
 		return openslo.SLO{Name: name, Service: service, Objective: 0.998, Window: 24 * time.Hour, Bad: "bad {{.Cluster}}", Total: "total {{.Cluster}}"}
 	}
 	return views.Objectives{
-		SLOs: func() ([]openslo.SLO, error) {
-			return []openslo.SLO{of("web-latency", "shop/web"), of("web-availability", "shop/web"), of("api", "pay/api")}, nil
+		SLOs: func() []openslo.SLO {
+			return []openslo.SLO{of("web-latency", "shop/web"), of("web-availability", "shop/web"), of("api", "pay/api")}
 		},
 		States: func() []slo.State {
 			return []slo.State{

@@ -187,6 +187,12 @@ func (w *World) ProjectOfTeam(team string) (release.Project, bool) {
 	return release.Project{}, false
 }
 
+// ProjectName is the name of a service's project; empty when it has none any more.
+func (w *World) ProjectName(service release.Service) string {
+	owner, _ := w.ProjectOfTeam(service.Team())
+	return owner.Meta.Name
+}
+
 // ProjectFor is the project of a release; one that the platform dropped is an error, so
 // that the release waits and says so.
 func (w *World) ProjectFor(r release.Release) (release.Project, error) {

@@ -132,4 +132,7 @@ export const api = {
   revokeToken: (id: string, m: Mutation) => call<undefined>('DELETE', `/tokens/${enc(id)}`, undefined, m),
 }
 
+/** reportOf is where a person reads the report of a run. */
+export const reportOf = (run: string) => `/api/v1/experiments/runs/${enc(run)}/report?format=html`
+
 type Role = string

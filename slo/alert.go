@@ -46,6 +46,7 @@ type Burning struct {
 	Pair        Pair
 	Long, Short release.Ratio
 	NoData      bool
+	Code        Code    // of the missing data
 	Least       float64 // events in the long window; 0: minAlertEvents
 }
 

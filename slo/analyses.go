@@ -78,7 +78,7 @@ func (g *Gate) analyse(ctx context.Context, o moment, s Settings) (judged, error
 	var queries []release.Query
 	var points []analysis.Point
 	if n := len(moments); n > 0 {
-		q, err := g.Prometheus.askRange(ctx, m.Name, m.Query, moments[0], moments[n-1], m.Interval)
+		q, err := g.Prometheus.AskRange(ctx, m.Name, m.Query, moments[0], moments[n-1], m.Interval)
 		if err != nil {
 			return judged{}, err
 		}

@@ -1,6 +1,9 @@
 package slo
 
-import "slices"
+import (
+	"errors"
+	"slices"
+)
 
 // Code is the reason of a ruling in one word, for programs: it stays the same when the
 // sentence beside it is put better. docs/platform.md lists them.
@@ -34,6 +37,15 @@ const (
 func Codes() []Code {
 	return []Code{CodeKept, CodeNoSLO, CodeSettling, CodeMeasuring, CodeMissed, CodePageBurn, CodeNoTarget, CodeNoData, CodeNaN,
 		CodeFewEvents, CodeFewSamples, CodeStale, CodeBadCount, CodeFailed, CodeUnclear, CodeAlike, CodeNothingBefore, CodeWorse, CodeBadQuery, CodeUnasked}
+}
+
+// CodeOf is the reason of an error of Prometheus: the question is wrong, or it could not
+// be asked.
+func CodeOf(err error) Code {
+	if errors.Is(err, ErrQuery) {
+		return CodeBadQuery
+	}
+	return CodeUnasked
 }
 
 // missing reports whether there was too little to judge by.

@@ -3,7 +3,6 @@ package slo
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -44,15 +43,11 @@ func (g *Gate) Check(ctx context.Context, _ string, r release.Release) (release.
 
 // unasked gives up asking: the release stands still and people are told.
 func unasked(r release.Release, err error) release.Verdict {
-	code := CodeUnasked
-	if errors.Is(err, ErrQuery) {
-		code = CodeBadQuery
-	}
 	next := "then: seatrial release retry " + string(r.ID)
 	if h := hint.Of(err); h != "" {
 		next = h + "; " + next
 	}
-	return release.Inconclusive(fmt.Sprintf("could not be asked %d times in a row: %v", r.Tries+1, err), next).Coded(string(code))
+	return release.Inconclusive(fmt.Sprintf("could not be asked %d times in a row: %v", r.Tries+1, err), next).Coded(string(CodeOf(err)))
 }
 
 func (g *Gate) look(ctx context.Context, r release.Release, slos []openslo.SLO, settings Settings, found *release.Facts) (release.Verdict, error) {

@@ -84,7 +84,7 @@ func (a *asker) queries(ctx context.Context, w window) ([]release.Query, error) 
 // pieces asks for the events of each of n equal pieces of the window, in one question.
 func (a *asker) pieces(ctx context.Context, w window, n int) (release.Query, error) {
 	length := max(w.to.Sub(w.from)/time.Duration(n), time.Second)
-	q, err := a.prometheus.askRange(ctx, "pieces", w.slo.Total.Fill(w.cluster, length), w.to.Add(-length*time.Duration(n-1)), w.to, length)
+	q, err := a.prometheus.AskRange(ctx, "pieces", w.slo.Total.Fill(w.cluster, length), w.to.Add(-length*time.Duration(n-1)), w.to, length)
 	if err != nil {
 		return q, fmt.Errorf("slo %s on %s: %w", w.slo.Name, w.cluster, err)
 	}

@@ -23,7 +23,7 @@ func (a *asker) events(ctx context.Context, name string, query openslo.Query, w 
 			return counted(q.Samples), err
 		},
 		Pieces: func(ctx context.Context, first, last time.Time) (map[time.Time]float64, error) {
-			q, err := a.prometheus.askRange(ctx, name, query.Fill(w.cluster, tally.Piece), first, last, tally.Piece)
+			q, err := a.prometheus.AskRange(ctx, name, query.Fill(w.cluster, tally.Piece), first, last, tally.Piece)
 			found := map[time.Time]float64{}
 			for _, s := range q.Samples {
 				found[s.Time] += s.Value

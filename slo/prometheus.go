@@ -49,8 +49,8 @@ func (p *Prometheus) Ask(ctx context.Context, name, expr string, at time.Time) (
 		})
 }
 
-// askRange evaluates one expression at from and every step up to to.
-func (p *Prometheus) askRange(ctx context.Context, name, expr string, from, to time.Time, every time.Duration) (release.Query, error) {
+// AskRange evaluates one expression at from and every step up to to.
+func (p *Prometheus) AskRange(ctx context.Context, name, expr string, from, to time.Time, every time.Duration) (release.Query, error) {
 	return p.answer(ctx, release.Query{Name: name, Expr: expr, At: to.UTC()}, question{expr: expr, from: from.UnixNano(), at: to.UnixNano(), every: every},
 		func(ctx context.Context) (model.Value, promv1.Warnings, error) {
 			return p.api.QueryRange(ctx, expr, promv1.Range{Start: from, End: to, Step: every}, promv1.WithTimeout(queryTimeout))

@@ -27,7 +27,7 @@ func (g *Gate) versions(ctx context.Context, r release.Release, s Settings, targ
 	var all []judged
 	for _, t := range targets {
 		for _, m := range s.Compare.Metrics {
-			q, err := g.Prometheus.askRange(ctx, m.Name, fill(m.Query, r, t), from, to, max(to.Sub(from)/points, time.Second))
+			q, err := g.Prometheus.AskRange(ctx, m.Name, fill(m.Query, r, t), from, to, max(to.Sub(from)/points, time.Second))
 			if err != nil {
 				return nil, nil, fmt.Errorf("compare %s on %s: %w", m.Name, t.Cluster, err)
 			}

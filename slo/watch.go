@@ -1,6 +1,7 @@
 package slo
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -63,12 +64,22 @@ type State struct {
 type ClusterState struct {
 	Cluster  string      `json:"cluster"`
 	Env      release.Env `json:"env"`
-	State    string      `json:"state"`              // "ok", "breach" or "nodata"
+	State    string      `json:"state"`              // one of the States below
+	Code     Code        `json:"code"`               // why
+	Problem  string      `json:"problem,omitempty"`  // of Unasked, in words
 	Measured *float64    `json:"measured,omitempty"` // share of good events in the long window
 	Burn     *float64    `json:"burn,omitempty"`
 	Busy     bool        `json:"busy,omitempty"` // a release is being judged there
 	At       time.Time   `json:"at"`
 }
+
+// States of an SLO on a cluster.
+const (
+	StateOK      = "ok"
+	StateBreach  = "breach"
+	StateNoData  = "nodata"  // Prometheus was asked and has no numbers
+	StateUnasked = "unasked" // it could not be asked: nothing is known
+)
 
 // Run measures until ctx ends. What could not be asked is logged when that begins and
 // when it ends, and changes no state.
@@ -154,13 +165,14 @@ func (w *Watch) Round(ctx context.Context) error {
 
 // place measures one SLO at one place and tells what changed.
 func (w *Watch) place(ctx context.Context, ask *asker, o openslo.SLO, p Place, open []Breach, now time.Time) (ClusterState, error) {
-	c := ClusterState{Cluster: p.Cluster, Env: p.Env, State: "nodata", Busy: p.Busy, At: now.UTC()}
+	c := ClusterState{Cluster: p.Cluster, Env: p.Env, State: StateNoData, Code: CodeNoData, Busy: p.Busy, At: now.UTC()}
 	where := Breach{SLO: o.Name, Service: o.Service, Env: p.Env, Cluster: p.Cluster}
 	before := find(open, where.Key())
 	var pairs []Burning
 	for _, pair := range Pairs(o) {
 		b, err := burning(ctx, ask, o, p.Cluster, pair, now)
 		if err != nil {
+			c.State, c.Code, c.Problem = StateUnasked, CodeOf(err), err.Error()
 			return c, err
 		}
 		pairs = append(pairs, b)
@@ -177,18 +189,19 @@ func (w *Watch) place(ctx context.Context, ask *asker, o openslo.SLO, p Place, o
 		}
 	}
 	if after != nil && after.Ended.IsZero() {
-		c.State = "breach"
+		c.State, c.Code = StateBreach, CodePageBurn
 	}
 	return c, nil
 }
 
 func (c *ClusterState) describe(b Burning, objective float64) {
 	if b.NoData || b.Long.Total <= 0 {
+		c.Code = cmp.Or(b.Code, CodeNoData)
 		return
 	}
 	share, burn := Share(b.Long), Burn(b.Long, objective)
 	if !math.IsNaN(share) && !math.IsInf(burn, 0) {
-		c.State, c.Measured, c.Burn = "ok", &share, &burn
+		c.State, c.Code, c.Measured, c.Burn = StateOK, CodeKept, &share, &burn
 	}
 }
 
@@ -206,7 +219,7 @@ func burning(ctx context.Context, ask *asker, o openslo.SLO, cluster string, p P
 		m := read(queries, w.from, w.to, Settings{})
 		m.problem(Settings{})
 		if m.Problem != "" {
-			b.NoData = true
+			b.NoData, b.Code = true, m.Code
 			return b, nil
 		}
 		*half.into = m.Ratio

@@ -147,3 +147,35 @@ func TestWatchAsksForALongWindowOnceAndThenForItsLastMinutes(t *testing.T) {
 		now = now.Add(15 * time.Second)
 	}
 }
+
+func TestWhatCouldNotBeAskedIsToldAsSuch(t *testing.T) {
+	p := newPrometheus(t, map[string]string{"good": "1000", "total": "1000"})
+	for name, c := range map[string]struct {
+		address string
+		answers map[string]string
+		state   string
+		code    slo.Code
+	}{
+		"kept":       {p.URL, map[string]string{"good": "1000", "total": "1000"}, slo.StateOK, slo.CodeKept},
+		"no numbers": {p.URL, map[string]string{}, slo.StateNoData, slo.CodeNoData},
+		"NaN":        {p.URL, map[string]string{"good": "NaN", "total": "1000"}, slo.StateNoData, slo.CodeNaN},
+		"away":       {"http://127.0.0.1:1", nil, slo.StateUnasked, slo.CodeUnasked},
+	} {
+		client, err := slo.NewPrometheus(c.address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.set(c.answers)
+		w := &slo.Watch{
+			SLOs: func(context.Context) ([]openslo.SLO, error) { return []openslo.SLO{availability()}, nil },
+			Places: func(context.Context) ([]slo.Place, error) {
+				return []slo.Place{{Service: "shop/web", Env: "prod", Cluster: "a"}}, nil
+			},
+			Prometheus: client, Breaches: newBook(), Now: func() time.Time { return begin }, Log: slog.New(slog.DiscardHandler),
+		}
+		err = w.Round(t.Context())
+		if got := w.States()[0].Clusters[0]; got.State != c.state || got.Code != c.code || (got.Problem == "") != (err == nil) {
+			t.Errorf("%s: %s, %s, %q, %v", name, got.State, got.Code, got.Problem, err)
+		}
+	}
+}

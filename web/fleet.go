@@ -92,11 +92,6 @@ func (s *Server) fleetRoutes(api huma.API) {
 			all, err := s.parts.Fleet.Clusters(ctx)
 			return &body[list[Cluster]]{items(all)}, err
 		})
-	add(s, api, Route{Pattern: "GET /api/v1/slos", Need: Reader}, "List objectives and how they are doing", http.StatusOK,
-		func(ctx context.Context, _ *nothingIn) (*body[list[SLO]], error) {
-			all, err := s.parts.Fleet.SLOs(ctx)
-			return &body[list[SLO]]{items(all)}, err
-		})
 }
 
 func addHold(s *Server, api huma.API, name, summary string, holds bool) {

@@ -34,6 +34,8 @@ type Parts struct {
 	Experiments Experiments
 	Reports     reports.Maker
 	Switch      Switch
+	Objectives  Objectives
+	Diary       Diary
 	Fleet       Fleet
 	Changes     Changes
 	Vault       vault.Vault // people, sessions, tokens, idempotency records
@@ -156,7 +158,6 @@ type RunPage struct {
 type Fleet interface {
 	Board(ctx context.Context) (Board, error)
 	Clusters(ctx context.Context) ([]Cluster, error)
-	SLOs(ctx context.Context) ([]SLO, error)
 	// Drift compares the targets of a service, or one of them; ErrNotFound when it has none.
 	Drift(ctx context.Context, q drift.Question) ([]drift.Comparison, error)
 	// Resources is what a service has on a cluster; ErrNotFound when it is not there.
@@ -189,7 +190,7 @@ type Change struct {
 func (p Parts) Validate() error {
 	var all []error
 	for name, missing := range map[string]bool{
-		"Releases": p.Releases == nil, "Logs": p.Logs == nil, "Builds": p.Builds == nil, "Experiments": p.Experiments == nil, "Reports": p.Reports == nil,
+		"Releases": p.Releases == nil, "Logs": p.Logs == nil, "Builds": p.Builds == nil, "Experiments": p.Experiments == nil, "Objectives": p.Objectives == nil, "Diary": p.Diary == nil, "Reports": p.Reports == nil,
 		"Fleet": p.Fleet == nil, "Changes": p.Changes == nil, "Vault": p.Vault == nil, "Known": p.Known == nil,
 		"Intake": p.Intake == nil, "Ready": p.Ready == nil, "Acts.Rollback": p.Acts.Rollback == nil,
 		"Acts.Hold": p.Acts.Hold == nil, "Acts.Free": p.Acts.Free == nil, "Acts.Retry": p.Acts.Retry == nil,

@@ -25,7 +25,9 @@ import (
 	"github.com/seatrial/seatrial/web"
 	"github.com/seatrial/seatrial/web/auth"
 	"github.com/seatrial/seatrial/web/builds"
+	"github.com/seatrial/seatrial/web/calendar"
 	"github.com/seatrial/seatrial/web/drift"
+	"github.com/seatrial/seatrial/web/objectives"
 	"github.com/seatrial/seatrial/web/vault/vaulttest"
 )
 
@@ -233,7 +235,31 @@ func (y *yard) Board(context.Context) (web.Board, error) {
 	return web.Board{Services: []web.BoardService{{Service: "shop/web", Project: "shop"}, {Service: "pay/api", Project: "pay"}}, Revision: 6}, nil
 }
 func (y *yard) Clusters(context.Context) ([]web.Cluster, error) { return nil, nil }
-func (y *yard) SLOs(context.Context) ([]web.SLO, error)         { return nil, nil }
+
+// Objectives says what it was asked for.
+func (y *yard) Objectives(_ context.Context, f objectives.Filter) (objectives.Page, error) {
+	return objectives.Page{Items: []objectives.Objective{{Name: "web", Service: f.Service, Clusters: []objectives.Standing{{Env: f.Env, State: f.State, Code: "could-not-ask"}}}}, Next: fmt.Sprint(f.After, f.Limit)}, nil
+}
+
+func (y *yard) Course(_ context.Context, q objectives.Question) (objectives.Course, error) {
+	if q.Name != "web" {
+		return objectives.Course{}, fmt.Errorf("slo %s: %w", q.Name, web.ErrNotFound)
+	}
+	burn := 0.0
+	return objectives.Course{Objective: objectives.Objective{Name: q.Name}, Cluster: q.Cluster, Points: []objectives.Point{{Burn: &burn}, {}}}, nil
+}
+
+func (y *yard) Calendar(_ context.Context, q calendar.Question) (calendar.Calendar, error) {
+	return calendar.Calendar{From: q.From, To: q.To}, nil
+}
+
+func (y *yard) Run(_ context.Context, id string) (web.Run, error) {
+	if id != "r1" {
+		return web.Run{}, fmt.Errorf("run %s: %w", id, web.ErrNotFound)
+	}
+	return web.Run{ID: id, Experiment: "kill"}, nil
+}
+
 func (y *yard) Place(_ context.Context, s release.Service, env release.Env) (drift.Place, error) {
 	if env != "prod" {
 		return drift.Place{}, fmt.Errorf("environment %s: %w", env, web.ErrNotFound)
@@ -286,7 +312,7 @@ func (y *yard) Watch(ctx context.Context, from release.Revision, fn func(web.Cha
 
 func (y *yard) parts(v *vaulttest.Memory) web.Parts {
 	return web.Parts{
-		Releases: y, Logs: y, Builds: y, Experiments: y, Reports: made{}, Switch: y, Fleet: y, Changes: y, Vault: v,
+		Releases: y, Logs: y, Builds: y, Experiments: y, Switch: y, Objectives: y, Diary: y, Reports: made{}, Fleet: y, Changes: y, Vault: v,
 		Acts:   web.Acts{Rollback: y.do, Hold: y.do, Free: y.do, Retry: y.do, Approve: y.do},
 		Known:  func(forge.Kind, string) bool { return true },
 		Intake: func(context.Context, forge.Push) (bool, error) { return true, nil },

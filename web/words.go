@@ -157,6 +157,7 @@ type Run struct {
 	Trigger    string               `json:"trigger" enum:"schedule,person,trial"`
 	By         string               `json:"by,omitempty"`
 	State      string               `json:"state" enum:"Planned,Injecting,Measuring,Reverting,Passed,Failed,Invalid,Aborted"`
+	Scheduled  time.Time            `json:"scheduled,omitzero" doc:"The time of the schedule that it is for"`
 	Started    time.Time            `json:"started,omitzero"`
 	Ended      time.Time            `json:"ended,omitzero"`
 	Fault      *release.FaultRecord `json:"fault,omitempty"`
@@ -193,20 +194,4 @@ type Cluster struct {
 	State   string            `json:"state" enum:"Ready,Unreachable,Unknown"`
 	Message string            `json:"message,omitempty"`
 	Chaos   bool              `json:"chaos" doc:"Chaos Mesh runs there"`
-}
-
-// SLO is an objective and how it is doing.
-type SLO struct {
-	Name      string          `json:"name"`
-	Service   release.Service `json:"service"`
-	Objective float64         `json:"objective" doc:"0 to 1"`
-	Window    string          `json:"window"`
-	Clusters  []SLOCluster    `json:"clusters"`
-}
-
-// SLOCluster is an objective on one cluster.
-type SLOCluster struct {
-	Cluster  string   `json:"cluster"`
-	State    string   `json:"state" enum:"ok,breach,nodata"`
-	Measured *float64 `json:"measured,omitempty"`
 }

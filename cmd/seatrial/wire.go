@@ -32,7 +32,6 @@ import (
 	"github.com/seatrial/seatrial/deployer"
 	"github.com/seatrial/seatrial/deployer/desired"
 	"github.com/seatrial/seatrial/deployer/live"
-	"github.com/seatrial/seatrial/deployer/live/tree"
 	"github.com/seatrial/seatrial/deployer/render"
 	"github.com/seatrial/seatrial/internal/forge"
 	"github.com/seatrial/seatrial/internal/git"
@@ -46,6 +45,7 @@ import (
 	"github.com/seatrial/seatrial/signing"
 	"github.com/seatrial/seatrial/slo"
 	"github.com/seatrial/seatrial/slo/analysis"
+	"github.com/seatrial/seatrial/slo/course"
 	"github.com/seatrial/seatrial/slo/openslo"
 	"github.com/seatrial/seatrial/store"
 	"github.com/seatrial/seatrial/store/bolt"
@@ -330,30 +330,14 @@ func (s *server) wireWeb(metrics prometheus.Registerer) (err error) {
 		Releases: views.Releases{Book: s.book}, Acts: acts, Logs: views.Logs{Book: s.logs},
 		Builds:      views.Builds{Release: s.book.Release, Report: s.builder.Report, Bill: s.boms.Generate},
 		Experiments: views.Experiments{Scheduler: s.scheduler, History: shelf.Runs{KV: s.db}}, Switch: faults.Switch{File: s.stopFile()},
-		Reports: reports.Desk{Release: s.book.Release, Runs: shelf.Runs{KV: s.db}, Now: time.Now},
-		Fleet:   views.Fleet{Book: s.book, Tree: s.world.Now, Look: s.fleet.Look, Reach: s.live.Reach, State: s.sloWatch.States, Diff: s.diff, Grown: s.grown},
-		Changes: views.Changes{KV: s.db}, Vault: shelf.Vault{KV: s.db}, Known: known, Intake: s.pushed,
+		Reports:    reports.Desk{Release: s.book.Release, Runs: shelf.Runs{KV: s.db}, Now: time.Now},
+		Objectives: views.Objectives{SLOs: s.world.SLOs, States: s.sloWatch.States, Ask: &course.Recent{Asks: s.prometheus}, Book: s.book, Runs: shelf.Runs{KV: s.db}, Now: time.Now},
+		Diary:      views.Diary{Platform: s.world.Chaos, Runs: shelf.Runs{KV: s.db}, Stopped: faults.Switch{File: s.stopFile()}.State, Now: time.Now},
+		Fleet:      views.Fleet{Book: s.book, Tree: s.world.Now, Look: s.fleet.Look, Reach: s.live.Reach, Diff: views.Wanted(s.fleet.Want, s.live.Diff), Grown: views.Wanted(s.fleet.Want, s.live.Resources)},
+		Changes:    views.Changes{KV: s.db}, Vault: shelf.Vault{KV: s.db}, Known: known, Intake: s.pushed,
 		Ready: func(context.Context) error { return s.world.Ready() },
 	}, s.log, metrics)
 	return err
-}
-
-// diff says how a target differs from a revision.
-func (s *server) diff(ctx context.Context, slot release.Slot, cluster string, to release.Commit) ([]live.ObjectDiff, error) {
-	w, err := s.fleet.Want(ctx, slot, cluster, to)
-	if err != nil {
-		return nil, err
-	}
-	return s.live.Diff(ctx, cluster, w)
-}
-
-// grown is what a target has, compared with a revision.
-func (s *server) grown(ctx context.Context, slot release.Slot, cluster string, to release.Commit) (tree.Tree, error) {
-	w, err := s.fleet.Want(ctx, slot, cluster, to)
-	if err != nil {
-		return tree.Tree{}, err
-	}
-	return s.live.Resources(ctx, cluster, w)
 }
 
 // directory finds who wants to know of an event.

@@ -26,7 +26,7 @@ func Admission(environment func(release.Env) (release.Environment, error), budge
 		if err != nil {
 			return release.Verdict{}, err
 		}
-		v, err := admitted(env.Spec.Chaos, now())
+		v, err := Admitted(env.Spec.Chaos, now())
 		if err != nil || v.Outcome() != release.Passed || env.Spec.Chaos.MinBudget == 0 {
 			return v, err
 		}
@@ -51,7 +51,8 @@ func affords(left map[string]float64, least int) release.Verdict {
 // nextLook bounds how long a closed window is waited for without another look.
 const nextLook = time.Minute
 
-func admitted(rules release.ChaosRules, now time.Time) (release.Verdict, error) {
+// Admitted is whether an environment's windows and freezes let anything be broken at a moment.
+func Admitted(rules release.ChaosRules, now time.Time) (release.Verdict, error) {
 	for _, f := range rules.Freezes {
 		if !now.Before(f.From) && now.Before(f.Until) {
 			why := f.Reason

@@ -29,7 +29,7 @@ func TestNothingIsBrokenOutsideOfWindowsNorInAFreeze(t *testing.T) {
 		{"a freeze has ended", release.ChaosRules{Freezes: []release.Freeze{{From: now.Add(-time.Hour), Until: now}}}, release.Passed, ""},
 		{"a freeze is to come", release.ChaosRules{Freezes: []release.Freeze{{From: now.Add(time.Second), Until: now.Add(time.Hour)}}}, release.Passed, ""},
 	} {
-		v, err := admitted(c.rules, now)
+		v, err := Admitted(c.rules, now)
 		if err != nil || v.Outcome() != c.want || !strings.Contains(v.Reason(), c.why) || v.After() > nextLook {
 			t.Errorf("%s: %s %q, %v, again in %s", c.name, v.Outcome(), v.Reason(), err, v.After())
 		}

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"time"
 
 	"github.com/seatrial/seatrial/chaos/schedule"
 	"github.com/seatrial/seatrial/policies"
@@ -143,6 +144,30 @@ func (r Runs) List(ctx context.Context, experiment, after string, limit int) ([]
 		out = append(out, run)
 	}
 	return out, nil
+}
+
+// Between is the runs that began from one moment on and before another, newest first, and
+// whether there are more than limit.
+func (r Runs) Between(ctx context.Context, from, to time.Time, limit int) (out []schedule.Run, more bool, err error) {
+	keys, err := r.KV.List(ctx, runByTime, runByTime+store.TimeKey(to, "")+"\xff", limit+1)
+	if err != nil {
+		return nil, false, err
+	}
+	for _, k := range keys {
+		_, id, _ := strings.Cut(strings.TrimPrefix(k.Key, runByTime), "-")
+		run, err := r.Run(ctx, id)
+		if err != nil {
+			return nil, false, err
+		}
+		if run.Started.Before(from) {
+			break
+		}
+		if len(out) == limit {
+			return out, true, nil
+		}
+		out = append(out, run)
+	}
+	return out, false, nil
 }
 
 // Run reads one run.

@@ -10,7 +10,6 @@ import (
 	"github.com/seatrial/seatrial/deployer/live/tree"
 	"github.com/seatrial/seatrial/internal/platform"
 	"github.com/seatrial/seatrial/release"
-	"github.com/seatrial/seatrial/slo"
 	"github.com/seatrial/seatrial/store"
 	"github.com/seatrial/seatrial/web"
 	"github.com/seatrial/seatrial/web/drift"
@@ -22,9 +21,20 @@ type Fleet struct {
 	Tree  func() platform.Tree
 	Look  func(context.Context, release.Slot) []release.Target
 	Reach func(ctx context.Context, cluster string) (state, message string)
-	State func() []slo.State
 	Diff  func(ctx context.Context, s release.Slot, cluster string, to release.Commit) ([]live.ObjectDiff, error)
 	Grown func(ctx context.Context, s release.Slot, cluster string, to release.Commit) (tree.Tree, error)
+}
+
+// Wanted asks a cluster about what a service is to have there at a revision.
+func Wanted[T any](want func(ctx context.Context, s release.Slot, cluster string, to release.Commit) (live.Want, error), ask func(context.Context, string, live.Want) (T, error)) func(context.Context, release.Slot, string, release.Commit) (T, error) {
+	return func(ctx context.Context, s release.Slot, cluster string, to release.Commit) (T, error) {
+		w, err := want(ctx, s, cluster, to)
+		if err != nil {
+			var none T
+			return none, err
+		}
+		return ask(ctx, cluster, w)
+	}
 }
 
 // Board is every service in every environment.
@@ -121,19 +131,6 @@ func (v Fleet) Clusters(ctx context.Context) ([]web.Cluster, error) {
 		c := tree.Clusters[name]
 		state, message := v.Reach(ctx, name)
 		out = append(out, web.Cluster{Name: name, Labels: c.Meta.Labels, State: state, Message: message, Chaos: c.Spec.Chaos})
-	}
-	return out, nil
-}
-
-// SLOs lists the objectives as they were last measured.
-func (v Fleet) SLOs(context.Context) ([]web.SLO, error) {
-	out := []web.SLO{}
-	for _, s := range v.State() {
-		one := web.SLO{Name: s.Name, Service: s.Service, Objective: s.Objective, Window: s.Window, Clusters: []web.SLOCluster{}}
-		for _, c := range s.Clusters {
-			one.Clusters = append(one.Clusters, web.SLOCluster{Cluster: c.Cluster, State: c.State, Measured: c.Measured})
-		}
-		out = append(out, one)
 	}
 	return out, nil
 }

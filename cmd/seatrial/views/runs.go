@@ -97,5 +97,5 @@ func runs(list []schedule.Run) []web.Run {
 
 func run(r schedule.Run) web.Run {
 	return web.Run{ID: r.ID, Experiment: r.Experiment, Service: r.Service, Env: r.Env, Cluster: r.Cluster, Trigger: r.Trigger, By: r.By,
-		State: r.State, Started: r.Started, Ended: r.Ended, Fault: r.Fault, Verdict: r.Verdict, Message: r.Message}
+		State: r.State, Scheduled: r.Scheduled, Started: r.Started, Ended: r.Ended, Fault: r.Fault, Verdict: r.Verdict, Message: r.Message}
 }

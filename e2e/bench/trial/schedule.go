@@ -35,8 +35,8 @@ type ledger struct {
 	ends map[string]int // runs by how they ended
 }
 
-func (l *ledger) Save(ctx context.Context, r schedule.Run) error {
-	err := l.Runs.Save(ctx, r)
+func (l *ledger) Save(ctx context.Context, r schedule.Run) (release.Revision, error) {
+	at, err := l.Runs.Save(ctx, r)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if _, known := l.late[r.ID]; !known && err == nil {
@@ -45,7 +45,7 @@ func (l *ledger) Save(ctx context.Context, r schedule.Run) error {
 	if err == nil && r.Over() {
 		l.ends[r.State]++
 	}
-	return err
+	return at, err
 }
 
 // still is a cluster where every fault is injected at once and harms nothing.

@@ -193,6 +193,8 @@ export const placed = (r, env) => ({ release: r.id, commit: r.commit, desired: h
 
 const podKill = (service) => ({ kind: 'PodChaos', action: 'pod-kill', mode: 'one', selector: { matchLabels: { app: service } }, namespace: 'shop', duration: '30s' })
 
+const about = (what, e) => ({ ...e, facts: { ...e.facts, title: 'availability', about: what } })
+
 export function runsOf(name, service) {
   const states = ['Passed', 'Passed', 'Failed', 'Passed', 'Invalid', 'Passed', 'Aborted', 'Passed']
   return states.map((state, i) => {
@@ -200,8 +202,11 @@ export function runsOf(name, service) {
     const f = fault(name, 'staging', from - 5)
     return {
       id: `${new Date(Date.now() - from * 1000).toISOString().replace(/[-:]|\.\d+/g, '')}.${name}.staging`, experiment: name, service, env: 'staging', cluster: 'staging', trigger: i === 6 ? 'person' : 'schedule', by: i === 6 ? 'mei' : '', state,
-      started: ago(from), ended: ago(from - 75), fault: f, message: state === 'Invalid' ? 'the fault was not injected: no pod matched app=web' : state === 'Aborted' ? 'aborted by mei: deploy freeze' : '',
-      verdict: { outcome: state === 'Passed' ? 'Pass' : state === 'Failed' ? 'Refuse' : 'Inconclusive', reason: state === 'Failed' ? 'availability was 98.10 %, wanted 99 %' : '', evidence: state === 'Invalid' ? [] : [sloEvidence(service, 'staging', from, { good: state === 'Failed' ? 0.981 : 0.9972, withFault: f })] },
+      scheduled: ago(from + 80), started: ago(from + 79), ended: ago(from - 75), fault: f, message: state === 'Invalid' ? 'the fault was not injected: no pod matched app=web' : state === 'Aborted' ? 'aborted by mei: deploy freeze' : '',
+      verdict: { outcome: state === 'Passed' ? 'Pass' : state === 'Failed' ? 'Refuse' : 'Inconclusive', reason: state === 'Failed' ? 'availability was 98.10 %, wanted 99 %' : '', evidence: state === 'Invalid' ? [] : [
+        about('baseline', sloEvidence(service, 'staging', from + 75)), about('fault', sloEvidence(service, 'staging', from - 5, { good: state === 'Failed' ? 0.981 : 0.9972, withFault: f })),
+        { gate: 'trial', claim: 'the service recovered', holds: true, cluster: 'staging', measured: 11.4, facts: { about: 'recovered' } },
+      ] },
     }
   })
 }
@@ -219,12 +224,6 @@ export const clusters = [
   { name: 'prod-canary', labels: { env: 'prod', ring: 'canary' }, state: 'Ready', message: 'v1.36.4, 1 node', chaos: false },
   { name: 'prod-main', labels: { env: 'prod', ring: 'main' }, state: 'Ready', message: 'v1.36.4, 1 node', chaos: false },
   { name: 'prod-south', labels: { env: 'prod', ring: 'main', region: 'south' }, state: 'Unreachable', message: 'dial tcp 198.18.4.2:6443: connection refused', chaos: false },
-]
-
-export const slos = [
-  { name: 'shop-web-availability', service: 'shop/web', objective: 0.99, window: '1h', clusters: [{ cluster: 'staging', state: 'ok', measured: 0.99941 }, { cluster: 'prod-canary', state: 'ok', measured: 0.99986 }, { cluster: 'prod-main', state: 'ok', measured: 0.99979 }, { cluster: 'prod-south', state: 'nodata' }] },
-  { name: 'shop-cart-availability', service: 'shop/cart', objective: 0.99, window: '1h', clusters: [{ cluster: 'staging', state: 'ok', measured: 0.9983 }, { cluster: 'prod-canary', state: 'breach', measured: 0.9714 }] },
-  { name: 'pay-ledger-latency', service: 'pay/ledger', objective: 0.995, window: '28d', clusters: [{ cluster: 'staging', state: 'nodata' }] },
 ]
 
 const steps = ['[internal] load build definition from Dockerfile', '[linux/amd64 build 1/4] FROM docker.io/library/golang:1.26', '[linux/amd64 build 2/4] COPY go.mod go.sum ./', '[linux/amd64 build 3/4] RUN go mod download', '[linux/amd64 build 4/4] RUN GOARCH=amd64 go build -trimpath ./cmd/web', '[linux/amd64->arm64 build 4/4] RUN GOARCH=arm64 go build -trimpath ./cmd/web', '[linux/amd64->ppc64le build 4/4] RUN GOARCH=ppc64le go build -trimpath -ldflags "-s -w -buildid= -X example.org/shop/web/internal/version.commit=4f2a91c0" ./cmd/web', 'exporting to image']

@@ -6,7 +6,8 @@ import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { extname, join, normalize } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { ago, buildOf, clusters, componentsOf, environments, experiments, fleet, logLine, placed, release, runsOf, slos } from './data.mjs'
+import { ago, buildOf, clusters, componentsOf, environments, experiments, fleet, logLine, placed, release, runsOf } from './data.mjs'
+import { calendarOf, courseOf, slosOf } from './trials.mjs'
 import { driftOf, placeOf, treeOf } from './place.mjs'
 
 const port = Number(process.env.PORT ?? 8481)
@@ -120,7 +121,11 @@ async function handle(req, res, url) {
   if (path === '/board') return json(res, 200, board(url.searchParams))
   if (path === '/releases') return json(res, 200, list(url.searchParams))
   if (path === '/clusters') return json(res, 200, { items: clusters })
-  if (path === '/slos') return json(res, 200, { items: slos })
+  if (path === '/slos') return json(res, 200, slosOf(url.searchParams))
+  if (path.startsWith('/slos/')) {
+    const c = courseOf(decodeURIComponent(path.slice(6)), url.searchParams.get('cluster'), state.releases)
+    return c ? json(res, 200, c) : problem(res, 404, 'Not Found', 'no such SLO', '')
+  }
   if (['/place', '/drift', '/tree'].includes(path)) {
     const p = placeOf(state.releases, url.searchParams.get('service'), url.searchParams.get('env'))
     if (!p) return problem(res, 404, 'Not Found', 'nothing was verified there', '')
@@ -159,8 +164,14 @@ function sbom(res, r, params) {
 
 async function experiment(req, res, url, path) {
   if (path.endsWith('/plan')) return json(res, 200, { experiment: 'x', cluster: 'staging', matching: ['shop/web-7c9d5b6f4-x2k8p', 'shop/web-7c9d5b6f4-9fj2m', 'shop/web-7c9d5b6f4-lq0zd'], targets: ['shop/web-7c9d5b6f4-x2k8p'] })
+  if (path === '/experiments/calendar') return json(res, 200, { ...calendarOf(url.searchParams, state.experiments, [...runs.values()].flat()), ...(state.stop ? { stopped: `the kill switch is on: ${state.stop}` } : {}) })
+  const one = /^\/experiments\/runs\/([^/]+)\/record$/.exec(path)
+  if (one && req.method === 'GET') {
+    const run = [...runs.values()].flat().find((r) => r.id === decodeURIComponent(one[1]))
+    return run ? json(res, 200, run) : problem(res, 404, 'Not Found', 'no such run', '')
+  }
   if (path === '/experiments') return json(res, 200, { items: state.experiments })
-  if (path === '/experiments/runs') return json(res, 200, { items: runs.get(url.searchParams.get('name')) ?? [], next: '' })
+  if (path === '/experiments/runs') return json(res, 200, { items: url.searchParams.get('name') ? (runs.get(url.searchParams.get('name')) ?? []) : [...runs.values()].flat(), next: '' })
   const [, , name, verb] = path.split('/')
   const body = await bodyOf(req)
   const x = state.experiments.find((e) => (verb === 'run' ? e.name === decodeURIComponent(name) : e.running))

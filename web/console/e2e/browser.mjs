@@ -191,6 +191,54 @@ async function walkPlace(page, tag, at) {
   await narrow(page, `place-narrow-${tag}`)
 }
 
+/** walkCalendar moves through the month by keyboard: one day can be reached by Tab, and it is the one that has the focus. */
+async function walkCalendar(page, tag, at) {
+  at(`calendar by keyboard ${tag}`)
+  await page.goto(opt.url + '/experiments/calendar?day=2026-01-31')
+  await page.waitForSelector('.calendar')
+  await settle(page)
+  await narrow(page, `calendar-narrow-${tag}`)
+  await page.locator('.calendar [tabindex="0"]').focus()
+  for (const [key, day] of [['ArrowRight', '2026-02-01'], ['ArrowUp', '2026-01-25'], ['PageDown', '2026-02-25'], ['Home', '2026-02-23'], ['End', '2026-03-01']]) {
+    await page.keyboard.press(key)
+    await page.waitForFunction((want) => document.location.search.includes(want) && document.activeElement?.matches('.calendar [tabindex="0"]'), day, { timeout: 10_000 })
+      .catch(() => note(`calendar ${tag}`, `${key} does not lead to ${day}: ${page.url()}`))
+    const reached = await page.locator('.calendar [tabindex="0"]').count()
+    if (reached !== 1) note(`calendar ${tag}`, `${reached} days can be reached by Tab`)
+  }
+}
+
+/** walkRun opens a run of the calendar's week, where there is one. */
+async function walkRun(page, tag, at) {
+  at(`run ${tag}`)
+  const run = await page.evaluate(() => fetch('/api/v1/experiments/runs?limit=1').then((r) => r.json()).then((p) => p.items?.[0]))
+  if (!run) return console.log(`walk: no run yet, the run page is left out (${tag})`)
+  await page.goto(`${opt.url}/experiments/${encodeURIComponent(run.experiment)}/runs/${encodeURIComponent(run.id)}`)
+  await page.waitForSelector('.run')
+  await settle(page)
+  await audit(page, `run ${tag}`)
+  await picture(page, `run-${tag}`)
+  await narrow(page, `run-narrow-${tag}`)
+}
+
+/** walkSLO follows the first objective to its budget, and looks at the table beside the plots. */
+async function walkSLO(page, tag, at) {
+  at(`slo ${tag}`)
+  await page.goto(opt.url + '/slos')
+  await page.waitForSelector('h1')
+  await settle(page)
+  await narrow(page, `slos-narrow-${tag}`)
+  const link = page.locator('.slos a').last()
+  if (!(await link.count())) return console.log(`walk: no SLO, its page is left out (${tag})`)
+  await link.click()
+  await page.waitForSelector('#course')
+  await settle(page)
+  await page.evaluate(() => document.querySelectorAll('details.panel').forEach((d) => { d.open = true }))
+  await audit(page, `slo ${tag}`)
+  await picture(page, `slo-${tag}`)
+  await narrow(page, `slo-narrow-${tag}`)
+}
+
 async function walkDialog(page, tag) {
   const action = page.locator('.release-actions button:not([aria-disabled])').first()
   if (!(await action.count())) return
@@ -214,7 +262,7 @@ async function walk(browser, language, theme) {
   listen(page, () => where)
   at(where)
   await signIn(page, tag)
-  const pages = [['board', '/'], ['releases', '/releases'], ['experiments', '/experiments'], ['clusters', '/clusters'], ['slos', '/slos'], ['tokens', '/tokens'], ['not-found', '/no-such-page']]
+  const pages = [['board', '/'], ['releases', '/releases'], ['experiments', '/experiments'], ['calendar', '/experiments/calendar'], ['calendar-week', '/experiments/calendar?view=week'], ['clusters', '/clusters'], ['slos', '/slos'], ['tokens', '/tokens'], ['not-found', '/no-such-page']]
   for (const [name, path] of pages) {
     at(`${name} ${tag}`)
     await page.goto(opt.url + path)
@@ -224,6 +272,9 @@ async function walk(browser, language, theme) {
     await picture(page, `${name}-${tag}`)
     if (name === 'board') await page.waitForSelector('.live.is-live', { timeout: patience }).catch(() => note(where, 'the stream did not become live'))
   }
+  await walkCalendar(page, tag, at)
+  await walkRun(page, tag, at)
+  await walkSLO(page, tag, at)
   await walkPlace(page, tag, at)
   const id = await newest(page)
   if (id === '') console.log(`walk: no release yet, the release page is left out (${tag})`)

@@ -2,7 +2,8 @@
 import type { QueryClient } from '@tanstack/react-query'
 import { createRootRouteWithContext, createRoute, createRouter, lazyRouteComponent, redirect } from '@tanstack/react-router'
 import { api, ApiError } from './api/client'
-import type { ReleaseFilters } from './api/client'
+import type { ReleaseFilters, SLOFilters } from './api/client'
+import { isDay } from './journey/calendar'
 import { Board } from './pages/board'
 import { Crash, NotFound } from './pages/problems'
 import { SignIn } from './pages/signin'
@@ -65,14 +66,26 @@ const experiments = createRoute({
 const clusters = createRoute({
   getParentRoute: () => shell, path: '/clusters', component: lazyRouteComponent(() => import('./pages/places'), 'Clusters'),
 })
+const calendar = createRoute({
+  getParentRoute: () => shell, path: '/experiments/calendar', component: lazyRouteComponent(() => import('./pages/calendar'), 'CalendarPage'),
+  validateSearch: (s: Record<string, unknown>): { view?: 'week'; day?: string } => ({ ...(s.view === 'week' ? { view: 'week' } : {}), ...(isDay(s.day) ? { day: s.day } : {}) }),
+})
+const run = createRoute({
+  getParentRoute: () => shell, path: '/experiments/$name/runs/$run', component: lazyRouteComponent(() => import('./pages/run'), 'RunPage'),
+})
 const slos = createRoute({
-  getParentRoute: () => shell, path: '/slos', component: lazyRouteComponent(() => import('./pages/places'), 'SLOs'),
+  getParentRoute: () => shell, path: '/slos', component: lazyRouteComponent(() => import('./pages/slos/list'), 'SLOs'),
+  validateSearch: (s: Record<string, unknown>): SLOFilters => ({ service: text(s.service), env: text(s.env), state: text(s.state) }),
+})
+const slo = createRoute({
+  getParentRoute: () => shell, path: '/slos/$name', component: lazyRouteComponent(() => import('./pages/slos/page'), 'SLOPage'),
+  validateSearch: (s: Record<string, unknown>): { cluster?: string } => ({ cluster: text(s.cluster) }),
 })
 const tokens = createRoute({
   getParentRoute: () => shell, path: '/tokens', component: lazyRouteComponent(() => import('./pages/tokens'), 'Tokens'),
 })
 
-const tree = root.addChildren([signIn, shell.addChildren([board, releases, release, build, place, experiments, clusters, slos, tokens])])
+const tree = root.addChildren([signIn, shell.addChildren([board, releases, release, build, place, experiments, calendar, run, clusters, slos, slo, tokens])])
 
 export function newRouter(client: QueryClient) {
   return createRouter({ routeTree: tree, context: { client }, defaultPreload: 'intent', defaultPreloadStaleTime: 0, scrollRestoration: true, defaultErrorComponent: Crash })

@@ -1,6 +1,6 @@
 // The only place that talks to the server. Every answer that is not 2xx becomes an
 // ApiError with the server's own words and hint.
-import type { Board, Build, Cluster, Comparison, Components, Experiment, LogMatches, LogPage, NewToken, Page, Place, Problem, Release, ReleaseSummary, Run, Session, SLO, Token, Tree, Plan, Stop } from './types'
+import type { Board, Build, Calendar, Cluster, Comparison, Components, Course, Experiment, LogMatches, LogPage, NewToken, Objective, Page, Place, Problem, Release, ReleaseSummary, Run, Session, Token, Tree, Plan, Stop } from './types'
 import { summary } from './summary'
 
 export class ApiError extends Error {
@@ -23,6 +23,7 @@ export class ApiError extends Error {
 export interface Mutation { key: string; version?: number }
 
 export interface ReleaseFilters { service?: string; env?: string; phase?: string; q?: string }
+export interface SLOFilters { service?: string; env?: string; state?: string }
 export interface BoardFilters { q?: string; project?: string }
 
 const timeout = 20_000
@@ -121,11 +122,17 @@ export const api = {
   abortRun: (id: string, body: { reason: string }, m: Mutation) => call<Run>('POST', `/experiments/runs/${enc(id)}/abort`, body, m),
 
   clusters: (s?: AbortSignal) => get<Page<Cluster>>('/clusters', s),
-  slos: (s?: AbortSignal) => get<Page<SLO>>('/slos', s),
+  slos: (f: SLOFilters, after: string | undefined, s?: AbortSignal) => get<Page<Objective>>(`/slos${query({ ...f, after })}`, s),
+  course: (name: string, cluster: string | undefined, s?: AbortSignal) => get<Course>(`/slos/${enc(name)}${query({ cluster })}`, s),
+  calendar: (from: string, to: string, s?: AbortSignal) => get<Calendar>(`/experiments/calendar${query({ from, to })}`, s),
+  run: (id: string, s?: AbortSignal) => get<Run>(`/experiments/runs/${enc(id)}/record`, s),
 
   tokens: (s?: AbortSignal) => get<Page<Token>>('/tokens', s),
   createToken: (body: { name: string; role: Role }, m: Mutation) => call<NewToken>('POST', '/tokens', body, m),
   revokeToken: (id: string, m: Mutation) => call<undefined>('DELETE', `/tokens/${enc(id)}`, undefined, m),
 }
+
+/** reportOf is where a person reads the report of a run. */
+export const reportOf = (run: string) => `/api/v1/experiments/runs/${enc(run)}/report?format=html`
 
 type Role = string

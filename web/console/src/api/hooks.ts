@@ -2,7 +2,7 @@
 // polled; when it is lost everything on screen is asked again every ten seconds.
 import { QueryClient, useInfiniteQuery, useQueries, useQuery, useQueryClient } from '@tanstack/react-query'
 import { createContext, useContext, useEffect, useSyncExternalStore } from 'react'
-import { api, ApiError, type BoardFilters, type ReleaseFilters } from './client'
+import { api, ApiError, type BoardFilters, type ReleaseFilters, type SLOFilters } from './client'
 import { addPage, emptyLog, mostOlder, type Log } from './log'
 import type { Stream, StreamState } from './stream'
 import type { LogLine, Platform, Release } from './types'
@@ -209,8 +209,27 @@ export function useClusters() {
   return useQuery({ queryKey: ['clusters'], queryFn: ({ signal }) => api.clusters(signal), refetchInterval: 15_000 })
 }
 
-export function useSLOs() {
-  return useQuery({ queryKey: ['slos'], queryFn: ({ signal }) => api.slos(signal), refetchInterval: 15_000 })
+export function useSLOs(filters: SLOFilters) {
+  return useInfiniteQuery({
+    queryKey: ['slos', filters],
+    queryFn: ({ pageParam, signal }) => api.slos(filters, pageParam, signal),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: (last) => last.next || undefined,
+    refetchInterval: 30_000, placeholderData: (old) => old,
+  })
+}
+
+/** useCourse follows an objective on one cluster; undefined: the first. */
+export function useCourse(name: string, cluster: string | undefined) {
+  return useQuery({ queryKey: ['course', name, cluster], queryFn: ({ signal }) => api.course(name, cluster, signal), refetchInterval: 60_000, placeholderData: (old, before) => (before?.queryKey[1] === name ? old : undefined) })
+}
+
+export function useCalendar(from: string, to: string) {
+  return useQuery({ queryKey: ['calendar', from, to], queryFn: ({ signal }) => api.calendar(from, to, signal), refetchInterval: 30_000, placeholderData: (old) => old })
+}
+
+export function useRun(id: string) {
+  return useQuery({ queryKey: ['run', id], queryFn: ({ signal }) => api.run(id, signal), refetchInterval: (q) => (q.state.data?.ended ? false : 3_000) })
 }
 
 export function useTokens() {

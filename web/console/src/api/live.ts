@@ -94,6 +94,8 @@ function onRun(client: QueryClient, run: Run): void {
   })
   soon(client, ['experiments'])
   soon(client, ['runs', run.experiment])
+  soon(client, ['run', run.id])
+  soon(client, ['calendar'])
 }
 
 const pending = new WeakMap<QueryClient, Map<string, readonly unknown[]>>()

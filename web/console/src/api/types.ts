@@ -124,7 +124,7 @@ export type RunState =
   | 'Planned' | 'Injecting' | 'Measuring' | 'Reverting' | 'Passed' | 'Failed' | 'Invalid' | 'Aborted'
 export interface Run {
   id: string; experiment: string; service: string; env: string; cluster: string; trigger: 'schedule' | 'person' | 'trial'
-  by?: string; state: RunState; started?: string; ended?: string; fault?: FaultRecord; verdict?: Verdict; message?: string
+  by?: string; state: RunState; scheduled?: string; started?: string; ended?: string; fault?: FaultRecord; verdict?: Verdict; message?: string
 }
 export interface Fault {
   kind: string; action: string; mode?: string; value?: string; selector: { matchLabels: Record<string, string> | null }
@@ -155,8 +155,35 @@ export interface Resource {
   depth: number; group?: string; kind: string; namespace?: string; name: string
   state?: 'Synced' | 'Drifted' | 'Missing' | 'Prune' | 'Waiting'; health?: string; message?: string; created?: string
 }
-export interface SLOCluster { cluster: string; state: 'ok' | 'breach' | 'nodata'; measured?: number }
-export interface SLO { name: string; service: string; objective: number; window: string; clusters: SLOCluster[] | null }
+/** Standing is an objective on one cluster; what is left out is not known. */
+export interface Standing {
+  cluster: string; env: string; state: StandingState; code: string; problem?: string; busy?: boolean
+  measured?: number; burn?: number; remaining?: number; exhausted?: number; at?: string
+}
+export type StandingState = 'ok' | 'breach' | 'nodata' | 'unasked'
+export interface Objective { name: string; title: string; service: string; objective: number; window: string; clusters: Standing[] | null }
+/** Course is the way of an objective's budget on one cluster; without points it says why. */
+export interface Course extends Objective {
+  description?: string; cluster?: string; from?: string; to?: string; step?: number; points: CoursePoint[] | null; known: number
+  queries: { name: string; expr: string }[] | null; code?: string; problem?: string; hint?: string
+  releases: CourseMark[] | null; faults: CourseShade[] | null; leftOff?: boolean
+}
+export interface CoursePoint { at: string; burn?: number; remaining?: number }
+export interface CourseMark { at: string; release: string; commit: string; message?: string; end: 'under way' | 'verified' | 'refused' }
+export interface CourseShade { from: string; to?: string; experiment: string; kind: string; run?: string }
+
+/** Calendar is when things are broken on purpose, and when they may not be. */
+export interface Calendar {
+  from: string; to: string; planned: Planned[] | null; often: Often[] | null; closed: Span[] | null; open: Span[] | null
+  runs: Entry[] | null; leftOff?: boolean; stopped?: string
+}
+export interface Planned { at: string; timeZone: string; experiment: string; service: string; env: string; closed?: string }
+export interface Often { experiment: string; service: string; env: string; cron: string; timeZone: string }
+export interface Span { env: string; from: string; to: string; reason?: string }
+export interface Entry {
+  id: string; experiment: string; service: string; env: string; cluster?: string; trigger: Run['trigger']; state: RunState
+  started: string; ended?: string; reason?: string
+}
 
 export interface Session { user: string; role: Role; version?: string; csrf?: string }
 export interface Token { id: string; name: string; role: Role; by?: string; created: string; lastUsed?: string }

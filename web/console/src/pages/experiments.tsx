@@ -26,7 +26,7 @@ export function Experiments() {
   const chosen = items.find((x) => x.name === search.name) ?? items[0]
   return (
     <>
-      <div className="page-head"><div className="grow"><h1>{t.experiments.title}</h1><p>{t.experiments.lead}</p></div><KillSwitch /></div>
+      <div className="page-head"><div className="grow"><h1>{t.experiments.title}</h1><p>{t.experiments.lead}</p></div><Link className="button small" to="/experiments/calendar">{t.calendar.link}</Link><KillSwitch /></div>
       {list.error && !list.data && <Failure error={list.error} retry={() => void list.refetch()} />}
       {list.isPending && <div className="panel"><Loading /></div>}
       {list.data && items.length === 0 && <div className="panel"><Empty title={t.experiments.none} hint={t.experiments.noneHint} /></div>}
@@ -203,6 +203,7 @@ function RunView({ run: r }: { run: Run }) {
       </summary>
       <div className="verdict-body stack">
         {r.verdict?.hint && <p><span className="label">{t.common.hint}{t.common.colon}</span>{r.verdict.hint}</p>}
+        <p><Link to="/experiments/$name/runs/$run" params={{ name: r.experiment, run: r.id }}>{t.runPage.open}</Link></p>
         <EvidenceList evidence={evidence} />
         {r.fault && !withFault && <FaultView fault={r.fault} />}
       </div>

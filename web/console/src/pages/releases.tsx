@@ -1,14 +1,14 @@
 // All releases, newest first; the server filters and pages.
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import type { ColumnDef } from '@tanstack/react-table'
-import { useId, useMemo } from 'react'
+import { useMemo } from 'react'
 import { useBoard, useReleases } from '../api/hooks'
 import type { ReleaseFilters } from '../api/client'
 import { phases, type ReleaseSummary } from '../api/types'
 import { useT, word } from '../i18n'
 import type { Messages } from '../i18n/en'
 import { Empty, Failure, Loading, Note, Sha } from '../ui/parts'
-import { SearchField } from '../ui/search'
+import { SearchField, Select } from '../ui/search'
 import { PhaseStatus } from '../ui/status'
 import { DataTable } from '../ui/table'
 import { Age } from '../ui/time'
@@ -66,21 +66,6 @@ function Filters() {
       <Select label={t.common.phase} value={search.phase} options={phases.map((p) => [p, word(t.phase, p)])} onChange={(phase) => set({ phase })} />
       {Object.values(search).some((v) => v !== undefined) && <button type="button" className="button plain" onClick={() => set({ q: undefined, service: undefined, env: undefined, phase: undefined })}>{t.common.clear}</button>}
     </form>
-  )
-}
-
-function Select({ label, value, options, onChange }: { label: string; value: string | undefined; options: [string, string][]; onChange: (v: string | undefined) => void }) {
-  const t = useT()
-  const id = useId()
-  const all = value !== undefined && !options.some(([v]) => v === value) ? [[value, value] as [string, string], ...options] : options
-  return (
-    <div className="field">
-      <label htmlFor={id}>{label}</label>
-        <select id={id} className="select" value={value ?? ''} onChange={(e) => onChange(e.target.value || undefined)}>
-          <option value="">{t.common.all}</option>
-          {all.map(([v, name]) => <option key={v} value={v}>{name}</option>)}
-        </select>
-    </div>
   )
 }
 

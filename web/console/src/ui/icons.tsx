@@ -1,6 +1,6 @@
 // The few signs the console uses, drawn on a 16-unit grid.
 export type IconName =
-  | 'check' | 'route' | 'clock' | 'ring' | 'cross' | 'pause' | 'back' | 'dash' | 'question' | 'alert' | 'right' | 'down'
+  | 'check' | 'route' | 'clock' | 'ring' | 'cross' | 'pause' | 'back' | 'dash' | 'question' | 'alert' | 'left' | 'right' | 'down'
   | 'copy' | 'user' | 'signal' | 'nosignal' | 'search' | 'anchor' | 'compass' | 'play' | 'stop' | 'plus' | 'bolt'
 
 const paths: Record<IconName, string> = {
@@ -14,6 +14,7 @@ const paths: Record<IconName, string> = {
   dash: 'M2.500 8a5.500 5.500 0 1 0 11 0 5.500 5.500 0 1 0-11 0M5.500 8h5',
   question: 'M2 8a6 6 0 1 0 12 0A6 6 0 1 0 2 8M6.200 6.300a1.900 1.900 0 1 1 2.700 1.900c-.6.3-.9.600-.9 1.200M8 11.500v.1',
   alert: 'M8 2 1.500 13.500h13zM8 6.500v3.200M8 11.700v.1',
+  left: 'M10 3.500 5.500 8l4.500 4.500',
   right: 'M6 3.500 10.500 8 6 12.500',
   down: 'M3.500 6 8 10.500 12.500 6',
   copy: 'M5.500 5.500v-3h8v8h-3M2.500 5.500h8v8h-8z',

@@ -8,7 +8,7 @@ import { Loading, Sha } from '../../ui/parts'
 import { Status } from '../../ui/status'
 import { Clock, known } from '../../ui/time'
 
-const Plot = lazy(() => import('./plot'))
+const Plot = lazy(() => import('../../ui/plot'))
 const shownSamples = 12
 
 export function EvidenceList({ evidence }: { evidence: EvidenceData[] }) {
@@ -50,7 +50,7 @@ function Fact({ name, value }: { name: string; value: string }) {
   return <><dt>{name}</dt><dd className="mono break">{value}</dd></>
 }
 
-function faultWindow(e: EvidenceData): { from: number; to: number } | undefined {
+export function faultWindow(e: EvidenceData): { from: number; to: number } | undefined {
   const f = e.fault
   if (!f || !known(f.injected)) return undefined
   const end = known(f.recovered) ? f.recovered : known(e.to) ? e.to : undefined
@@ -61,7 +61,8 @@ function QueryView({ q, e }: { q: Query; e: EvidenceData }) {
   const t = useT()
   const plot = useMemo(() => plotOf(q), [q])
   const samples = q.samples ?? []
-  const window = faultWindow(e)
+  const window = useMemo(() => faultWindow(e), [e])
+  const shades = useMemo(() => (window ? [window] : undefined), [window])
   const values = samples.map((s) => s.value)
   const inRange = e.threshold !== undefined && values.length > 0 && Math.max(...values) <= 1.5 && e.threshold <= 1
   return (
@@ -74,7 +75,7 @@ function QueryView({ q, e }: { q: Query; e: EvidenceData }) {
       {plot ? (
         <>
           <Suspense fallback={<Loading lines={3} />}>
-            <Plot data={plot} threshold={inRange ? e.threshold : undefined} fault={window} label={`${t.evidence.plot}${t.common.colon}${q.name}, ${figure(Math.min(...values), inRange)} – ${figure(Math.max(...values), inRange)}`} />
+            <Plot data={plot} threshold={inRange ? e.threshold : undefined} shades={shades} label={`${t.evidence.plot}${t.common.colon}${q.name}, ${figure(Math.min(...values), inRange)} – ${figure(Math.max(...values), inRange)}`} />
           </Suspense>
           <p className="row small quiet plot-key">
             {inRange && <span className="key-threshold">{t.evidence.threshold} {figure(e.threshold, isShare(e))}</span>}

@@ -82,7 +82,7 @@ func (n *Notifier) Wake() {
 
 const (
 	maxEvents  = 200
-	maxPending = 2000
+	maxPending = 200 // of each channel
 	maxDigest  = 50
 )
 
@@ -124,14 +124,14 @@ func (n *Notifier) round(ctx context.Context, start func(*lane, []Message)) erro
 	if err := n.plan(ctx); err != nil {
 		return err
 	}
-	pending, err := n.config.Outbox.Pending(ctx, maxPending)
+	now := time.Now()
+	pending, err := n.config.Outbox.Pending(ctx, now, maxPending)
 	if err != nil {
 		return fmt.Errorf("list pending messages: %w", err)
 	}
 	slices.SortFunc(pending, func(a, b Message) int {
 		return cmp.Or(a.Event.At.Compare(b.Event.At), cmp.Compare(a.ID, b.ID))
 	})
-	now := time.Now()
 	batches, used := map[*lane][]Message{}, map[*lane]bool{}
 	channels := n.config.Directory.Channels()
 	for _, m := range pending {
@@ -148,7 +148,7 @@ func (n *Notifier) round(ctx context.Context, start func(*lane, []Message)) erro
 		}
 	}
 	maps.DeleteFunc(n.lanes, func(key string, l *lane) bool {
-		return strings.HasPrefix(key, typeStatus) && !l.busy && !used[l]
+		return strings.HasPrefix(key, typeStatus) && !l.busy && !used[l] && !l.blocked.After(now)
 	})
 	return nil
 }
@@ -161,11 +161,29 @@ func (n *Notifier) plan(ctx context.Context) error {
 	channels := n.config.Directory.Channels()
 	for _, e := range events {
 		project, _ := n.config.Directory.Project(e)
-		if err := n.config.Inbox.Plan(ctx, e, Plan(e, project, channels)); err != nil {
+		messages := Plan(e, project, channels, n.config.Directory.Routes(project.Spec.Team)...)
+		if err := n.keep(ctx, e, messages); err != nil {
 			return fmt.Errorf("plan event %s: %w", e.ID, err)
 		}
 	}
 	return nil
+}
+
+// keep stores the messages of an event and when their groups are told.
+func (n *Notifier) keep(ctx context.Context, e release.Event, messages []Message) error {
+	known := map[string]Group{}
+	for _, m := range messages {
+		if m.joins == nil {
+			continue
+		}
+		g, err := n.config.Inbox.Group(ctx, m.Group)
+		if err != nil {
+			return err
+		}
+		known[m.Group] = g
+	}
+	groups := join(messages, known, time.Now())
+	return n.config.Inbox.Plan(ctx, e, messages, groups...)
 }
 
 // lane finds the lane of a channel's address, made anew when the channel has changed.

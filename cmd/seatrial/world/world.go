@@ -205,6 +205,9 @@ func (w *World) Knows(repo string) bool {
 // Channels are all channels by name, for notify.
 func (w *World) Channels() map[string]release.Channel { return w.Now().Channels }
 
+// Routes are a team's, for notify.
+func (w *World) Routes(team string) []release.Route { return w.Now().Teams[team].Spec.Routes }
+
 // SLOs reads the platform's objectives.
 func (w *World) SLOs() ([]openslo.SLO, error) {
 	return openslo.Read(w.Now().SLOs)

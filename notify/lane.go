@@ -115,7 +115,11 @@ func (l *lane) after(m Message, f *wire.Failure, now time.Time) Message {
 		m.Attempts++
 	}
 	m.Reason = f.Reason
-	tooOld := !m.Event.At.IsZero() && now.Sub(m.Event.At) > l.config.MaxAge
+	since := m.Event.At
+	if m.Held.After(since) {
+		since = m.Held
+	}
+	tooOld := !since.IsZero() && now.Sub(since) > l.config.MaxAge
 	if f.Permanent || tooOld || m.Attempts >= l.config.MaxAttempts {
 		m.State = Dead
 		l.config.Log.Warn("message dead", "message", m.ID, "channel", m.Channel, "attempts", m.Attempts, "reason", m.Reason)

@@ -27,6 +27,8 @@ const (
 	Pending State = "pending"
 	Sent    State = "sent"
 	Dead    State = "dead" // given up: Reason says why; nothing sends it again
+
+	Silenced State = "silenced" // it was over before its silence was: Reason says whose
 )
 
 // Message is one event for one channel.
@@ -40,7 +42,9 @@ type Message struct {
 	Reason   string        `json:"reason,omitempty"` // of the last failure, without addresses
 	Told     time.Time     `json:"told,omitzero"`
 	Team     string        `json:"team,omitempty"`
-	Group    string        `json:"group,omitempty"` // messages that are told together; empty: by itself
+	Group    string        `json:"group,omitempty"`   // messages that are told together; empty: by itself
+	Silence  string        `json:"silence,omitempty"` // the last that held it back
+	Held     time.Time     `json:"held,omitzero"`     // until then
 
 	joins *release.Route // of a group that the message has not joined yet
 }

@@ -26,6 +26,7 @@ type Config struct {
 	Secret    func(name string) secret.Text // by Channel.Spec.URLSecret; a key beside it is NAME-key
 	Tickets   TicketStore                   // nil: messages to Jira become dead letters
 	Status    Status                        // nil: commit statuses become dead letters
+	Silences  Silences                      // nil: there are none
 
 	Console     string        // base URL for links; empty: none
 	Client      *http.Client  // default: NewClient
@@ -132,8 +133,15 @@ func (n *Notifier) round(ctx context.Context, start func(*lane, []Message)) erro
 	slices.SortFunc(pending, func(a, b Message) int {
 		return cmp.Or(a.Event.At.Compare(b.Event.At), cmp.Compare(a.ID, b.ID))
 	})
-	batches, used := map[*lane][]Message{}, map[*lane]bool{}
 	channels := n.config.Directory.Channels()
+	spared := func(m Message) bool {
+		return channels[m.Channel].Spec.Type == typeStatus || n.lane(m, channels).busy
+	}
+	pending, err = n.hush(ctx, pending, spared, now)
+	if err != nil {
+		return err
+	}
+	batches, used := map[*lane][]Message{}, map[*lane]bool{}
 	for _, m := range pending {
 		l := n.lane(m, channels)
 		used[l] = true

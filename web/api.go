@@ -34,6 +34,7 @@ func (s *Server) routes() error {
 	s.logRoutes(api)
 	s.experimentRoutes(api)
 	s.chaosRoutes(api)
+	s.silenceRoutes(api)
 	s.fleetRoutes(api)
 	s.table.handle(Route{Pattern: streamRoute, Need: Reader}, http.HandlerFunc(s.live))
 	describeStream(api)

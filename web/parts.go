@@ -32,6 +32,7 @@ type Parts struct {
 	Builds      Builds
 	Experiments Experiments
 	Switch      Switch
+	Silences    Silences
 	Fleet       Fleet
 	Changes     Changes
 	Vault       vault.Vault // people, sessions, tokens, idempotency records

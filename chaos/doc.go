@@ -1,6 +1,6 @@
 // Package chaos breaks things on purpose, within stated limits, and always puts them back.
 //
-// Start at Trial.Run, the sea trial of a release, and at package chaos/schedule, which runs
+// Start at package chaos/trial, the sea trial of a release, and at package chaos/schedule, which runs
 // experiments by their schedule; both drive Engine.Step, one saved step at a time, and
 // Conclude, the pure verdict on what the steps left as evidence. Package chaos/mesh is the
 // door to Chaos Mesh.

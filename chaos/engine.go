@@ -50,6 +50,9 @@ type Subject struct {
 	Observe    time.Duration
 	Baseline   []release.Evidence // its SLOs without the fault, when they are known already
 	Before     *release.Trial     // of the last verified release, to compare with
+	BeforeOn   string             // its cluster, when it was tried at the same time; default: Cluster
+	BeforeNote string             // why it was not, when it should have been
+	Compare    release.CompareSpec
 }
 
 // Engine carries one experiment through its steps.
@@ -434,11 +437,18 @@ func (e *Engine) judging(ctx context.Context, s Subject, t release.Trial) (relea
 		}
 	}
 	t = compare(t, s)
+	if doubtful(t, name) && t.Attempt < maxAttempts {
+		t.Attempt, t.Fault = t.Attempt+1, nil // once may be luck: which pod was hit, what it was doing
+		return move(t, stepSteady, e.Now()), release.Wait("worse than the last verified release under the same fault: trying once more", 0), nil
+	}
 	return over(s, move(t, stepEnded, e.Now()))
 }
 
 // over is the end of an experiment: the verdict on what it left.
 func over(s Subject, t release.Trial) (release.Trial, release.Verdict, error) {
+	if n, ok := score(t); ok {
+		t.Score = &n
+	}
 	return t, Conclude(latest(t.Evidence, s.Experiment.Meta.Name), trusting), nil
 }
 

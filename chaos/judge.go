@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/seatrial/seatrial/chaos/twobytwo"
 	"github.com/seatrial/seatrial/release"
 )
 
@@ -110,10 +111,11 @@ func live(t release.Trial) bool {
 
 // Live reports whether a trial's fault may still be active: its run is not an orphan.
 func Live(t *release.Trial, run string) bool {
-	return t != nil && t.Step != stepEnded && t.Fault != nil && t.Fault.Name == run && live(*t)
+	return t != nil && (t.Step != stepEnded && t.Fault != nil && t.Fault.Name == run && live(*t) || Live(t.Beside, run))
 }
 
-// Rejudge judges an SLO's evidence again from its samples: slo.Rejudge.
+// Rejudge judges an SLO's evidence again from its samples: slo.Rejudge. Nil takes the
+// outcome that was recorded when the evidence was made.
 type Rejudge func(release.Evidence) (release.Outcome, error)
 
 // trusting takes the outcome that was recorded when the evidence was made.
@@ -133,6 +135,9 @@ func outcome(word string) release.Outcome {
 // Replay is the verdict of a stored trial, experiment by experiment, from its evidence
 // alone; the SLOs are judged again from their samples.
 func Replay(t release.Trial, rejudge Rejudge) release.Verdict {
+	if rejudge == nil {
+		rejudge = trusting
+	}
 	var names []string
 	for _, ev := range t.Evidence {
 		if n := ev.Facts["experiment"]; n != "" && !slices.Contains(names, n) {
@@ -185,6 +190,9 @@ func conclude(all []release.Evidence, rejudge Rejudge) release.Verdict {
 		return release.Refuse(fmt.Sprintf("it did not recover from %s within %s: %s", title(f), recoverLimit, ev.Detail), "the fault is reverted; look at the pods' events and logs")
 	}
 	if v, bad := measured(all, cellFault, rejudge); bad {
+		return v
+	}
+	if v, bad := twobytwo.Verdict(about(all, aboutCompared)); bad {
 		return v
 	}
 	return release.Pass().Because(success(all))
@@ -258,8 +266,13 @@ func success(all []release.Evidence) string {
 		}
 	}
 	for _, ev := range about(all, aboutCompared) {
-		if !ev.Holds {
+		switch f, ok := twobytwo.Again(ev); {
+		case !ok || f.Outcome == release.Undetermined:
+			parts = append(parts, "not compared with the last verified release: "+ev.Detail)
+		case f.Outcome == release.Refused:
 			parts = append(parts, "but "+ev.Detail)
+		default:
+			parts = append(parts, "no worse than the last verified release")
 		}
 	}
 	return strings.Join(parts, ", ")
@@ -271,71 +284,6 @@ func named(ev release.Evidence) string {
 	}
 	return ev.Facts["slo"]
 }
-
-// CellKey names one cell of the two-by-two in Trial.Cells: what is baseline or fault.
-func CellKey(experiment, slo, cluster, what string) string {
-	return experiment + "/" + slo + "@" + cluster + "/" + what
-}
-
-func cell(t release.Trial, experiment, cluster, what string, ev release.Evidence) release.Trial {
-	r, ok := ratio(ev)
-	if !ok {
-		return t
-	}
-	t.Cells = maps.Clone(t.Cells)
-	if t.Cells == nil {
-		t.Cells = map[string]release.Ratio{}
-	}
-	t.Cells[CellKey(experiment, ev.Facts["slo"], cluster, what)] = r
-	return t
-}
-
-func ratio(ev release.Evidence) (release.Ratio, bool) {
-	good, err := strconv.ParseFloat(ev.Facts["good"], 64)
-	total, err2 := strconv.ParseFloat(ev.Facts["total"], 64)
-	return release.Ratio{Good: good, Total: total}, err == nil && err2 == nil && total > 0
-}
-
-// significant is the z of a difference that chance makes once in a thousand comparisons.
-const significant = 3.29
-
-// compare sets the candidate's cells beside those of the last verified release under the
-// same fault. The objective decides; a drop that is not chance is told.
-func compare(t release.Trial, s Subject) release.Trial {
-	if s.Before == nil {
-		return t
-	}
-	name := s.Experiment.Meta.Name
-	for _, ev := range about(latest(t.Evidence, name), cellFault) {
-		slo := ev.Facts["slo"]
-		was, ok := s.Before.Cells[CellKey(name, slo, s.Cluster, cellFault)]
-		is, ok2 := t.Cells[CellKey(name, slo, s.Cluster, cellFault)]
-		if !ok || !ok2 || was.Total <= 0 {
-			continue
-		}
-		before, now := share(was), share(is)
-		c := release.Evidence{Claim: named(ev) + " under the fault is no worse than the last verified release's", Holds: true, Cluster: s.Cluster,
-			Measured: &now, Threshold: &before, Facts: map[string]string{"slo": slo}}
-		if z := difference(was, is); z > significant {
-			c.Holds = false
-			c.Detail = fmt.Sprintf("the last verified release had %s under the same fault", percent(before))
-		}
-		t = note(t, name, aboutCompared, c)
-	}
-	return t
-}
-
-// difference is by how many standard errors a's share of good events exceeds b's.
-func difference(a, b release.Ratio) float64 {
-	p := (a.Good + b.Good) / (a.Total + b.Total)
-	se := math.Sqrt(max(0, p*(1-p)) * (1/a.Total + 1/b.Total))
-	if se == 0 {
-		return 0
-	}
-	return (share(a) - share(b)) / se
-}
-
-func share(r release.Ratio) float64 { return min(1, max(0, r.Good/r.Total)) }
 
 // worst is the most serious outcome: Refuse before Wait before Inconclusive before Pass.
 func worst(found []release.Evidence) string {

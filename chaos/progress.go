@@ -16,11 +16,13 @@ type Report struct {
 	Ended   bool
 	Aborted bool
 	Live    bool // its fault may be active
+	Ready   bool // the intent is saved: the next step breaks something
+	Judging bool // the fault is gone and the service whole: the next step judges
 }
 
 // Progress reads a trial's current experiment.
 func Progress(t release.Trial) Report {
-	r := Report{State: state(t.Step), Ended: t.Step == stepEnded, Live: live(t)}
+	r := Report{State: state(t.Step), Ended: t.Step == stepEnded, Live: live(t), Ready: t.Step == stepPlanned, Judging: t.Step == stepJudging}
 	for _, ev := range about(t.Evidence, aboutAborted) {
 		r.Aborted = r.Aborted || ev.Facts["attempt"] == attempt(t)
 	}
@@ -64,3 +66,23 @@ func Stopped(path string) string {
 }
 
 const maxStopText = 500 // bytes of what a kill switch says
+
+// Resume is the trial to go on with: a new one, or one that had ended and is tried again
+// by a person.
+func Resume(saved *release.Trial) release.Trial {
+	if saved == nil {
+		return release.Trial{Attempt: 1}
+	}
+	t := clone(*saved)
+	if t.Step == stepEnded {
+		t.Step, t.Attempt = "", t.Attempt+1
+	}
+	return t
+}
+
+// Follow begins the next experiment of a trial, after one has passed.
+func Follow(t release.Trial, index int, experiment string) release.Trial {
+	t.Experiment, t.Step, t.Fault, t.Beside = index, "", nil, nil
+	t.Attempt = attempts(t.Evidence, experiment) + 1
+	return t
+}

@@ -51,16 +51,19 @@ func colour(kind release.EventKind) string {
 	return "comment"
 }
 
-// headline is one line about an event. English is the event's own sentence; another
-// language is put together from its fields.
+// headline is one line about an event. English is the event's own sentence; of a release
+// another language is put together from its fields, of anything else it stands before the
+// sentence, which names what the fields do not.
 func headline(e release.Event, language string) string {
-	alert := e.Kind == release.EventAlert || e.Kind == release.EventAlertEnded
-	if line := wire.Plain(e.Subject, 400); line != "" && alert { // its own words say nothing of its state
-		return wire.Plain(wordsOf(language).kinds[e.Kind]+": "+line, 400)
-	} else if line != "" && (language != "zh" || e.Service == "") {
+	w, line := wordsOf(language), wire.Plain(e.Subject, 400)
+	alert := e.Kind == release.EventAlert || e.Kind == release.EventAlertEnded // its own words say nothing of its state
+	switch {
+	case line == "":
+	case alert || language == "zh" && e.Commit == "" && w.kinds[e.Kind] != "":
+		return wire.Plain(w.kinds[e.Kind]+": "+line, 400)
+	case language != "zh" || e.Service == "":
 		return line
 	}
-	w := wordsOf(language)
 	what := w.kinds[e.Kind]
 	if what == "" {
 		what = string(e.Kind)
@@ -68,7 +71,7 @@ func headline(e release.Event, language string) string {
 	if e.Kind == release.EventPhase {
 		what = e.Phase.String()
 	}
-	line := fmt.Sprintf("%s %s %s", e.Service, e.Commit.Short(), what)
+	line = fmt.Sprintf("%s %s %s", e.Service, e.Commit.Short(), what)
 	if e.Env != "" {
 		line = fmt.Sprintf(w.in, line, e.Env)
 	}

@@ -33,9 +33,12 @@ var journey = [...]arrow{
 	// Each wave, for each of its shifts: sync, health, and slo where the shift is measured.
 	{release.Deploying, release.Passed, stepLeft, release.Deploying, toNextStep},
 	{release.Deploying, release.Passed, shiftLeft, release.Deploying, toNextShift},
+	{release.Deploying, release.Passed, trialHere, release.Trying, offTheSteps}, // beside clusters that have the last verified release
 	{release.Deploying, release.Passed, waveLeft, release.Deploying, toNextWave},
+	{release.Deploying, release.Passed, tried, release.Verified, offTheWaves},
 	{release.Deploying, release.Passed, nil, release.Trying, offTheWaves},
 
+	{release.Trying, release.Passed, trialHere, release.Deploying, toNextWave},
 	{release.Trying, release.Passed, nil, release.Verified, nil},
 	{release.Verified, release.Passed, stageLeft, release.Approving, toNextStage},
 	{release.Verified, release.Passed, nil, release.Done, nil},
@@ -79,6 +82,12 @@ func shiftLeft(r release.Release) bool {
 
 func waveLeft(r release.Release) bool { return r.Wave+1 < len(r.Now().Waves) }
 
+// trialHere: the trial comes after this wave, and others follow.
+func trialHere(r release.Release) bool { return waveLeft(r) && r.Now().Waves[r.Wave].Trial }
+
+// tried: the trial came between two waves.
+func tried(r release.Release) bool { return r.Now().Rings() }
+
 func stageLeft(r release.Release) bool { return r.Stage+1 < len(r.Stages) }
 
 func toFirstWave(r *release.Release) {
@@ -97,5 +106,7 @@ func toNextWave(r *release.Release) {
 func toNextStage(r *release.Release) {
 	r.Stage, r.Wave, r.Shift, r.Step = r.Stage+1, 0, 0, release.NoStep
 }
+
+func offTheSteps(r *release.Release) { r.Shift, r.Step = 0, release.NoStep }
 
 func offTheWaves(r *release.Release) { r.Wave, r.Shift, r.Step = 0, 0, release.NoStep }

@@ -64,6 +64,7 @@ type story struct {
 	db   *bolt.DB
 	book *store.Book
 	wave map[release.Env][]string
+	ring map[release.Env]string          // the wave that the trial comes after
 	side map[release.Env][]release.Shift // of every wave
 	now  release.ID                      // the release that the lines speak of
 
@@ -86,7 +87,7 @@ func newStory(t *testing.T) *story {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &story{t: t, db: db, book: store.NewBook(db), wave: map[release.Env][]string{}, side: map[release.Env][]release.Shift{}, answers: map[string][]answer{}, done: map[string]int{}, pulls: newPulls()}
+	s := &story{t: t, db: db, book: store.NewBook(db), wave: map[release.Env][]string{}, ring: map[release.Env]string{}, side: map[release.Env][]release.Shift{}, answers: map[string][]answer{}, done: map[string]int{}, pulls: newPulls()}
 	s.start()
 	return s
 }
@@ -134,7 +135,7 @@ func (s *story) facts(gate string, r release.Release) release.Facts {
 		f.Artifact = &release.Artifact{Repository: "registry.example/" + string(r.Service), Digest: "sha256:" + release.Digest(strings.Repeat("a", 64))}
 	case "approval":
 		for _, w := range s.wave[r.Env()] {
-			f.Waves = append(f.Waves, release.Wave{Name: w, Shifts: s.side[r.Env()], Targets: []release.Target{{Cluster: string(r.Env()) + "-" + w, State: "Pending"}}})
+			f.Waves = append(f.Waves, release.Wave{Name: w, Trial: w == s.ring[r.Env()], Shifts: s.side[r.Env()], Targets: []release.Target{{Cluster: string(r.Env()) + "-" + w, State: "Pending"}}})
 		}
 	case "sync":
 		f.Desired = r.Commit
@@ -149,15 +150,16 @@ func (s *story) facts(gate string, r release.Release) release.Facts {
 }
 
 var (
-	push   = regexp.MustCompile(`^push (\S+)@([0-9a-f]{4})(?: of set (\S+))? to (.+)$`)
-	waves  = regexp.MustCompile(`^waves of (\S+): (.+)$`)
-	shifts = regexp.MustCompile(`^shifts of (\S+): (.+)$`)
-	target = regexp.MustCompile(`^expect (\S+) of (\S+) to be on ([0-9a-f]{4}|nothing)( and put back)?$`)
-	gate   = regexp.MustCompile(`^(build|signing|policy|approval|sync|health|slo|trial|rollback) (passes|refuses|waits|is inconclusive|cannot be asked)(?: "(.*)")?$`)
-	expect = regexp.MustCompile(`^expect (\w+)(?: in (\S+))?(?: wave (\S+))?(?: step (\S+))?(?: shift (\S+))?$`)
-	person = regexp.MustCompile(`^(\w+) (holds|frees|retries|rolls back|cannot roll back|cannot retry)(?: (\S+))?(?: to (\S+))? "(.*)"$`)
-	byHand = regexp.MustCompile(`^somebody pushes ([0-9a-f]{4}) to the branch of (\S+)$`)
-	slot   = regexp.MustCompile(`^expect (\S+) (?:to have|to be) (.+)$`)
+	push       = regexp.MustCompile(`^push (\S+)@([0-9a-f]{4})(?: of set (\S+))? to (.+)$`)
+	waves      = regexp.MustCompile(`^waves of (\S+): (.+)$`)
+	trialAfter = regexp.MustCompile(`^trial of (\S+) after (\S+)$`)
+	shifts     = regexp.MustCompile(`^shifts of (\S+): (.+)$`)
+	target     = regexp.MustCompile(`^expect (\S+) of (\S+) to be on ([0-9a-f]{4}|nothing)( and put back)?$`)
+	gate       = regexp.MustCompile(`^(build|signing|policy|approval|sync|health|slo|trial|rollback) (passes|refuses|waits|is inconclusive|cannot be asked)(?: "(.*)")?$`)
+	expect     = regexp.MustCompile(`^expect (\w+)(?: in (\S+))?(?: wave (\S+))?(?: step (\S+))?(?: shift (\S+))?$`)
+	person     = regexp.MustCompile(`^(\w+) (holds|frees|retries|rolls back|cannot roll back|cannot retry)(?: (\S+))?(?: to (\S+))? "(.*)"$`)
+	byHand     = regexp.MustCompile(`^somebody pushes ([0-9a-f]{4}) to the branch of (\S+)$`)
+	slot       = regexp.MustCompile(`^expect (\S+) (?:to have|to be) (.+)$`)
 )
 
 func (s *story) do(line string) error {
@@ -180,6 +182,10 @@ func (s *story) do(line string) error {
 	}
 	if m := waves.FindStringSubmatch(line); m != nil {
 		s.wave[release.Env(m[1])] = strings.Fields(m[2])
+		return nil
+	}
+	if m := trialAfter.FindStringSubmatch(line); m != nil {
+		s.ring[release.Env(m[1])] = m[2]
 		return nil
 	}
 	if m := shifts.FindStringSubmatch(line); m != nil {

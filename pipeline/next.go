@@ -101,7 +101,7 @@ func arrive(from, r release.Release, to release.Phase, by string, now time.Time)
 // pause is how long a passed wave is left alone before the next one begins.
 func pause(from, to release.Release) time.Duration {
 	waves := from.Now().Waves
-	if to.Phase != release.Deploying || from.Phase != release.Deploying || from.Wave == to.Wave || from.Wave >= len(waves) {
+	if to.Phase != release.Deploying || from.Wave == to.Wave || from.Wave >= len(waves) {
 		return 0
 	}
 	return waves[from.Wave].Pause.Std()

@@ -85,10 +85,10 @@ func follow(s release.Slot, r release.Release) release.Slot {
 
 func verified(s release.Slot, r release.Release, now time.Time) release.Slot {
 	stage := r.Now()
-	p := release.Placed{Release: r.ID, Commit: r.Commit, Desired: stage.Desired, Manifests: stage.Manifests, At: now, Trial: stage.Trial}
+	p := release.Placed{Release: r.ID, Commit: r.Commit, Desired: stage.Desired, Manifests: stage.Manifests, At: now, Trial: stage.Trial, Metrics: stage.Metrics}
 	if p.Trial != nil { // its cells are what the next release is compared with
 		t := *p.Trial
-		t.Evidence = nil
+		t.Evidence, t.Beside = nil, nil
 		p.Trial = &t
 	}
 	if r.Artifact != nil {

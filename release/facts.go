@@ -1,5 +1,7 @@
 package release
 
+import "maps"
+
 // Facts are what an action found out while it acted; zero fields say nothing new. An
 // action returns them beside its verdict and never touches the release itself.
 type Facts struct {
@@ -10,6 +12,7 @@ type Facts struct {
 	Return    Commit         // the commit that returned the branch
 	Targets   []Target       // of the current stage, matched by cluster
 	Trial     *Trial
+	Metrics   map[string][]float64 // of the current stage, by "metric@cluster"
 }
 
 // With is the release with the facts written into its current stage.
@@ -38,6 +41,13 @@ func (r Release) With(f Facts) Release {
 	}
 	if f.Trial != nil {
 		s.Trial = f.Trial
+	}
+	if len(f.Metrics) > 0 {
+		s.Metrics = maps.Clone(s.Metrics)
+		if s.Metrics == nil {
+			s.Metrics = map[string][]float64{}
+		}
+		maps.Copy(s.Metrics, f.Metrics)
 	}
 	for _, t := range f.Targets {
 		s.setTarget(t)

@@ -148,44 +148,6 @@ type WaveSpec struct {
 	PartitionBy    string   `json:"partitionBy,omitempty"` // a label: one wave for each of its values, in their order
 }
 
-// SLOGate is how a wave's SLOs are judged.
-type SLOGate struct {
-	Observe   Duration `json:"observe,omitempty"`   // how long to measure once healthy; default 30s
-	Settle    Duration `json:"settle,omitempty"`    // what to leave out after healthy; default 5s
-	MinEvents int      `json:"minEvents,omitempty"` // default 100
-	MaxWait   Duration `json:"maxWait,omitempty"`   // for enough events; then NoData says what; default 5m
-
-	MinSamples int      `json:"minSamples,omitempty"` // equal pieces of the window that need events of their own; default 1
-	MaxAge     Duration `json:"maxAge,omitempty"`     // of the newest data that a pass rests on; default 3m
-	NoData     string   `json:"noData,omitempty"`     // once maxWait is over: "inconclusive" (default) or "refuse"
-	NotANumber string   `json:"notANumber,omitempty"` // NaN and infinity: "noData" (default), "drop" or "refuse"
-	MaxErrors  int      `json:"maxErrors,omitempty"`  // that Prometheus could not be asked, in a row; then Inconclusive; default 20
-
-	Analysis []AnalysisUse `json:"analysis,omitempty"` // Argo Rollouts' AnalysisTemplates of the platform repo, judged beside the SLOs
-}
-
-// AnalysisUse is one AnalysisTemplate with its arguments.
-type AnalysisUse struct {
-	Template string            `json:"template"`
-	Args     map[string]string `json:"args,omitempty"` // {{.Service}}, {{.Team}}, {{.Name}}, {{.Env}} and {{.Cluster}} are filled in
-}
-
-// What missing data comes to, and what NaN and infinity are.
-const (
-	NoDataInconclusive = "inconclusive"
-	NoDataRefuse       = "refuse"
-
-	NotANumberNoData = "noData"
-	NotANumberDrop   = "drop"
-	NotANumberRefuse = "refuse"
-)
-
-// TrialSpec is the sea trial of an environment.
-type TrialSpec struct {
-	Experiments []string `json:"experiments,omitempty"`
-	Observe     Duration `json:"observe,omitempty"` // how long to measure under each fault; default 60s
-}
-
 // Prune limits what a sync may delete.
 type Prune struct {
 	MaxDelete  int  `json:"maxDelete,omitempty"` // default 10

@@ -27,7 +27,22 @@ func Plan(env Environment, clusters []Cluster) []Wave {
 			waves = append(waves, Wave{Name: name, Pause: spec.PauseAfter, Targets: parts[name]})
 		}
 	}
+	ring(env, waves)
 	return waves
+}
+
+// ring marks the wave that the trial comes after, if another follows: of several parts
+// of one wave the last.
+func ring(env Environment, waves []Wave) {
+	for i, w := range waves {
+		name, _, _ := strings.Cut(w.Name, "/")
+		if last := i+1 == len(waves); name != env.Spec.Trial.After || last {
+			continue
+		}
+		if next, _, _ := strings.Cut(waves[i+1].Name, "/"); next != name {
+			waves[i].Trial = true
+		}
+	}
 }
 
 // Selected are the clusters that any wave of an environment selects.

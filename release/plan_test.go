@@ -57,6 +57,41 @@ func TestPlan(t *testing.T) {
 	}
 }
 
+func TestTheTrialComesAfterAWaveThatAnotherFollows(t *testing.T) {
+	clusters := []release.Cluster{}
+	for name, ring := range map[string]string{"a": "canary", "b": "eu", "c": "us"} {
+		clusters = append(clusters, release.Cluster{Meta: release.Meta{Name: name, Labels: map[string]string{"ring": ring, "env": "prod"}}})
+	}
+	first := release.WaveSpec{Name: "canary", Clusters: release.Selector{MatchLabels: map[string]string{"ring": "canary"}}}
+	parted := release.WaveSpec{Name: "rest", PartitionBy: "ring", Clusters: release.Selector{MatchLabels: map[string]string{"env": "prod"}}}
+	nobody := release.WaveSpec{Name: "later", Clusters: release.Selector{MatchLabels: map[string]string{"ring": "none"}}}
+	for _, c := range []struct {
+		after string
+		waves []release.WaveSpec
+		want  string
+	}{
+		{"", []release.WaveSpec{first, parted}, ""},
+		{"canary", []release.WaveSpec{first, parted}, "canary"},
+		{"rest", []release.WaveSpec{parted, nobody}, ""}, // no cluster follows now
+		{"rest", []release.WaveSpec{parted, first}, ""},  // nor here: the first wave took them all
+	} {
+		env := release.Environment{Spec: release.EnvironmentSpec{Waves: c.waves, Trial: release.TrialSpec{After: c.after}}}
+		got := ""
+		for _, w := range release.Plan(env, clusters) {
+			if w.Trial {
+				got += w.Name
+			}
+		}
+		if got != c.want {
+			t.Errorf("after %q of %d waves: got %q, want %q", c.after, len(c.waves), got, c.want)
+		}
+	}
+	env := release.Environment{Spec: release.EnvironmentSpec{Waves: []release.WaveSpec{{Name: "rest", PartitionBy: "ring", Clusters: release.Selector{MatchLabels: map[string]string{"ring": "eu"}}}, first}, Trial: release.TrialSpec{After: "rest"}}}
+	if waves := release.Plan(env, clusters); len(waves) != 2 || waves[0].Name != "rest/eu" || !waves[0].Trial {
+		t.Errorf("of several parts the last: %+v", waves)
+	}
+}
+
 func TestAClusterThatLeftIsNotWithinItsEnvironment(t *testing.T) {
 	env := release.Environment{Spec: release.EnvironmentSpec{Waves: []release.WaveSpec{{Name: "all", Clusters: release.Selector{MatchLabels: map[string]string{"env": "prod"}}}}}}
 	clusters := []release.Cluster{{Meta: release.Meta{Name: "in", Labels: map[string]string{"env": "prod"}}}, {Meta: release.Meta{Name: "out", Labels: map[string]string{"env": "dev"}}}}

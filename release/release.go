@@ -98,19 +98,20 @@ func (a Artifact) Reference() string { return a.Repository + "@" + string(a.Dige
 
 // Stage is a release's passage through one environment.
 type Stage struct {
-	Env       Env       `json:"env"`
-	Manifests Digest    `json:"manifests,omitempty"` // of the rendered content
-	Desired   Commit    `json:"desired,omitempty"`   // its commit on the desired-state branch
-	Previous  *Placed   `json:"previous,omitempty"`  // what was verified here when this stage began
-	Live      bool      `json:"live"`                // something of this release is, or was, live here
-	Waves     []Wave    `json:"waves,omitempty"`
-	Trial     *Trial    `json:"trial,omitempty"`
-	Started   time.Time `json:"started,omitzero"`
-	Verified  time.Time `json:"verified,omitzero"`
-	Refused   time.Time `json:"refused,omitzero"`
-	Returned  time.Time `json:"returned,omitzero"` // when the roll back had ended
-	Return    Commit    `json:"return,omitempty"`  // the commit that returned the branch
-	To        ID        `json:"to,omitempty"`      // what a person chose to return to; default: the last verified
+	Env       Env                  `json:"env"`
+	Manifests Digest               `json:"manifests,omitempty"` // of the rendered content
+	Desired   Commit               `json:"desired,omitempty"`   // its commit on the desired-state branch
+	Previous  *Placed              `json:"previous,omitempty"`  // what was verified here when this stage began
+	Live      bool                 `json:"live"`                // something of this release is, or was, live here
+	Waves     []Wave               `json:"waves,omitempty"`
+	Trial     *Trial               `json:"trial,omitempty"`
+	Metrics   map[string][]float64 `json:"metrics,omitempty"` // what the next release is compared with, by "metric@cluster"
+	Started   time.Time            `json:"started,omitzero"`
+	Verified  time.Time            `json:"verified,omitzero"`
+	Refused   time.Time            `json:"refused,omitzero"`
+	Returned  time.Time            `json:"returned,omitzero"` // when the roll back had ended
+	Return    Commit               `json:"return,omitempty"`  // the commit that returned the branch
+	To        ID                   `json:"to,omitempty"`      // what a person chose to return to; default: the last verified
 }
 
 // Wave is a group of targets that change together.
@@ -119,6 +120,7 @@ type Wave struct {
 	Targets []Target  `json:"targets"`
 	Shifts  []Shift   `json:"shifts,omitempty"` // how its targets change from one side to the other; none: at once
 	Pause   Duration  `json:"pause,omitempty"`  // after it has passed, before the next wave
+	Trial   bool      `json:"trial,omitempty"`  // the trial comes after it, beside the waves that follow
 	Started time.Time `json:"started,omitzero"`
 	Passed  time.Time `json:"passed,omitzero"`
 }
@@ -138,13 +140,17 @@ type Target struct {
 // Trial is how far the sea trial of one stage has come. It is saved before each step,
 // so that a restart knows which fault may still be injected.
 type Trial struct {
-	Experiment int              `json:"experiment"` // index into the environment's list
-	Step       string           `json:"step"`       // owned by package chaos
-	Attempt    int              `json:"attempt"`
-	Fault      *FaultRecord     `json:"fault,omitempty"`
-	Since      time.Time        `json:"since,omitzero"` // when Step began
-	Cells      map[string]Ratio `json:"cells,omitempty"`
-	Evidence   []Evidence       `json:"evidence,omitempty"`
+	Experiment int               `json:"experiment"` // index into the environment's list
+	Step       string            `json:"step"`       // owned by package chaos
+	Attempt    int               `json:"attempt"`
+	Fault      *FaultRecord      `json:"fault,omitempty"`
+	Since      time.Time         `json:"since,omitzero"` // when Step began
+	Cells      map[string]Ratio  `json:"cells,omitempty"`
+	Broke      map[string]string `json:"broke,omitempty"`     // by experiment what it broke: only the same is compared
+	Score      *float64          `json:"score,omitempty"`     // how well it took the faults so far, 0 to 100
+	Beside     *Trial            `json:"beside,omitempty"`    // of the last verified release, at the same time, on a cluster that still has it
+	BesideFor  int               `json:"besideFor,omitempty"` // the Attempt that Beside belongs to
+	Evidence   []Evidence        `json:"evidence,omitempty"`
 }
 
 // Ratio counts events.
@@ -182,6 +188,12 @@ func (t Transition) SamePlace(o Transition) bool {
 	return t.To == o.To && t.Env == o.Env && t.Wave == o.Wave && t.Shift == o.Shift && t.Step == o.Step
 }
 
+// Rings reports whether the trial comes between two waves: there are clusters with this
+// release and clusters with the last verified one at the same time.
+func (s Stage) Rings() bool {
+	return slices.ContainsFunc(s.Waves, func(w Wave) bool { return w.Trial })
+}
+
 // Now is the stage the release is in; the zero Stage when it has none.
 func (r Release) Now() Stage {
 	if r.Stage < 0 || r.Stage >= len(r.Stages) {
@@ -211,7 +223,7 @@ func (r Release) Clone() Release {
 		}
 		if s.Trial != nil {
 			t := *s.Trial
-			t.Cells, t.Evidence = maps.Clone(t.Cells), slices.Clone(t.Evidence)
+			t.Cells, t.Broke, t.Evidence = maps.Clone(t.Cells), maps.Clone(t.Broke), slices.Clone(t.Evidence)
 			s.Trial = &t
 		}
 		r.Stages[i] = s

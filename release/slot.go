@@ -18,13 +18,14 @@ type Slot struct {
 
 // Placed is a release in an environment.
 type Placed struct {
-	Release   ID        `json:"release"`
-	Commit    Commit    `json:"commit"`  // of the source
-	Desired   Commit    `json:"desired"` // of the desired-state branch
-	Image     string    `json:"image"`   // repository@digest
-	Manifests Digest    `json:"manifests"`
-	At        time.Time `json:"at"`
-	Trial     *Trial    `json:"trial,omitempty"` // its evidence, what the next release is compared with
+	Release   ID                   `json:"release"`
+	Commit    Commit               `json:"commit"`  // of the source
+	Desired   Commit               `json:"desired"` // of the desired-state branch
+	Image     string               `json:"image"`   // repository@digest
+	Manifests Digest               `json:"manifests"`
+	At        time.Time            `json:"at"`
+	Metrics   map[string][]float64 `json:"metrics,omitempty"` // by "metric@cluster", as its gates measured them
+	Trial     *Trial               `json:"trial,omitempty"`   // its evidence, what the next release is compared with
 }
 
 // ReturnTo is what a stage of the release bad returns to: what a person chose, else the

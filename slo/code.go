@@ -8,29 +8,32 @@ type Code string
 
 // The reasons there are.
 const (
-	CodeKept       Code = "kept"             // passed: the objective was met
-	CodeNoSLO      Code = "no-slo"           // passed: nothing was promised, nothing was measured
-	CodeSettling   Code = "settling"         // waits: measuring has not begun
-	CodeMeasuring  Code = "measuring"        // waits: fine so far, the window is not over
-	CodeMissed     Code = "objective-missed" // refused
-	CodePageBurn   Code = "page-burn"        // refused at once: the budget burns as fast as wakes people up
-	CodeNoTarget   Code = "no-target"        // nothing is healthy at this revision
-	CodeNoData     Code = "no-data"          // Prometheus has no such series
-	CodeNaN        Code = "not-a-number"     // NaN or infinity
-	CodeFewEvents  Code = "too-few-events"   // below minEvents
-	CodeFewSamples Code = "too-few-samples"  // events in fewer than minSamples pieces of the window
-	CodeStale      Code = "stale"            // no data younger than maxAge
-	CodeBadCount   Code = "implausible"      // negative, or far more good events than all
-	CodeFailed     Code = "analysis-failed"  // refused: an AnalysisTemplate's metric failed too often
-	CodeUnclear    Code = "analysis-unclear" // its metric was inconclusive, or not to be judged, too often
-	CodeBadQuery   Code = "bad-query"        // maxErrors times: Prometheus refuses the query, or the answer is no number
-	CodeUnasked    Code = "could-not-ask"    // maxErrors times: Prometheus does not answer
+	CodeKept          Code = "kept"             // passed: the objective was met
+	CodeNoSLO         Code = "no-slo"           // passed: nothing was promised, nothing was measured
+	CodeSettling      Code = "settling"         // waits: measuring has not begun
+	CodeMeasuring     Code = "measuring"        // waits: fine so far, the window is not over
+	CodeMissed        Code = "objective-missed" // refused
+	CodePageBurn      Code = "page-burn"        // refused at once: the budget burns as fast as wakes people up
+	CodeNoTarget      Code = "no-target"        // nothing is healthy at this revision
+	CodeNoData        Code = "no-data"          // Prometheus has no such series
+	CodeNaN           Code = "not-a-number"     // NaN or infinity
+	CodeFewEvents     Code = "too-few-events"   // below minEvents
+	CodeFewSamples    Code = "too-few-samples"  // events in fewer than minSamples pieces of the window
+	CodeStale         Code = "stale"            // no data younger than maxAge
+	CodeBadCount      Code = "implausible"      // negative, or far more good events than all
+	CodeFailed        Code = "analysis-failed"  // refused: an AnalysisTemplate's metric failed too often
+	CodeUnclear       Code = "analysis-unclear" // its metric was inconclusive, or not to be judged, too often
+	CodeAlike         Code = "alike"            // passed: no worse than under the last verified release
+	CodeNothingBefore Code = "nothing-before"   // passed: no verified release was measured there
+	CodeWorse         Code = "worse"            // refused: worse than under the last verified release
+	CodeBadQuery      Code = "bad-query"        // maxErrors times: Prometheus refuses the query, or the answer is no number
+	CodeUnasked       Code = "could-not-ask"    // maxErrors times: Prometheus does not answer
 )
 
 // Codes are all of them, in the order of the documentation.
 func Codes() []Code {
 	return []Code{CodeKept, CodeNoSLO, CodeSettling, CodeMeasuring, CodeMissed, CodePageBurn, CodeNoTarget, CodeNoData, CodeNaN,
-		CodeFewEvents, CodeFewSamples, CodeStale, CodeBadCount, CodeFailed, CodeUnclear, CodeBadQuery, CodeUnasked}
+		CodeFewEvents, CodeFewSamples, CodeStale, CodeBadCount, CodeFailed, CodeUnclear, CodeAlike, CodeNothingBefore, CodeWorse, CodeBadQuery, CodeUnasked}
 }
 
 // missing reports whether there was too little to judge by.

@@ -30,16 +30,16 @@ type Gate struct {
 // healthy at this stage's revision. It asks and returns; it never waits itself. What
 // could not be asked is an error; MaxErrors of them in a row are for a person to look at.
 func (g *Gate) Check(ctx context.Context, _ string, r release.Release) (release.Facts, release.Verdict, error) {
-	none := release.Facts{}
+	var found release.Facts
 	slos, settings, err := g.about(ctx, r.Service, r.Env())
 	if err != nil {
-		return none, release.Verdict{}, err
+		return found, release.Verdict{}, err
 	}
-	v, err := g.look(ctx, r, slos, settings)
+	v, err := g.look(ctx, r, slos, settings, &found)
 	if err != nil && ctx.Err() == nil && r.Tries+1 >= settings.MaxErrors {
-		return none, unasked(r, err), nil
+		return release.Facts{}, unasked(r, err), nil
 	}
-	return none, v, err
+	return found, v, err
 }
 
 // unasked gives up asking: the release stands still and people are told.
@@ -55,12 +55,12 @@ func unasked(r release.Release, err error) release.Verdict {
 	return release.Inconclusive(fmt.Sprintf("could not be asked %d times in a row: %v", r.Tries+1, err), next).Coded(string(code))
 }
 
-func (g *Gate) look(ctx context.Context, r release.Release, slos []openslo.SLO, settings Settings) (release.Verdict, error) {
+func (g *Gate) look(ctx context.Context, r release.Release, slos []openslo.SLO, settings Settings, found *release.Facts) (release.Verdict, error) {
 	targets, left := healthy(r)
 	shift, _ := r.Shifting()
 	settings.Observe = max(settings.Observe, shift.Observe.Std())
 	settings.MaxWait = max(settings.MaxWait, settings.Observe)
-	if len(slos) == 0 && len(settings.Analysis) == 0 {
+	if len(slos) == 0 && len(settings.Analysis) == 0 && len(settings.Compare.Metrics) == 0 {
 		if rest := latest(targets).Add(shift.Observe.Std()).Sub(g.Now()); rest > 0 && len(targets) > 0 {
 			return wait(CodeMeasuring, fmt.Sprintf("%s: another %s, as its strategy says", shift.Name, rest.Round(time.Second)), rest), nil
 		}
@@ -85,6 +85,13 @@ func (g *Gate) look(ctx context.Context, r release.Release, slos []openslo.SLO, 
 	}
 	more, err := g.analyses(ctx, r, settings, targets, start, now)
 	if err != nil {
+		return release.Verdict{}, err
+	}
+	rulings = append(rulings, more...)
+	if v := verdict(r.ID, rulings); v.Outcome() != release.Passed || len(settings.Compare.Metrics) == 0 {
+		return v, nil
+	}
+	if more, found.Metrics, err = g.versions(ctx, r, settings, targets, start, now); err != nil {
 		return release.Verdict{}, err
 	}
 	return verdict(r.ID, append(rulings, more...)), nil

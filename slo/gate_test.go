@@ -80,6 +80,11 @@ func (p *prometheus) queryRange(w http.ResponseWriter, r *http.Request) {
 	values := []any{}
 	for at := from; at <= to && p.answers["nothing"] == ""; at += every {
 		value := "1"
+		if base, ok := p.answers["latency"]; ok && strings.Contains(r.FormValue("query"), "latency") {
+			var middle float64
+			_, _ = fmt.Sscan(base, &middle)
+			value = fmt.Sprint(middle + float64(len(values)%10)) // it moves by itself, too
+		}
 		if p.answers["burst"] != "" && at+every <= to {
 			value = "0"
 		}

@@ -24,6 +24,7 @@ type Settings struct {
 	NotANumber string        // release.NotANumberNoData (default), NotANumberDrop or NotANumberRefuse
 	MaxErrors  int           // in a row, before a person is asked; default 20, some ten minutes
 	Analysis   []release.AnalysisUse
+	Compare    release.Comparison
 	Page       float64 // burn rate that refuses at once, before MinEvents; 0: none does
 }
 
@@ -31,7 +32,7 @@ type Settings struct {
 func SettingsOf(g release.SLOGate) Settings {
 	return Settings{
 		Observe: g.Observe.Std(), Settle: g.Settle.Std(), MaxWait: g.MaxWait.Std(), MinEvents: float64(g.MinEvents),
-		MinSamples: g.MinSamples, MaxAge: g.MaxAge.Std(), NoData: g.NoData, NotANumber: g.NotANumber, MaxErrors: g.MaxErrors, Analysis: g.Analysis,
+		MinSamples: g.MinSamples, MaxAge: g.MaxAge.Std(), NoData: g.NoData, NotANumber: g.NotANumber, MaxErrors: g.MaxErrors, Analysis: g.Analysis, Compare: g.Compare,
 	}.withDefaults()
 }
 

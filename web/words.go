@@ -42,7 +42,7 @@ func slim(r release.Release) release.Release {
 		r.Verdicts[i].Verdict = bare(r.Verdicts[i].Verdict)
 	}
 	for i := range r.Stages {
-		r.Stages[i].Trial = slimTrial(r.Stages[i].Trial)
+		r.Stages[i].Trial, r.Stages[i].Metrics = slimTrial(r.Stages[i].Trial), nil
 		if p := r.Stages[i].Previous; p != nil {
 			r.Stages[i].Previous = slimPlaced(p)
 		}
@@ -56,7 +56,7 @@ func slimPlaced(p *release.Placed) *release.Placed {
 		return nil
 	}
 	q := *p
-	q.Trial = slimTrial(q.Trial)
+	q.Trial, q.Metrics = slimTrial(q.Trial), nil
 	return &q
 }
 
@@ -65,7 +65,7 @@ func slimTrial(t *release.Trial) *release.Trial {
 		return nil
 	}
 	u := *t
-	u.Evidence = nil
+	u.Evidence, u.Beside = nil, nil
 	return &u
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/seatrial/seatrial/chaos"
 	"github.com/seatrial/seatrial/chaos/connections"
+	"github.com/seatrial/seatrial/chaos/trial"
 	"github.com/seatrial/seatrial/internal/secret"
 	"github.com/seatrial/seatrial/release"
 )
@@ -56,9 +57,9 @@ func order(database string, n int) chaos.Order {
 }
 
 // sweeper is a trial whose only faults are these.
-func sweeper(c *connections.Connections) *chaos.Trial {
+func sweeper(c *connections.Connections) *trial.Trial {
 	kinds := chaos.Kinds{Finder: nobody{}, Own: map[string]chaos.Provider{"ConnectionPool": c}}
-	return &chaos.Trial{
+	return &trial.Trial{
 		Engine: &chaos.Engine{Provider: kinds, Finder: kinds, Now: time.Now}, Log: slog.New(slog.DiscardHandler),
 		Platform: func(context.Context) (chaos.Platform, error) {
 			return chaos.Platform{Clusters: map[string]release.Cluster{"staging": {Spec: release.ClusterSpec{Chaos: true}}}}, nil

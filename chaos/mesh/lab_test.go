@@ -20,6 +20,7 @@ import (
 
 	"github.com/seatrial/seatrial/chaos"
 	"github.com/seatrial/seatrial/chaos/mesh"
+	"github.com/seatrial/seatrial/chaos/trial"
 	"github.com/seatrial/seatrial/internal/kube"
 	"github.com/seatrial/seatrial/release"
 )
@@ -342,7 +343,7 @@ func TestLabSweepRevertsWhatAnEarlierProcessLeft(t *testing.T) {
 	c.until(o.Fault, chaos.Injected, 2*time.Minute)
 
 	restarted := on(t, "staging") // knows nothing of it
-	tr := &chaos.Trial{Engine: restarted.engine(nil), Log: slog.New(slog.DiscardHandler), Platform: func(context.Context) (chaos.Platform, error) {
+	tr := &trial.Trial{Engine: restarted.engine(nil), Log: slog.New(slog.DiscardHandler), Platform: func(context.Context) (chaos.Platform, error) {
 		return chaos.Platform{Clusters: map[string]release.Cluster{"staging": {Spec: release.ClusterSpec{Chaos: true}}}}, nil
 	}}
 	others := func(run string) bool { return run != o.Fault.Name } // the lab is shared

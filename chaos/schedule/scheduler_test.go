@@ -237,7 +237,8 @@ func TestSchedulerNeverOverlapsARelease(t *testing.T) {
 		r := newRig()
 		busy := "release shop.web.3f2a91c07d0b is Deploying"
 		r.busy = busy
-		during(t, r.scheduler("* * * * *", ""), 3*time.Minute+50*time.Second, func() {
+		s := r.scheduler("* * * * *", "")
+		during(t, s, 3*time.Minute+50*time.Second, func() {
 			time.Sleep(90 * time.Second)
 			r.set(func() { r.busy = "" })
 			time.Sleep(44 * time.Second) // the second run has injected
@@ -247,7 +248,13 @@ func TestSchedulerNeverOverlapsARelease(t *testing.T) {
 				}
 				r.busy = busy
 			})
+			if run := s.Breaking("shop/web", "staging"); run == "" || s.Breaking("shop/web", "prod") != "" || s.Breaking("shop/api", "staging") != "" {
+				t.Errorf("the rollout would not wait for the fault: %q", run)
+			}
 			time.Sleep(10 * time.Second)
+			if run := s.Breaking("shop/web", "staging"); run != "" {
+				t.Errorf("the rollout would wait for %s for ever", run)
+			}
 			r.set(func() {
 				if len(r.faults) != 0 {
 					t.Error("the fault is still there though a release began")

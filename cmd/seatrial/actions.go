@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/seatrial/seatrial/chaos/trial"
 	"github.com/seatrial/seatrial/cmd/seatrial/registries"
 	"github.com/seatrial/seatrial/cmd/seatrial/rendering"
 	"github.com/seatrial/seatrial/deployer/desired"
@@ -287,6 +289,9 @@ func (s *server) deploy(ctx context.Context, key string, r release.Release) (rel
 				return release.Facts{}, moved, err
 			}
 		}
+		if run := s.scheduler.Breaking(r.Service, r.Env()); run != "" {
+			return release.Facts{}, release.Wait("experiment "+run+" gives way: its fault is being reverted", time.Second), nil
+		}
 		if wait, err := s.between(ctx, r); err != nil || wait.Outcome() != release.Passed {
 			return release.Facts{}, wait, err
 		}
@@ -342,8 +347,8 @@ func (s *server) rollBack(ctx context.Context, key string, r release.Release) (r
 	if r.Origin == release.FromDesiredState && len(r.Now().Waves) == 0 {
 		return s.undoPush(ctx, key, r)
 	}
-	if t := r.Now().Trial; t != nil && t.Fault != nil {
-		if err := s.trial.RevertAll(ctx, r.ID, t.Fault.Cluster); err != nil {
+	if at := trial.Clusters(r.Now().Trial); len(at) > 0 {
+		if err := s.trial.RevertAll(ctx, r.ID, at...); err != nil {
 			return release.Facts{}, release.Verdict{}, err
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/seatrial/seatrial/builder/sbom"
 	"github.com/seatrial/seatrial/chaos"
 	"github.com/seatrial/seatrial/chaos/schedule"
+	"github.com/seatrial/seatrial/chaos/trial"
 	"github.com/seatrial/seatrial/cmd/seatrial/agents"
 	"github.com/seatrial/seatrial/cmd/seatrial/alarms"
 	"github.com/seatrial/seatrial/cmd/seatrial/arrivals"
@@ -90,7 +91,7 @@ type server struct {
 	prometheus *slo.Prometheus
 	sloGate    *slo.Gate
 	sloWatch   *slo.Watch
-	trial      *chaos.Trial
+	trial      *trial.Trial
 	scheduler  *schedule.Scheduler
 	sweepNow   chan struct{} // asks for a sweep of faults that nobody owns
 	branchNow  chan struct{} // asks for a look at the desired-state branches
@@ -264,7 +265,7 @@ func (s *server) wireTrial() (err error) {
 	kinds := faults.Kinds(s.kube(), settings.Named, s.db)
 	engine := &chaos.Engine{Provider: kinds, Finder: kinds, Measure: s.sloGate.Measure, Now: time.Now, Admit: faults.Admission(s.world.Must, s.sloGate.Budgets, time.Now),
 		Stop: func() string { return chaos.Stopped(s.stopFile()) }}
-	s.trial = &chaos.Trial{Platform: s.world.Chaos, Engine: engine, Log: s.log}
+	s.trial = &trial.Trial{Platform: s.world.Chaos, Engine: engine, Log: s.log}
 	s.scheduler = &schedule.Scheduler{Platform: s.world.Chaos, Places: s.experimentPlaces, Runs: shelf.Runs{KV: s.db}, Engine: engine,
 		Announce: func(ctx context.Context, e release.Event) error { return s.book.Tell(ctx, e) }, StopFile: s.stopFile(), Log: s.log}
 	return nil

@@ -50,6 +50,7 @@ type Config struct {
 	Metrics  string                           // default 127.0.0.1:8481
 	Quick    bool                             // shorter observation, for tests
 	Chat     string                           // address of a chat robot that is told what happens; may be empty
+	Secrets  map[string]string                // more environment variables of the server
 	Say      func(format string, args ...any) // progress; may be nil
 }
 

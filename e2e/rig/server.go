@@ -41,7 +41,7 @@ func (r *Rig) Start(ctx context.Context) error {
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Env = append(os.Environ(), append([]string{
 		"SEATRIAL_FORGE_TOKEN=" + r.Forge.token, "SEATRIAL_WEBHOOK_SECRET=" + r.secret, "SEATRIAL_SIGNING_PASSPHRASE=" + passphrase,
-	}, r.chatSecret()...)...)
+	}, r.moreSecrets()...)...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start server: %w", err)
@@ -51,12 +51,15 @@ func (r *Rig) Start(ctx context.Context) error {
 	return r.ready(ctx)
 }
 
-// chatSecret is the robot's address, as the server reads it.
-func (r *Rig) chatSecret() []string {
-	if r.Chat == "" {
-		return nil
+// moreSecrets are the robot's address and what else the server is to read.
+func (r *Rig) moreSecrets() (env []string) {
+	if r.Chat != "" {
+		env = append(env, "SEATRIAL_SECRET_CHAT="+r.Chat)
 	}
-	return []string{"SEATRIAL_SECRET_CHAT=" + r.Chat}
+	for name, value := range r.Secrets {
+		env = append(env, name+"="+value)
+	}
+	return env
 }
 
 // Log is the server's log file.

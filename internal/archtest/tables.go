@@ -61,7 +61,7 @@ func Doors() []Door {
 		{"github.com/expr-lang/expr", []string{"slo/analysis"}, "what an expression may cost is decided in one place"},
 		{"github.com/prometheus/prometheus", []string{"slo/rules"}, "its rule engine proves our rules in tests, and does not belong into the binary"},
 		{"github.com/chaos-mesh", []string{"chaos"}, one},
-		{"github.com/go-sql-driver/mysql", []string{"chaos/connections"}, one},
+		{"github.com/go-sql-driver/mysql", []string{"chaos/connections", "e2e/rig"}, "e2e/rig runs the database whose connections are taken away"},
 		{"github.com/jackc/pgx", []string{"chaos/connections"}, one},
 		{"github.com/moby/buildkit", []string{"builder"}, one},
 		{"github.com/sigstore", []string{"signing"}, "the keys never leave signing"},

@@ -3,6 +3,7 @@ package faults
 import (
 	"maps"
 	"slices"
+	"sync"
 )
 
 func sortedKeys(m map[string]any) []string { return slices.Sorted(maps.Keys(m)) }
@@ -17,8 +18,10 @@ func filled(name, path string, value any, r reader) Field {
 	return Field{Name: name, Path: path, Default: value, read: r}
 }
 
-// Kinds is the table. Every other place asks it.
-func Kinds() []Kind {
+// Kinds is the table, made once; nobody may change it. Every other place asks it.
+var Kinds = sync.OnceValue(kinds)
+
+func kinds() []Kind {
 	const elsewhere = "it acts on machines of an account, which no namespace, label or limit of an experiment covers"
 	return []Kind{
 		{Name: "PodChaos", Container: true, Chosen: true, Actions: []Action{

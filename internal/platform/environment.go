@@ -3,6 +3,7 @@ package platform
 import (
 	"fmt"
 	"maps"
+	"math"
 	"regexp"
 	"slices"
 	"strings"
@@ -33,6 +34,15 @@ func (c *checker) environment(v *release.Environment) {
 	c.Once(s.Trial.Experiments, "spec", "trial", "experiments")
 	setDefault(&s.Trial.Observe, seconds(60))
 	c.duration(s.Trial.Observe, "spec", "trial", "observe")
+	if i := slices.Index(names, s.Trial.After); s.Trial.After != "" && (i < 0 || i+1 == len(names)) {
+		c.Add(fmt.Sprintf("want a wave that another follows, got %q; left out, the trial comes after all of them", s.Trial.After), "spec", "trial", "after")
+	}
+	setDefault(&s.Trial.Compare.Worse, release.WorseRefuse)
+	c.OneOf("choice", s.Trial.Compare.Worse, []string{release.WorseRefuse, release.WorseHold, release.WorseTell}, "spec", "trial", "compare", "worse")
+	setDefault(&s.Trial.Compare.Tolerance, 0.5)
+	if t := s.Trial.Compare.Tolerance; !(t > 0 && t <= 1) {
+		c.Add(fmt.Sprintf("want a share of the error budget, above 0 and up to 1, got %v", t), "spec", "trial", "compare", "tolerance")
+	}
 	setDefault(&s.Prune.MaxDelete, 10)
 	c.atLeast(0, s.Prune.MaxDelete, "spec", "prune", "maxDelete")
 	setDefault(&s.SyncTimeout, seconds(5*60))
@@ -157,6 +167,32 @@ func (c *checker) wave(w release.WaveSpec, path ...any) {
 	c.pattern(label, "the name of a label, such as region or example.com/region", w.PartitionBy, append(path, "partitionBy")...)
 }
 
+// comparison checks what is compared with the last verified release.
+func (c *checker) comparison(m *release.Comparison) {
+	c.AtMost(maxMetrics, len(m.Metrics), "spec", "slo", "compare", "metrics")
+	c.atLeast(0, m.AllowWorse, "spec", "slo", "compare", "allowWorse")
+	var names []string
+	for i := range m.Metrics {
+		one, at := &m.Metrics[i], []any{"spec", "slo", "compare", "metrics", i}
+		names = append(names, one.Name)
+		c.name(one.Name, append(at, "name")...)
+		if strings.TrimSpace(one.Query) == "" {
+			c.Add("it asks for nothing: give it a query of one number", append(at, "query")...)
+		}
+		setDefault(&one.Worse, release.WorseHigher)
+		c.OneOf("direction", one.Worse, []string{release.WorseHigher, release.WorseLower, release.WorseEither}, append(at, "worse")...)
+		if !(one.Tolerance >= 0) || math.IsInf(one.Tolerance, 0) {
+			c.Add(fmt.Sprintf("want a share of 0 or more, got %v", one.Tolerance), append(at, "tolerance")...)
+		}
+	}
+	c.Once(names, "spec", "slo", "compare", "metrics")
+}
+
+const (
+	maxMetrics    = 20 // compared in one environment
+	leastCompared = 50 * time.Second
+)
+
 func (c *checker) sloGate(g *release.SLOGate) {
 	c.atLeast(0, g.MinEvents, "spec", "slo", "minEvents")
 	c.duration(g.Observe, "spec", "slo", "observe")
@@ -172,6 +208,9 @@ func (c *checker) sloGate(g *release.SLOGate) {
 	c.OneOf("way to treat NaN", g.NotANumber, []string{release.NotANumberNoData, release.NotANumberDrop, release.NotANumberRefuse}, "spec", "slo", "notANumber")
 	setDefault(&g.Observe, seconds(30))
 	setDefault(&g.Settle, seconds(5))
+	if c.comparison(&g.Compare); len(g.Compare.Metrics) > 0 && g.Observe.Std() < leastCompared {
+		c.Add(fmt.Sprintf("want %s or more to compare metrics: 50 samples, a second apart, got %s", leastCompared, g.Observe.Std()), "spec", "slo", "observe")
+	}
 	setDefault(&g.MinEvents, 100)
 	setDefault(&g.MaxWait, seconds(5*60))
 	setDefault(&g.MinSamples, 1)

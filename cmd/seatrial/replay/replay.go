@@ -23,8 +23,8 @@ import (
 // maxFile bounds a record.
 const maxFile = 64 << 20
 
-// New is the command "trial".
-func New() *cobra.Command {
+// New is the command "trial", with what else there is to a trial.
+func New(more ...*cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{Use: "trial", Short: "Look at stored trials"}
 	cmd.AddCommand(&cobra.Command{
 		Use:   "replay FILE",
@@ -45,6 +45,7 @@ func New() *cobra.Command {
 			return run(in, cmd.OutOrStdout())
 		},
 	})
+	cmd.AddCommand(more...)
 	return cmd
 }
 

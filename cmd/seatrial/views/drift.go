@@ -169,6 +169,6 @@ func withoutTrial(p *release.Placed) *release.Placed {
 		return nil
 	}
 	out := *p
-	out.Trial = nil
+	out.Trial, out.Metrics = nil, nil
 	return &out
 }

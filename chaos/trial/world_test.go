@@ -1,4 +1,4 @@
-package chaos_test
+package trial_test
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/seatrial/seatrial/chaos"
+	"github.com/seatrial/seatrial/chaos/trial"
 	"github.com/seatrial/seatrial/release"
 )
 
@@ -222,6 +223,14 @@ func (w *world) engine() *chaos.Engine {
 		Name: func(x string) string { n++; return fmt.Sprintf("seatrial-%s-%d-%d", x, w.injected, n) }}
 }
 
+// kill is an experiment that kills one of the service's pods.
+func kill() release.ExperimentSpec {
+	return release.ExperimentSpec{Fault: release.Fault{
+		Kind: "PodChaos", Action: "pod-kill", Namespace: "shop", Duration: release.Duration(30 * time.Second),
+		Selector: release.Selector{MatchLabels: map[string]string{"app": "web"}},
+	}}
+}
+
 const desired = release.Commit("3f2a91c07d0b8b5b6a1c0f0e9a7d6c5b4a392817")
 
 func platform(experiments ...string) *chaos.Platform {
@@ -254,7 +263,7 @@ func onTrial() release.Release {
 func journey(t *testing.T, w *world, p *chaos.Platform, r release.Release, each func(n int, r release.Release, v release.Verdict)) (release.Release, release.Verdict) {
 	t.Helper()
 	for n := range 2000 {
-		tr := &chaos.Trial{Platform: func(context.Context) (chaos.Platform, error) { return *p, nil }, Engine: w.engine(), Log: slog.New(slog.DiscardHandler)}
+		tr := &trial.Trial{Platform: func(context.Context) (chaos.Platform, error) { return *p, nil }, Engine: w.engine(), Log: slog.New(slog.DiscardHandler)}
 		facts, v, err := tr.Run(t.Context(), "", r)
 		if err != nil {
 			w.now = w.now.Add(2 * time.Second)

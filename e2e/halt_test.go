@@ -1,0 +1,188 @@
+//go:build lab
+
+package e2e_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seatrial/seatrial/chaos/schedule"
+	"github.com/seatrial/seatrial/e2e/rig"
+	"github.com/seatrial/seatrial/release"
+)
+
+const longFailure = `apiVersion: seatrial.dev/v1
+kind: Experiment
+metadata: {name: long-failure}
+spec:
+  service: lock/keeper
+  fault: {kind: PodChaos, action: pod-failure, mode: one, selector: {matchLabels: {app: keeper}}, duration: 5m}
+  limits: {maxTargets: 1, maxPercent: 50, maxDuration: 5m, minReady: 2}
+  observe: 1m
+`
+
+// broken starts the long experiment and waits until its fault is active.
+func broken(t *testing.T, ctx context.Context) (id string) {
+	t.Helper()
+	var run schedule.Run
+	body := map[string]string{"env": "staging", "reason": "to see it stopped"}
+	check(t, stage.API.Call(ctx, http.MethodPost, "/api/v1/experiments/long-failure/run", body, &run))
+	now := runWhere(t, ctx, run.ID, "Measuring", func(r schedule.Run) bool { return r.State == schedule.Measuring })
+	if now.Fault == nil || !podFails(t, ctx) {
+		t.Fatalf("nothing is broken: %+v", now)
+	}
+	return run.ID
+}
+
+// runWhere follows a run to a state.
+func runWhere(t *testing.T, ctx context.Context, id, what string, ok func(schedule.Run) bool) (found schedule.Run) {
+	t.Helper()
+	var page struct {
+		Items []schedule.Run `json:"items"`
+	}
+	check(t, rig.WaitFor(ctx, id+" "+what, 200*time.Millisecond, func() (bool, error) {
+		if err := stage.API.Call(ctx, http.MethodGet, "/api/v1/experiments/runs?name=long-failure", nil, &page); err != nil {
+			return false, err
+		}
+		i := slices.IndexFunc(page.Items, func(r schedule.Run) bool { return r.ID == id })
+		if i < 0 {
+			return false, errors.New("there is no such run")
+		}
+		found = page.Items[i]
+		return ok(found), fmt.Errorf("it is %s: %s", found.State, found.Message)
+	}))
+	return found
+}
+
+// podFails reports whether a fault object is on the cluster.
+func podFails(t *testing.T, ctx context.Context) bool {
+	t.Helper()
+	out := must(stage.Kubectl(ctx, "staging", "-n", "lock", "get", "podchaos", "-o", "name"))(t)
+	return strings.TrimSpace(out) != ""
+}
+
+// command runs the command line as an operator would.
+func command(t *testing.T, ctx context.Context, args ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(ctx, stage.Seatrial, args...)
+	cmd.Env = append(os.Environ(), "SEATRIAL_SERVER="+stage.URL(), "SEATRIAL_TOKEN="+stage.API.Token())
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("seatrial %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+// What all share is stopped here: the switch, and Chaos Mesh's controller.
+func TestWhatIsBrokenOnPurposeStops(t *testing.T) {
+	ctx := within(t, 15*time.Minute)
+	s := add(t, ctx, "lock/keeper")
+	begin(t, ctx, s)
+	check(t, stage.Platform(ctx, "experiments/long-failure.yaml", longFailure, "platform: a long fault"))
+	t.Cleanup(func() {
+		check(t, stage.Platform(context.WithoutCancel(ctx), "experiments/long-failure.yaml", "", "platform: no long fault"))
+	})
+	check(t, rig.WaitFor(ctx, "the server to know the experiment", time.Second, func() (bool, error) {
+		err := stage.API.Call(ctx, http.MethodGet, "/api/v1/experiments/long-failure/plan?env=staging", nil, &struct{}{})
+		return err == nil, err
+	}))
+	t.Run("by the switch", func(t *testing.T) { bySwitch(t, ctx) })
+	t.Run("by its file", func(t *testing.T) { byFile(t, ctx) })
+	t.Run("by a release of the service", func(t *testing.T) { byRelease(t, ctx, s) })
+	t.Run("while Chaos Mesh's controller is dead", func(t *testing.T) { withoutController(t, ctx, s) })
+}
+
+// reverted demands that nothing is broken any more, and returns after how long.
+func reverted(t *testing.T, ctx context.Context, limit time.Duration) {
+	t.Helper()
+	began := time.Now()
+	check(t, rig.WaitFor(ctx, "the fault to go", 100*time.Millisecond, func() (bool, error) { return !podFails(t, ctx), nil }))
+	took := time.Since(began)
+	t.Logf("reverted after %.1f s", took.Seconds())
+	if took > limit {
+		t.Errorf("it took %s, want %s", took, limit)
+	}
+}
+
+func bySwitch(t *testing.T, ctx context.Context) {
+	id := broken(t, ctx)
+	command(t, ctx, "chaos", "stop", "--reason", "the harbour is on fire")
+	t.Cleanup(func() { command(t, context.WithoutCancel(ctx), "chaos", "resume", "--reason", "it is out") })
+	reverted(t, ctx, 10*time.Second)
+	r := runWhere(t, ctx, id, "aborted", schedule.Run.Over)
+	if r.State != schedule.Aborted || !strings.Contains(r.Message, "the harbour is on fire") {
+		t.Errorf("%s: %s", r.State, r.Message)
+	}
+	err := stage.API.Call(ctx, http.MethodPost, "/api/v1/experiments/long-failure/run", map[string]string{"env": "staging", "reason": "again"}, nil)
+	if err == nil || !strings.Contains(err.Error(), "kill switch") {
+		t.Errorf("a new run while everything is stopped: %v", err)
+	}
+	if out := command(t, ctx, "chaos", "status"); !strings.Contains(out, "stopped: ") {
+		t.Errorf("%s", out)
+	}
+}
+
+// byFile is for when the server's API cannot be reached.
+func byFile(t *testing.T, ctx context.Context) {
+	id := broken(t, ctx)
+	file := filepath.Join(stage.Dir, "state", "stop-chaos")
+	check(t, os.WriteFile(file, nil, 0o600))
+	t.Cleanup(func() { check(t, os.Remove(file)) })
+	reverted(t, ctx, 10*time.Second)
+	if r := runWhere(t, ctx, id, "aborted", schedule.Run.Over); r.State != schedule.Aborted {
+		t.Errorf("%s: %s", r.State, r.Message)
+	}
+}
+
+func byRelease(t *testing.T, ctx context.Context, s *rig.Service) {
+	id := broken(t, ctx)
+	good(t, s, "a rope that gives way")
+	commit := must(s.Push(ctx, "keeper: during an experiment"))(t)
+	until(t, ctx, commit, func(r release.Release) bool { return r.Phase == release.Deploying && r.Step >= release.StepHealth })
+	if podFails(t, ctx) {
+		t.Error("the release is on the cluster while the experiment's fault is there")
+	}
+	if r := runWhere(t, ctx, id, "aborted", schedule.Run.Over); r.State != schedule.Aborted || !strings.Contains(r.Message, string(commit)) {
+		t.Errorf("%s: %s", r.State, r.Message)
+	}
+	err := stage.API.Call(ctx, http.MethodPost, "/api/v1/experiments/long-failure/run", map[string]string{"env": "staging", "reason": "now"}, nil)
+	if err == nil || !strings.Contains(err.Error(), string(commit)) {
+		t.Errorf("a run in the middle of a release: %v", err)
+	}
+	ended(t, must(stage.API.AwaitEnd(ctx, commit))(t), release.Done, "")
+}
+
+// withoutController: nothing reverts a fault then. The run says so and is no pass; the
+// fault goes once the controller is back, though its run has ended.
+func withoutController(t *testing.T, ctx context.Context, s *rig.Service) {
+	id := broken(t, ctx)
+	check(t, stage.LabDo(ctx, "stop", "staging", "chaos-controller"))
+	started := false
+	start := func(ctx context.Context) error {
+		if started {
+			return nil
+		}
+		started = true
+		return stage.LabDo(ctx, "start", "staging", "chaos-controller")
+	}
+	t.Cleanup(func() { check(t, start(context.WithoutCancel(ctx))) })
+	command(t, ctx, "experiment", "abort", id, "--reason", "the controller is gone")
+	r := runWhere(t, ctx, id, "over", schedule.Run.Over)
+	if r.State != schedule.Aborted && r.State != schedule.Invalid || !strings.Contains(r.Message, "could not be removed") {
+		t.Errorf("%s: %s", r.State, r.Message)
+	}
+	if !podFails(t, ctx) {
+		t.Error("the fault went without its controller")
+	}
+	check(t, start(ctx))
+	noFault(t, ctx, s)
+}

@@ -27,6 +27,7 @@ type Config struct {
 	Tickets   TicketStore                   // nil: messages to Jira become dead letters
 	Status    Status                        // nil: commit statuses become dead letters
 	Silences  Silences                      // nil: there are none
+	Matters   Matters                       // nil: nothing is repeated and nothing escalates
 
 	Console     string        // base URL for links; empty: none
 	Client      *http.Client  // default: NewClient
@@ -125,6 +126,9 @@ func (n *Notifier) round(ctx context.Context, start func(*lane, []Message)) erro
 	if err := n.plan(ctx); err != nil {
 		return err
 	}
+	if err := n.escalate(ctx, time.Now()); err != nil {
+		return err
+	}
 	now := time.Now()
 	pending, err := n.config.Outbox.Pending(ctx, now, maxPending)
 	if err != nil {
@@ -167,9 +171,14 @@ func (n *Notifier) plan(ctx context.Context) error {
 		return fmt.Errorf("list events: %w", err)
 	}
 	channels := n.config.Directory.Channels()
+	slices.SortFunc(events, func(a, b release.Event) int { return a.At.Compare(b.At) })
 	for _, e := range events {
 		project, _ := n.config.Directory.Project(e)
-		messages := Plan(e, project, channels, n.config.Directory.Routes(project.Spec.Team)...)
+		routes := n.config.Directory.Routes(project.Spec.Team)
+		if err := n.follow(ctx, e, project.Spec.Team, routes); err != nil {
+			return fmt.Errorf("follow %s: %w", e.ID, err)
+		}
+		messages := Plan(e, project, channels, routes...)
 		if err := n.keep(ctx, e, messages); err != nil {
 			return fmt.Errorf("plan event %s: %w", e.ID, err)
 		}

@@ -23,4 +23,13 @@ type Route struct {
 	GroupBy       []string `json:"groupBy,omitempty"`       // events that agree in these labels are told together; left out: each by itself
 	GroupWait     Duration `json:"groupWait,omitempty"`     // after the first event of a group, for others to join it; default 30s
 	GroupInterval Duration `json:"groupInterval,omitempty"` // between two messages about one group; default 5m
+
+	RepeatInterval Duration     `json:"repeatInterval,omitempty"` // tell trouble that has not ended again; left out: once
+	Escalate       []Escalation `json:"escalate,omitempty"`       // who hears of trouble that has not ended
+}
+
+// Escalation is who hears of it next.
+type Escalation struct {
+	After    Duration `json:"after"` // since it began
+	Channels []string `json:"channels"`
 }

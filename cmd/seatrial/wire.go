@@ -278,7 +278,7 @@ func (s *server) stopFile() string { return s.settings.Path("stop-chaos") }
 func (s *server) wireNotify() (err error) {
 	outbox := shelf.Outbox{KV: s.db}
 	s.notifier, err = notify.New(notify.Config{
-		Inbox: outbox, Outbox: outbox, Directory: directory{s.world}, Status: s.status, Tickets: shelf.Tickets{KV: s.db}, Silences: shelf.Silences{KV: s.db}, Console: s.settings.ExternalURL, Log: s.log,
+		Inbox: outbox, Outbox: outbox, Directory: directory{s.world}, Status: s.status, Tickets: shelf.Tickets{KV: s.db}, Silences: shelf.Silences{KV: s.db}, Matters: shelf.Matters{KV: s.db}, Console: s.settings.ExternalURL, Log: s.log,
 		Secret: settings.Named,
 	})
 	return err

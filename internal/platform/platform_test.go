@@ -191,6 +191,8 @@ func TestLoadRefuses(t *testing.T) {
 		{"a matcher of an unknown label", "teams.yaml", "severity=", "severty=", `teams.yaml:6:18: spec.routes[0].matchers[0]: unknown label "severty" (did you mean "severity"?)`},
 		{"a group by an unknown label", "teams.yaml", "[service]", "[servce]", `teams.yaml:8:17: spec.routes[0].groupBy[0]: unknown label "servce" (did you mean "service"?)`},
 		{"a wait without a group", "teams.yaml", "      groupBy: [service]\n", "", `teams.yaml:8:18: spec.routes[0].groupWait: is for routes with groupBy: without it every event is told by itself`},
+		{"an escalation to an unknown channel", "teams.yaml", "groupWait: 10s", "escalate: [{after: 15m, channels: [opps]}]", `teams.yaml:9:42: spec.routes[0].escalate[0].channels[0]: unknown channel "opps" (did you mean "ops"?)`},
+		{"an escalation before the one above", "teams.yaml", "groupWait: 10s", "escalate: [{after: 15m, channels: [ops]}, {after: 5m, channels: [ops]}]", `teams.yaml:9:57: spec.routes[0].escalate[1].after: want a time after the one before`},
 		{"an unknown key of a route", "teams.yaml", "groupWait", "groupwait", `teams.yaml:9:7: unknown field "groupwait" (did you mean "groupWait"?)`},
 		{"a policy that is not text", "policies/no-latest.rego", "package", "\xff", `policies/no-latest.rego: is not UTF-8`},
 	} {

@@ -24,6 +24,18 @@ func (c *checker) route(r *release.Route, i int) {
 	}
 	c.atLeast(1, len(r.Channels), at("channels")...)
 	c.Once(r.Channels, at("channels")...)
+	if r.RepeatInterval != 0 && r.RepeatInterval.Std() < time.Minute {
+		c.Add("want at least 1m", at("repeatInterval")...)
+	}
+	var last release.Duration
+	for j, e := range r.Escalate {
+		if e.After <= last {
+			c.Add("want a time after the one before", at("escalate", j, "after")...)
+		}
+		last = e.After
+		c.duration(e.After, at("escalate", j, "after")...)
+		c.atLeast(1, len(e.Channels), at("escalate", j, "channels")...)
+	}
 	for j, label := range r.GroupBy {
 		c.OneOf("label", label, matchers.Labels(), at("groupBy", j)...)
 	}
@@ -56,6 +68,11 @@ func (l *loader) checkTeams() {
 		for i, r := range o.T.Spec.Routes {
 			for j, name := range r.Channels {
 				c.OneOf("channel", name, channels, "spec", "routes", i, "channels", j)
+			}
+			for j, e := range r.Escalate {
+				for k, name := range e.Channels {
+					c.OneOf("channel", name, channels, "spec", "routes", i, "escalate", j, "channels", k)
+				}
 			}
 		}
 		l.report(o.doc, c.Issues...)

@@ -53,17 +53,12 @@ func (o Outbox) Plan(ctx context.Context, e release.Event, messages []notify.Mes
 		if known {
 			continue
 		}
-		value, err := json.Marshal(m)
+		puts, err := first(m)
 		if err != nil {
 			return err
 		}
-		key := pendingPrefix + m.ID
-		if !m.Due.IsZero() {
-			key = heldPrefix + m.ID
-			t.Put = append(t.Put, store.Put{Key: heldIndex + due(m.Due) + m.ID})
-		}
-		t.If = append(t.If, store.Condition{Key: key})
-		t.Put = append(t.Put, store.Put{Key: key, Value: value})
+		t.If = append(t.If, store.Condition{Key: puts[0].Key})
+		t.Put = append(t.Put, puts...)
 	}
 	for _, g := range groups {
 		value, err := json.Marshal(g)
@@ -75,6 +70,15 @@ func (o Outbox) Plan(ctx context.Context, e release.Event, messages []notify.Mes
 	}
 	_, err := o.KV.Commit(ctx, t)
 	return err
+}
+
+// first writes a message for the first time, the message itself before its place in time.
+func first(m notify.Message) ([]store.Put, error) {
+	value, err := json.Marshal(m)
+	if m.Due.IsZero() {
+		return []store.Put{{Key: pendingPrefix + m.ID, Value: value}}, err
+	}
+	return []store.Put{{Key: heldPrefix + m.ID, Value: value}, {Key: heldIndex + due(m.Due) + m.ID}}, err
 }
 
 func (o Outbox) known(ctx context.Context, id string) (bool, error) {
@@ -137,17 +141,22 @@ func (o Outbox) wake(ctx context.Context, now time.Time) error {
 				break
 			}
 			_, id, _ := strings.Cut(strings.TrimPrefix(k.Key, heldIndex), "/")
+			t.Delete = append(t.Delete, k.Key)
 			e, err := o.KV.Get(ctx, heldPrefix+id)
+			if errors.Is(err, store.ErrNotFound) {
+				continue // a place without a message must not stop everybody's
+			}
 			if err != nil {
 				return err
 			}
+			t.If = append(t.If, store.Condition{Key: e.Key, Modified: e.Modified})
 			t.Put = append(t.Put, store.Put{Key: pendingPrefix + id, Value: e.Value})
-			t.Delete = append(t.Delete, heldPrefix+id, k.Key)
+			t.Delete = append(t.Delete, heldPrefix+id)
 		}
-		if len(t.Put) == 0 {
+		if len(t.Delete) == 0 {
 			return nil
 		}
-		if _, err := o.KV.Commit(ctx, t); err != nil {
+		if _, err := o.KV.Commit(ctx, t); err != nil && !errors.Is(err, store.ErrStale) { // a silence was ended just now
 			return err
 		}
 	}

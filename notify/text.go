@@ -21,7 +21,7 @@ func wordsOf(language string) words {
 			kinds: map[release.EventKind]string{
 				release.EventPhase: "进入新阶段", release.EventVerified: "验证通过", release.EventFailed: "失败", release.EventRolledBack: "已回滚",
 				release.EventHeld: "需要人工处理", release.EventBreach: "SLO 不达标", release.EventRecovered: "SLO 已恢复",
-				release.EventExperiment: "实验已结束", release.EventUnsteady: "实验失败率过高", release.EventDrift: "配置漂移已修复",
+				release.EventExperiment: "实验已结束", release.EventUnsteady: "实验失败率过高", release.EventSummary: "实验周报", release.EventDrift: "配置漂移已修复",
 				release.EventCaughtUp: "集群已跟上", release.EventWithdrawn: "已从集群撤出",
 				release.EventAlert: "告警", release.EventAlertEnded: "告警已恢复",
 			},
@@ -32,7 +32,7 @@ func wordsOf(language string) words {
 		kinds: map[release.EventKind]string{
 			release.EventPhase: "moved on", release.EventVerified: "verified", release.EventFailed: "failed", release.EventRolledBack: "rolled back",
 			release.EventHeld: "needs a person", release.EventBreach: "SLO breached", release.EventRecovered: "SLO recovered",
-			release.EventExperiment: "experiment finished", release.EventUnsteady: "experiments keep failing", release.EventDrift: "drift healed",
+			release.EventExperiment: "experiment finished", release.EventUnsteady: "experiments keep failing", release.EventSummary: "experiments of the week", release.EventDrift: "drift healed",
 			release.EventCaughtUp: "cluster caught up", release.EventWithdrawn: "withdrawn from a cluster",
 			release.EventAlert: "alert", release.EventAlertEnded: "alert resolved",
 		},
@@ -56,10 +56,10 @@ func colour(kind release.EventKind) string {
 // sentence, which names what the fields do not.
 func headline(e release.Event, language string) string {
 	w, line := wordsOf(language), wire.Plain(e.Subject, 400)
-	alert := e.Kind == release.EventAlert || e.Kind == release.EventAlertEnded // its own words say nothing of its state
+	named := e.Kind == release.EventAlert || e.Kind == release.EventAlertEnded || e.Kind == release.EventSummary // its own words do not say what it is
 	switch {
 	case line == "":
-	case alert || language == "zh" && e.Commit == "" && w.kinds[e.Kind] != "":
+	case named || language == "zh" && e.Commit == "" && w.kinds[e.Kind] != "":
 		return wire.Plain(w.kinds[e.Kind]+": "+line, 400)
 	case language != "zh" || e.Service == "":
 		return line

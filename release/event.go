@@ -16,6 +16,7 @@ const (
 	EventRecovered  EventKind = "slo.recovered"
 	EventExperiment EventKind = "experiment.finished"
 	EventUnsteady   EventKind = "experiment.failing" // too many experiments on a service failed lately
+	EventSummary    EventKind = "experiment.summary" // what a project's experiments of a week have shown
 	EventDrift      EventKind = "drift.healed"
 	EventCaughtUp   EventKind = "cluster.caught-up" // outside a release
 	EventWithdrawn  EventKind = "cluster.withdrawn"

@@ -1,6 +1,7 @@
 package slo
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/seatrial/seatrial/release"
@@ -23,8 +24,12 @@ const (
 // Pairs are the windows that an SLO is watched with: its own, or the usual two, whose
 // burn rates follow from the SLO's period.
 func Pairs(o openslo.SLO) []Pair {
-	if a := o.Alert; a != nil {
-		return []Pair{{Long: a.Long, Short: a.Short, Burn: a.Burn}}
+	if len(o.Alerts) > 0 {
+		var own []Pair
+		for _, a := range o.Alerts {
+			own = append(own, Pair{Long: a.Long, Short: a.Short, Burn: a.Burn})
+		}
+		return own
 	}
 	burn := func(share float64, long time.Duration) float64 { return share * float64(o.Window) / float64(long) }
 	return []Pair{
@@ -41,11 +46,12 @@ type Burning struct {
 	Pair        Pair
 	Long, Short release.Ratio
 	NoData      bool
+	Least       float64 // events in the long window; 0: minAlertEvents
 }
 
 // Breached reports whether both windows burn faster than the pair allows, strictly.
 func (b Burning) Breached(objective float64) bool {
-	return !b.NoData && b.Long.Total >= minAlertEvents &&
+	return !b.NoData && b.Long.Total >= cmp.Or(b.Least, minAlertEvents) &&
 		Burn(b.Long, objective) > b.Pair.Burn && Burn(b.Short, objective) > b.Pair.Burn
 }
 

@@ -7,7 +7,7 @@ import (
 )
 
 // Budgets is how much of its error budget each SLO of a service has left on a cluster, over
-// its whole window: 1 when nothing was bad, negative when it is overspent. An SLO of which
+// its window, of a calendar's so far: 1 when nothing was bad, negative when it is overspent. An SLO of which
 // Prometheus has no numbers is left out. An error means that it could not be asked.
 func (g *Gate) Budgets(ctx context.Context, service release.Service, env release.Env, cluster string) (map[string]float64, error) {
 	slos, s, err := g.about(ctx, service, env)
@@ -16,7 +16,7 @@ func (g *Gate) Budgets(ctx context.Context, service release.Service, env release
 	}
 	at, ask, left := step(g.Now()), newAsker(g.Prometheus), map[string]float64{}
 	for _, o := range slos {
-		w := window{slo: o, cluster: cluster, from: at.Add(-o.Window), to: at}
+		w := window{slo: o, cluster: cluster, from: o.Begin(at), to: at}
 		queries, err := ask.queries(ctx, w)
 		if err != nil {
 			return nil, err

@@ -160,6 +160,9 @@ func (g *Gate) rulings(ctx context.Context, slos []openslo.SLO, targets []releas
 		for _, o := range slos {
 			w := window{slo: o, cluster: t.Cluster, revision: t.Revision, from: from, to: to}
 			s := s
+			// Of slices, some have to end after the rollout.
+			s.Observe = max(s.Observe, 3*o.Every)
+			s.MaxWait = max(s.MaxWait, s.Observe+2*o.Every)
 			s.Page = Pairs(openslo.SLO{Window: o.Window})[0].Burn // whatever its own alert says
 			j, err := ask.judge(ctx, w, s)
 			if err != nil {

@@ -94,6 +94,7 @@ func (a *asker) pieces(ctx context.Context, w window, n int) (release.Query, err
 // on as many samples as the settings ask for, too.
 func (a *asker) judge(ctx context.Context, w window, s Settings) (judged, error) {
 	s = s.withDefaults()
+	s.MinEvents = w.slo.Least(s.Observe, s.MinEvents)
 	queries, err := a.queries(ctx, w)
 	if err != nil {
 		return judged{}, err
@@ -157,8 +158,11 @@ func read(queries []release.Query, from, to time.Time, s Settings) Measurement {
 	if hasQuery(queries, "bad") {
 		// No series of bad events means that none was ever counted: total has data.
 		m.Ratio.Good = max(0, sums["total"]-sums["bad"])
-		if bad := sums["bad"]; !finite(bad) || bad < 0 {
+		switch bad := sums["bad"]; {
+		case !finite(bad) || bad < 0:
 			m.Ratio.Good = bad // for unusable to name
+		case bad > sums["total"]*1.5+1 && finite(sums["total"]) && m.Problem == "":
+			m.Problem, m.Code = fmt.Sprintf("%s bad events of %s: the queries do not belong together", count(bad), count(sums["total"])), CodeBadCount
 		}
 	}
 	return m

@@ -129,7 +129,7 @@ func (w *Watch) Round(ctx context.Context) error {
 	var states []State
 	var firstErr error
 	for _, o := range slos {
-		state := State{Name: o.Name, Title: o.Title, Service: o.Service, Objective: o.Objective, Window: period(o.Window), Clusters: []ClusterState{}}
+		state := State{Name: o.Name, Title: o.Title, Service: o.Service, Objective: o.Objective, Window: o.Period(), Clusters: []ClusterState{}}
 		for _, p := range places {
 			if p.Service != o.Service {
 				continue
@@ -164,7 +164,7 @@ func (w *Watch) place(ctx context.Context, ask *asker, o openslo.SLO, p Place, o
 	}
 	c.describe(pairs[0], o.Objective)
 	after := before
-	if quiet := p.Busy || now.Sub(p.Since) < pairs[0].Pair.Short; !quiet {
+	if quiet := p.Busy || o.NoPage && before == nil || now.Sub(p.Since) < pairs[0].Pair.Short; !quiet {
 		if changed := Alarm(before, where, pairs, o.Objective, now); changed != nil {
 			if err := w.Breaches.Change(ctx, *changed, tell(o, p, *changed)); err != nil {
 				return c, fmt.Errorf("tell of slo %s on %s: %w", o.Name, p.Cluster, err)
@@ -190,7 +190,7 @@ func (c *ClusterState) describe(b Burning, objective float64) {
 }
 
 func burning(ctx context.Context, ask *asker, o openslo.SLO, cluster string, p Pair, now time.Time) (Burning, error) {
-	b := Burning{Pair: p}
+	b := Burning{Pair: p, Least: o.Least(p.Long, minAlertEvents)}
 	for _, half := range []struct {
 		length time.Duration
 		into   *release.Ratio

@@ -49,7 +49,7 @@ func TestWatchTellsABreachOnceAndItsEndOnce(t *testing.T) {
 	}
 	b := newBook()
 	o := availability()
-	o.Alert = &openslo.Alert{Long: time.Minute, Short: 15 * time.Second, Burn: 2}
+	o.Alerts = []openslo.Alert{{Long: time.Minute, Short: 15 * time.Second, Burn: 2}}
 	now := begin
 	place := slo.Place{Service: "shop/web", Env: "prod", Cluster: "a", Project: "shop"}
 	watch := func() *slo.Watch { // a new one is a restart
@@ -77,7 +77,9 @@ func TestWatchTellsABreachOnceAndItsEndOnce(t *testing.T) {
 	round("ok", good)
 	place.Busy = true
 	round("ok", bad) // its gates look after that
-	place.Busy, place.Since = false, now
+	place.Busy, place.Since, o.NoPage = false, now, true
+	round("ok", bad) // nobody wants to be woken
+	o.NoPage = false
 	round("breach", bad)
 	round("breach", bad)
 	w = watch()

@@ -9,6 +9,7 @@ import (
 	"github.com/seatrial/seatrial/web/builds"
 	"github.com/seatrial/seatrial/web/drift"
 	"github.com/seatrial/seatrial/web/hooks"
+	"github.com/seatrial/seatrial/web/reports"
 	"github.com/seatrial/seatrial/web/stream"
 	"github.com/seatrial/seatrial/web/vault"
 )
@@ -31,6 +32,7 @@ type Parts struct {
 	Logs        Logs
 	Builds      Builds
 	Experiments Experiments
+	Reports     reports.Maker
 	Switch      Switch
 	Silences    Silences
 	Fleet       Fleet
@@ -188,7 +190,7 @@ type Change struct {
 func (p Parts) Validate() error {
 	var all []error
 	for name, missing := range map[string]bool{
-		"Releases": p.Releases == nil, "Logs": p.Logs == nil, "Builds": p.Builds == nil, "Experiments": p.Experiments == nil,
+		"Releases": p.Releases == nil, "Logs": p.Logs == nil, "Builds": p.Builds == nil, "Experiments": p.Experiments == nil, "Reports": p.Reports == nil,
 		"Fleet": p.Fleet == nil, "Changes": p.Changes == nil, "Vault": p.Vault == nil, "Known": p.Known == nil,
 		"Intake": p.Intake == nil, "Ready": p.Ready == nil, "Acts.Rollback": p.Acts.Rollback == nil,
 		"Acts.Hold": p.Acts.Hold == nil, "Acts.Free": p.Acts.Free == nil, "Acts.Retry": p.Acts.Retry == nil,

@@ -287,7 +287,7 @@ func (y *yard) Watch(ctx context.Context, from release.Revision, fn func(web.Cha
 
 func (y *yard) parts(v *vaulttest.Memory) web.Parts {
 	return web.Parts{
-		Releases: y, Logs: y, Builds: y, Experiments: y, Switch: y, Silences: quietly{y}, Fleet: y, Changes: y, Vault: v,
+		Releases: y, Logs: y, Builds: y, Experiments: y, Reports: made{}, Switch: y, Silences: quietly{y}, Fleet: y, Changes: y, Vault: v,
 		Acts:   web.Acts{Rollback: y.do, Hold: y.do, Free: y.do, Retry: y.do, Approve: y.do},
 		Known:  func(forge.Kind, string) bool { return true },
 		Intake: func(context.Context, forge.Push) (bool, error) { return true, nil },

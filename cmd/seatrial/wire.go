@@ -23,6 +23,7 @@ import (
 	"github.com/seatrial/seatrial/cmd/seatrial/builds"
 	"github.com/seatrial/seatrial/cmd/seatrial/faults"
 	"github.com/seatrial/seatrial/cmd/seatrial/rendering"
+	"github.com/seatrial/seatrial/cmd/seatrial/reports"
 	"github.com/seatrial/seatrial/cmd/seatrial/retention"
 	"github.com/seatrial/seatrial/cmd/seatrial/settings"
 	"github.com/seatrial/seatrial/cmd/seatrial/shelf"
@@ -93,6 +94,7 @@ type server struct {
 	sloWatch   *slo.Watch
 	trial      *trial.Trial
 	scheduler  *schedule.Scheduler
+	weekly     reports.Weekly
 	sweepNow   chan struct{} // asks for a sweep of faults that nobody owns
 	branchNow  chan struct{} // asks for a look at the desired-state branches
 	fence      retention.Fence
@@ -257,7 +259,7 @@ func (s *server) wireTrial() (err error) {
 	if s.prometheus, err = s.settings.OpenPrometheus(); err != nil {
 		return err
 	}
-	slos := func(context.Context) ([]openslo.SLO, error) { return s.world.SLOs() }
+	slos := func(context.Context) ([]openslo.SLO, error) { return s.world.SLOs(), nil }
 	s.sloGate = &slo.Gate{SLOs: slos, Prometheus: s.prometheus, Now: time.Now, Log: s.log,
 		Analyses:    func(context.Context) (map[string]analysis.Template, error) { return s.world.Analyses() },
 		Environment: func(_ context.Context, env release.Env) (release.Environment, error) { return s.world.Must(env) }}
@@ -268,7 +270,9 @@ func (s *server) wireTrial() (err error) {
 	s.trial = &trial.Trial{Platform: s.world.Chaos, Engine: engine, Log: s.log}
 	s.scheduler = &schedule.Scheduler{Platform: s.world.Chaos, Places: s.experimentPlaces, Runs: shelf.Runs{KV: s.db}, Engine: engine,
 		Announce: func(ctx context.Context, e release.Event) error { return s.book.Tell(ctx, e) }, StopFile: s.stopFile(), Log: s.log}
-	return nil
+	when, err := s.settings.Summary.Schedule()
+	s.weekly = reports.Weekly{When: when, Runs: shelf.Runs{KV: s.db}, Platform: s.world.Chaos, Project: s.world.ProjectName, Tell: s.book.Tell, Notes: s.book, Now: time.Now, Log: s.log}
+	return err
 }
 
 // stopFile is the kill switch for when all else fails: while it exists, nothing is broken
@@ -307,15 +311,9 @@ func (s *server) wireRunner() error {
 func (s *server) wireRetention(metrics prometheus.Registerer) (err error) {
 	s.retention, err = retention.New(retention.Config{
 		Rule: s.settings.Retention, Book: s.book, Content: retention.FromGit(s.world.Must, s.desired), Registry: s.registry, Host: s.settings.Registry.Host, Fence: &s.fence,
-		Project: s.projectOf, Log: s.log, Metrics: metrics,
+		Project: s.world.ProjectName, Log: s.log, Metrics: metrics,
 	})
 	return err
-}
-
-// projectOf is the name of a service's project; empty when it has none any more.
-func (s *server) projectOf(service release.Service) string {
-	owner, _ := s.world.ProjectOfTeam(service.Team())
-	return owner.Meta.Name
 }
 
 func (s *server) wireWeb(metrics prometheus.Registerer) (err error) {
@@ -333,6 +331,7 @@ func (s *server) wireWeb(metrics prometheus.Registerer) (err error) {
 		Releases: views.Releases{Book: s.book}, Acts: acts, Logs: views.Logs{Book: s.logs},
 		Builds:      views.Builds{Release: s.book.Release, Report: s.builder.Report, Bill: s.boms.Generate},
 		Experiments: views.Experiments{Scheduler: s.scheduler, History: shelf.Runs{KV: s.db}}, Switch: faults.Switch{File: s.stopFile()}, Silences: silences.Desk{Shelf: shelf.Silences{KV: s.db}, Now: time.Now},
+		Reports: reports.Desk{Release: s.book.Release, Runs: shelf.Runs{KV: s.db}, Now: time.Now},
 		Fleet:   views.Fleet{Book: s.book, Tree: s.world.Now, Look: s.fleet.Look, Reach: s.live.Reach, State: s.sloWatch.States, Diff: s.diff, Grown: s.grown},
 		Changes: views.Changes{KV: s.db}, Vault: shelf.Vault{KV: s.db}, Known: known, Intake: s.pushed,
 		Ready: func(context.Context) error { return s.world.Ready() },

@@ -60,6 +60,7 @@ func Doors() []Door {
 		{"github.com/prometheus/client_golang/api", []string{"slo"}, "how a sample is asked for and judged stands in one place"},
 		{"github.com/expr-lang/expr", []string{"slo/analysis"}, "what an expression may cost is decided in one place"},
 		{"github.com/prometheus/prometheus", []string{"slo/rules"}, "its rule engine proves our rules in tests, and does not belong into the binary"},
+		{"github.com/prometheus/prometheus/promql/parser", []string{"slo/promql", "slo/rules"}, "what counts as PromQL is decided in one place; the engine stays outside of the binary"},
 		{"github.com/chaos-mesh", []string{"chaos"}, one},
 		{"github.com/go-sql-driver/mysql", []string{"chaos/connections", "e2e/rig"}, "e2e/rig runs the database whose connections are taken away"},
 		{"github.com/jackc/pgx", []string{"chaos/connections"}, one},

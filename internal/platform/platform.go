@@ -28,7 +28,7 @@ type Tree struct {
 	Channels     map[string]release.Channel
 	Teams        map[string]release.Team
 	Experiments  map[string]release.Experiment
-	SLOs         []strict.Document // openslo/v1; package slo reads them
+	SLOs         []strict.Document // openslo/v1, and Sloth's; package slo reads them
 	Analyses     []strict.Document // Argo Rollouts' AnalysisTemplates; package slo/analysis reads them
 	Policies     map[string]string // rego sources by their path below policies/: "no-latest.rego"
 	Scripts      map[string]string // health scripts by their path below health/: "cert-manager.io/Certificate/health.lua"
@@ -150,7 +150,7 @@ func (l *loader) report(doc strict.Document, issues ...strict.Issue) {
 
 // decode reads one document into its kind's list.
 func (l *loader) decode(doc strict.Document) {
-	if doc.APIVersion == openSLO {
+	if doc.APIVersion == openSLO || doc.APIVersion == slothObject || doc.APIVersion == "" && doc.Text("version") == slothSpec {
 		if l.claim(doc) {
 			l.slos = append(l.slos, doc)
 		}
@@ -186,8 +186,10 @@ func (l *loader) decode(doc strict.Document) {
 
 // Documents of others that are read as they are.
 const (
-	openSLO = "openslo/v1"
-	argo    = "argoproj.io/v1alpha1"
+	openSLO     = "openslo/v1"
+	slothSpec   = "prometheus/v1" // its version, instead of an apiVersion
+	slothObject = "sloth.slok.dev/v1"
+	argo        = "argoproj.io/v1alpha1"
 )
 
 const (

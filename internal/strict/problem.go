@@ -96,6 +96,8 @@ type Issue struct {
 	Path    []any // keys (string) and indices (int) from the document's root
 	Message string
 	Key     bool // the key at the end of Path is wrong, not its value
+
+	inside int // of the text at Path, in bytes from 1; 0: the whole of it
 }
 
 // At makes an Issue: At("want at least 1", "spec", "waves", 0, "name").
@@ -107,7 +109,11 @@ func (d Document) Problems(issues ...Issue) []Problem {
 	problems := make([]Problem, 0, len(issues))
 	for _, is := range issues {
 		at := d.find(is)
-		problems = append(problems, Problem{File: d.File, Line: at.Line, Column: at.Column, Message: withPath(is)})
+		line, column := at.Line, at.Column
+		if is.inside > 0 {
+			line, column = d.within(at, is.inside-1)
+		}
+		problems = append(problems, Problem{File: d.File, Line: line, Column: column, Message: withPath(is)})
 	}
 	return problems
 }

@@ -8,6 +8,7 @@ package strict
 
 import (
 	"reflect"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -47,8 +48,12 @@ type Document struct {
 	File       string
 	Line       int // where the document's content begins
 
-	root *yaml.Node
+	root  *yaml.Node
+	lines []string // of the whole file
 }
+
+// Text is the text at a path of keys; empty when there is none.
+func (d Document) Text(path ...string) string { return textAt(d.root, path...) }
 
 // Decode reads the one document of a file into out, a pointer to a struct with json
 // tags that may hold defaults already. The error is an *Error with every problem found.
@@ -93,7 +98,7 @@ func documents(file string, data []byte, limits Limits) ([]Document, error) {
 	if len(problems) > 0 {
 		return nil, Join(problems)
 	}
-	docs := make([]Document, 0, len(roots))
+	docs, lines := make([]Document, 0, len(roots)), strings.Split(string(data), "\n")
 	for _, root := range roots {
 		docs = append(docs, Document{
 			APIVersion: textAt(root, "apiVersion"),
@@ -102,6 +107,7 @@ func documents(file string, data []byte, limits Limits) ([]Document, error) {
 			File:       file,
 			Line:       root.Line,
 			root:       root,
+			lines:      lines,
 		})
 	}
 	return docs, nil

@@ -60,13 +60,14 @@ func TestReferencesAreRefusedAtTheirLine(t *testing.T) {
 		"an SLI that is not there":    {"indicatorRef: answered", "indicatorRef: answred", `slos/web.yaml:20:17: spec.indicatorRef: unknown SLI "answred" (did you mean "answered"?)`},
 		"a Service that is not there": {"  service: web", "  service: wbe", `slos/web.yaml:19:12: spec.service: unknown Service "wbe" (did you mean "web"?)`},
 		"no indicator at all":         {"  indicatorRef: answered\n", "", `"indicator" is missing`},
-		"an SLI that counts nothing":  {"    counter: true", "    counter: false", "slos/web.yaml:11:14: spec.ratioMetric.counter: want true"},
+		"an SLI that counts nothing":  {"    counter: true", "    counter: false", "slos/web.yaml:12:58: spec.ratioMetric.bad.metricSource.spec.query: the query has {{.Window}}, and is looked at moment by moment"},
 		"an SLI's query without the cluster": {`{cluster="{{.Cluster}}"}[{{.Window}}]))'}}}
     total`, "[{{.Window}}]))'}}}\n    total", "spec.ratioMetric.bad.metricSource.spec.query: the query has no {{.Cluster}}"},
 		"two SLIs of one name": {"kind: SLO", "kind: SLI\nmetadata: {name: answered}\nspec:\n  ratioMetric: {counter: true}\n---\napiVersion: openslo/v1\nkind: SLO", "there is an SLI of this name already"},
 		"a Service of nobody":  {"shop/web}}", "Web}}", "slos/web.yaml:3:54: metadata.labels.seatrial.dev/service: "},
-		"a kind that decides nothing here": {"kind: Service\nmetadata: {name: web, labels: {seatrial.dev/service: shop/web}}\nspec: {description: the shop's front page}", "kind: AlertPolicy\nmetadata: {name: x}\nspec: {}",
-			`kind "AlertPolicy": want openslo/v1, SLO, SLI or Service`},
+		"a kind that is none":  {"kind: Service", "kind: Servise", `kind "Servise": want openslo/v1, and SLO or DataSource, SLI`},
+		"a label of numbers":   {"shop/web}}", "shop/web, tier: 2}}", "slos/web.yaml:3:70: metadata.labels.tier: want text, or a list of texts"},
+		"a long description":   {"the shop's front page", strings.Repeat("x", 1051), "slos/web.yaml:4:21: spec.description: 1051 characters: want at most 1050"},
 	} {
 		text := strings.Replace(apart, c.old, c.new, 1)
 		if text == apart {

@@ -1,23 +1,23 @@
-// Package openslo reads OpenSLO documents: openslo/v1 objects of kind SLO whose indicator
-// counts good or bad events of a total in Prometheus, and the SLIs and Services that they name.
+// Package openslo reads what services promise: OpenSLO documents of version v1, every kind,
+// and Sloth's. Whatever they count becomes two queries, so that who measures need not know
+// which indicator it was.
 //
-// Start at Read. What OpenSLO allows and this package does not support is refused at its
-// line with the reason, never ignored: a part that is skipped would change what the
-// objective means. It asks nothing of any Prometheus.
+// Start at Read. What they allow and this package does not support is refused at its line
+// with the reason, never ignored: a part that is skipped would change what the objective
+// means. It asks nothing of any Prometheus.
 package openslo
 
 import (
-	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/seatrial/seatrial/internal/strict"
 	"github.com/seatrial/seatrial/release"
+	"github.com/seatrial/seatrial/slo/calendar"
 )
 
-// APIVersion and Kind say which documents Parse reads.
+// APIVersion and Kind are those of an SLO.
 const (
 	APIVersion = "openslo/v1"
 	Kind       = "SLO"
@@ -37,11 +37,15 @@ type SLO struct {
 	Description string
 	Service     release.Service
 	Objective   float64       // 0..1, exclusive of both
-	Window      time.Duration // rolling
-	Good        Query         // exactly one of Good and Bad is set
+	Window      time.Duration // rolling; of a calendar's, what it is long by name
+	Calendar    *calendar.Window
+	Good        Query // exactly one of Good and Bad is set
 	Bad         Query
 	Total       Query
-	Alert       *Alert // nil: the usual pairs
+	Every       time.Duration // between two looks, or the size of a slice, where time is counted; 0: events are
+	Alerts      []Alert       // none: the usual pairs
+	NoPage      bool          // nobody is woken
+	NoTicket    bool
 	File        string
 	Line        int
 }
@@ -50,74 +54,62 @@ type SLO struct {
 type Alert struct {
 	Long, Short time.Duration
 	Burn        float64 // breached when both windows burn faster
+	Ticket      bool    // it can wait until the morning
 }
 
-// Query is PromQL with the placeholders {{.Window}} and {{.Cluster}}.
-type Query string
-
-var placeholder = regexp.MustCompile(`\{\{\s*\.(\w+)\s*\}\}`)
-
-// Fill is the expression for one cluster and one window, which Prometheus reads in whole
-// seconds and at least one.
-func (q Query) Fill(cluster string, window time.Duration) string {
-	seconds := max(1, int(window/time.Second))
-	return placeholder.ReplaceAllStringFunc(string(q), func(match string) string {
-		switch placeholder.FindStringSubmatch(match)[1] {
-		case "Window":
-			return strconv.Itoa(seconds) + "s"
-		case "Cluster":
-			return cluster
-		}
-		return match
-	})
-}
-
-// issues are the mistakes of a query that do not need Prometheus to see.
-func (q Query) issues(path []any) []strict.Issue {
-	if strings.TrimSpace(string(q)) == "" {
-		return []strict.Issue{strict.At("the query is empty", path...)}
+// Begin is when the window that ends at a moment began.
+func (s SLO) Begin(at time.Time) time.Time {
+	if s.Calendar != nil {
+		return s.Calendar.Begin(at)
 	}
-	var issues []strict.Issue
-	seen := map[string]bool{}
-	for _, m := range placeholder.FindAllStringSubmatch(string(q), -1) {
-		seen[m[1]] = true
-		if m[1] != "Window" && m[1] != "Cluster" {
-			issues = append(issues, strict.At("placeholder "+m[0]+" is unknown: there is {{.Window}} and {{.Cluster}}", path...))
+	return at.Add(-s.Window)
+}
+
+// Period is the window as people write it: "30d", "1M".
+func (s SLO) Period() string {
+	if s.Calendar != nil {
+		return s.Calendar.Length.String()
+	}
+	for _, unit := range []calendar.Unit{calendar.Day, calendar.Hour} {
+		if one := (calendar.Length{Count: 1, Unit: unit}).Nominal(); s.Window%one == 0 {
+			return calendar.Length{Count: int(s.Window / one), Unit: unit}.String()
 		}
 	}
-	if !seen["Window"] {
-		issues = append(issues, strict.At("the query has no {{.Window}}: it could not be asked for the time since a rollout", path...))
-	}
-	if !seen["Cluster"] {
-		issues = append(issues, strict.At("the query has no {{.Cluster}}: one cluster would be judged by the events of another", path...))
-	}
-	if rest := placeholder.ReplaceAllString(string(q), ""); strings.Contains(rest, "{{") || strings.Contains(rest, "}}") {
-		issues = append(issues, strict.At("only {{.Window}} and {{.Cluster}} can be filled in", path...))
-	}
-	return issues
+	return calendar.Length{Count: int(s.Window / time.Minute), Unit: calendar.Minute}.String()
 }
 
-// Is reports whether Parse reads documents like doc.
-func Is(doc strict.Document) bool { return doc.APIVersion == APIVersion && doc.Kind == Kind }
+// Least is how many events a window needs to mean anything: want, or as many as time allows.
+func (s SLO) Least(window time.Duration, want float64) float64 {
+	if s.Every == 0 {
+		return want
+	}
+	return min(want, max(2, float64(window/s.Every-1)))
+}
 
-// Read parses every document and gives all problems at once. SLOs may refer to an SLI and
-// to a Service. Two SLOs of one name are one.
+// Read parses every document and gives all problems at once; each carries file, line and
+// column. SLOs may refer to the documents of other kinds. Two SLOs of one name are one.
 func Read(docs []strict.Document) ([]SLO, error) {
 	refer, docs, problems := gather(docs)
 	var slos []SLO
 	first := map[string]SLO{}
 	for _, doc := range docs {
-		s, err := parse(doc, refer)
+		reader := parse
+		if isSloth(doc) {
+			reader = sloth
+		}
+		found, err := reader(doc, refer)
 		if err != nil {
 			problems = append(problems, strict.ProblemsOf(doc.File, err)...)
 			continue
 		}
-		if twin, ok := first[s.Name]; ok {
-			problems = append(problems, doc.Problems(strict.At("there is an SLO of this name already, in "+twin.File+":"+strconv.Itoa(twin.Line), "metadata", "name"))...)
-			continue
+		for _, s := range found {
+			if twin, ok := first[s.Name]; ok {
+				problems = append(problems, doc.Problems(strict.At("there is an SLO of this name already, in "+twin.File+":"+strconv.Itoa(twin.Line), "metadata", "name"))...)
+				continue
+			}
+			first[s.Name] = s
+			slos = append(slos, s)
 		}
-		first[s.Name] = s
-		slos = append(slos, s)
 	}
 	return slos, strict.Join(problems)
 }

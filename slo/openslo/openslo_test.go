@@ -47,7 +47,11 @@ func parse(t *testing.T, text string) (openslo.SLO, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return openslo.Parse(docs[0])
+	all, err := openslo.Read(docs)
+	if err != nil {
+		return openslo.SLO{}, err
+	}
+	return all[0], nil
 }
 
 func TestParse(t *testing.T) {
@@ -58,8 +62,8 @@ func TestParse(t *testing.T) {
 	if got.Name != "web-availability" || got.Title != "availability" || got.Service != "shop/web" || got.Objective != 0.999 || got.Window != 28*24*time.Hour {
 		t.Errorf("got %+v", got)
 	}
-	if got.Alert == nil || got.Alert.Long != time.Minute || got.Alert.Short != 15*time.Second || got.Alert.Burn != 2 {
-		t.Errorf("alert = %+v", got.Alert)
+	if len(got.Alerts) != 1 || got.Alerts[0] != (openslo.Alert{Long: time.Minute, Short: 15 * time.Second, Burn: 2}) {
+		t.Errorf("alert = %+v", got.Alerts)
 	}
 	want := `sum(increase(gateway_requests_total{service="shop/web",cluster="staging"}[90s]))`
 	if expr := got.Total.Fill("staging", 90*time.Second+400*time.Millisecond); expr != want {
@@ -74,15 +78,23 @@ func TestParseRefuses(t *testing.T) {
 		want     []string // of the error; the first begins with file:line
 	}{
 		{"an unknown key, with a suggestion", "budgetingMethod", "budgetingMetod", []string{"slos/web.yaml:28:", "budgetingMetod"}},
-		{"time slices", "Occurrences", "Timeslices", []string{"slos/web.yaml:28:", `"Timeslices" is not supported: want Occurrences`}},
-		{"a time slice target", "targetPercent: 99.9", "targetPercent: 99.9, timeSliceTarget: 0.9", []string{"slos/web.yaml:30:", "timeSliceTarget: not supported"}},
-		{"a threshold metric", "ratioMetric:\n", "thresholdMetric: {metricSource: {}}\n      ratioMetric:\n", []string{"thresholdMetric: not supported: use ratioMetric"}},
+		{"time slices without their size", "Occurrences", "Timeslices", []string{"slos/web.yaml:30:7:", `"timeSliceTarget" is missing`, `"timeSliceWindow" is missing`}},
+		{"a method that is none", "Occurrences", "Occurences", []string{"slos/web.yaml:28:20:", `unknown method "Occurences" (did you mean "Occurrences"?)`}},
+		{"a time slice target", "targetPercent: 99.9", "targetPercent: 99.9, timeSliceTarget: 0.9", []string{"slos/web.yaml:30:", "timeSliceTarget and timeSliceWindow belong to budgetingMethod Timeslices"}},
+		{"a threshold metric beside a ratio", "ratioMetric:\n", "thresholdMetric: {metricSource: {type: Prometheus, spec: {query: 'x{cluster=\"{{.Cluster}}\"}'}}}\n      ratioMetric:\n", []string{"slos/web.yaml:13:5: spec.indicator.spec: want either ratioMetric or thresholdMetric"}},
 		{"a reference to an indicator", "  indicator:\n", "  indicatorRef: other\n  indicator:\n", []string{"slos/web.yaml:11:", "indicatorRef: want either this or an indicator"}},
-		{"alert policies", "  service: web", "  alertPolicies: [x]", []string{"alertPolicies: not supported: alerts are made from the objective"}},
-		{"a gauge", "counter: true", "counter: false", []string{"slos/web.yaml:15:", "want true"}},
+		{"an alert policy that is not there", "  service: web", "  alertPolicies: [{alertPolicyRef: x}]", []string{`slos/web.yaml:10:36: spec.alertPolicies[0].alertPolicyRef: unknown AlertPolicy "x"`}},
+		{"a gauge", "counter: true", "counter: false", []string{"slos/web.yaml:20:22:", "the query has {{.Window}}, and is looked at moment by moment"}},
 		{"another metric source", "type: Prometheus\n            spec:\n              query: sum(increase(gateway_requests_total{service=\"shop/web\",cluster=\"{{.", "type: Datadog\n            spec:\n              query: sum(increase(gateway_requests_total{service=\"shop/web\",cluster=\"{{.", []string{"slos/web.yaml:18:", `"Datadog" is not supported: want Prometheus`}},
-		{"a calendar window", "isRolling: true", "isRolling: false", []string{"slos/web.yaml:27:", "calendar windows are not supported"}},
-		{"months, which have no length", "28d", "1M", []string{"slos/web.yaml:27:", "want a number and m, h, d or w"}},
+		{"a window that neither rolls nor has a calendar", "isRolling: true", "isRolling: false", []string{"slos/web.yaml:27:", "want isRolling: true, or a calendar"}},
+		{"a calendar that rolls", "isRolling: true", "isRolling: true, calendar: {startTime: 2026-01-01 00:00:00, timeZone: UTC}", []string{"slos/web.yaml:27:34:", "a calendar's window does not roll"}},
+		{"a zone that is none", "isRolling: true", "calendar: {startTime: 2026-01-01 00:00:00, timeZone: Mars}", []string{`slos/web.yaml:27:76: spec.timeWindow[0].calendar.timeZone: timeZone "Mars": want the name of a time zone`}},
+		{"a day that is none", "isRolling: true", "calendar: {startTime: 2026-02-30 00:00:00, timeZone: UTC}", []string{`slos/web.yaml:27:`, `spec.timeWindow[0].calendar.startTime: startTime "2026-02-30 00:00:00": want a moment`}},
+		{"slices that target nothing", "budgetingMethod: Occurrences", "budgetingMethod: Timeslices", []string{`"timeSliceTarget" is missing`}},
+		{"an op without a threshold", "targetPercent: 99.9", "targetPercent: 99.9, op: lte", []string{"slos/web.yaml:30:7: spec.objectives[0]: op and value belong to a thresholdMetric"}},
+		{"a weight of one objective only", "- {displayName: promise, targetPercent: 99.9}", "- {displayName: promise, targetPercent: 99.9}\n    - {targetPercent: 99, compositeWeight: 2}", []string{"compositeWeight: want a number above 0 on every objective", "the objectives of a composite have indicators of their own"}},
+		{"two objectives of one name", "- {displayName: promise, targetPercent: 99.9}", "- {displayName: promise, targetPercent: 99.9}\n    - {displayName: Promise, targetPercent: 99}", []string{"slos/web.yaml:31:7: spec.objectives[1]: one of several objectives needs a displayName of its own"}},
+		{"months, which have no length", "28d", "1M", []string{"slos/web.yaml:27:", "slos/web.yaml:27:18:", "months, quarters and years belong to a calendar"}},
 		{"two windows", "- {duration: 28d, isRolling: true}", "- {duration: 28d, isRolling: true}\n    - {duration: 7d, isRolling: true}", []string{"exactly one window, got 2"}},
 		{"a target of 100 %", "targetPercent: 99.9", "targetPercent: 100", []string{"slos/web.yaml:30:", "between 0 and 100"}},
 		{"target and targetPercent", "targetPercent: 99.9", "targetPercent: 99.9, target: 0.9", []string{"either target or targetPercent"}},
@@ -91,9 +103,13 @@ func TestParseRefuses(t *testing.T) {
 		{"a query without the window", "[{{.Window}}]", "[5m]", []string{"slos/web.yaml:20:", "no {{.Window}}"}},
 		{"an unknown placeholder", "{{.Window}}", "{{.Window}}{{.Env}}", []string{"placeholder {{.Env}} is unknown"}},
 		{"a template that is not a placeholder", "{{.Window}}", "{{.Window}}{{ if x }}", []string{"only {{.Window}} and {{.Cluster}}"}},
+		{"PromQL that does not parse", "{{.Window}}]))\n        total", "{{.Window}}])\n        total", []string{"slos/web.yaml:20:126: spec.indicator.spec.ratioMetric.good.metricSource.spec.query: the query does not parse: unclosed left parenthesis"}},
+		{"a vector where a range is wanted", "[{{ .Window }}]))", "))+vector(time()-{{ .Window }})", []string{"slos/web.yaml:25:35: spec.indicator.spec.ratioMetric.total.metricSource.spec.query: the query does not parse: expected type range vector"}},
+		{"a range of samples", "sum(increase(gateway_requests_total{service=\"shop/web\",cluster=\"{{ .Cluster }}\"}[{{ .Window }}]))", "gateway_requests_total{cluster=\"{{ .Cluster }}\"}[{{ .Window }}]", []string{"slos/web.yaml:25:22:", "the query answers with a range of samples"}},
+		{"a string", "sum(increase(gateway_requests_total{service=\"shop/web\",cluster=\"{{ .Cluster }}\"}[{{ .Window }}]))", "'\"{{.Cluster}}{{.Window}}\"'", []string{"slos/web.yaml:25:23:", "the query answers with a string: a number is wanted"}},
 		{"alert windows the wrong way round", "1m/15s", "15s/1m", []string{"slos/web.yaml:7:", "a long and a shorter window"}},
 		{"good and bad at once", "        good:\n", "        bad: {metricSource: {type: Prometheus, spec: {query: \"x{{.Window}}{{.Cluster}}\"}}}\n        good:\n", []string{"either good or bad"}},
-		{"another version", "openslo/v1", "openslo/v2alpha", []string{`want openslo/v1, SLO`}},
+		{"another version", "openslo/v1", "openslo/v2alpha", []string{`want openslo/v1, and SLO or DataSource, SLI, Service, AlertCondition, AlertNotificationTarget, AlertPolicy`}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -134,17 +150,12 @@ func TestOf(t *testing.T) {
 	}
 }
 
-func FuzzParse(f *testing.F) {
+func documents(text string) ([]strict.Document, error) {
+	return strict.Documents("x.yaml", []byte(text))
+}
+
+func FuzzRead(f *testing.F) {
 	f.Add(availability)
-	f.Fuzz(func(t *testing.T, text string) {
-		docs, err := strict.Documents("x.yaml", []byte(text))
-		if err != nil {
-			return
-		}
-		for _, d := range docs {
-			if s, err := openslo.Parse(d); err == nil && !(s.Objective > 0 && s.Objective < 1 && s.Window > 0 && s.Total != "") {
-				t.Errorf("accepted %+v", s)
-			}
-		}
-	})
+	f.Add(of(latency, "Timeslices", "[{target: 0.9, op: lt, value: 1, timeSliceTarget: 1, timeSliceWindow: 1}]"))
+	f.Fuzz(func(t *testing.T, text string) { whatIsReadIsUsable(t, text) })
 }

@@ -96,20 +96,33 @@ func newMaker(s openslo.SLO, cluster string) maker {
 	return m
 }
 
-// pairsOf are the SLO's own windows, which page, or the usual ones.
+// pairsOf are the SLO's own windows or the usual ones, without those that nobody wants.
 func pairsOf(s openslo.SLO) []burn.Pair {
-	if a := s.Alert; a != nil {
-		return []burn.Pair{{Severity: burn.Page, Long: a.Long, Short: a.Short, Rate: a.Burn}}
+	pairs := burn.Pairs(s.Window)
+	if len(s.Alerts) > 0 {
+		pairs = nil
 	}
-	return burn.Pairs(s.Window)
+	for _, a := range s.Alerts {
+		p := burn.Pair{Severity: burn.Page, Long: a.Long, Short: a.Short, Rate: a.Burn}
+		if a.Ticket {
+			p.Severity = burn.Ticket
+		}
+		pairs = append(pairs, p)
+	}
+	return slices.DeleteFunc(pairs, func(p burn.Pair) bool {
+		return s.NoPage && p.Severity == burn.Page || s.NoTicket && p.Severity == burn.Ticket
+	})
 }
 
 func (m maker) groups() []Group {
-	windows := []time.Duration{m.slo.Window}
+	windows := m.period()
 	for _, p := range m.pairs {
 		windows = append(windows, p.Long, p.Short)
 	}
 	slices.Sort(windows)
+	if len(windows) == 0 {
+		return nil
+	}
 	name := m.slo.Name + "/" + m.cluster
 	often := Group{Name: "slo/" + name + "/burn", Interval: m.interval(windows[0])}
 	seldom := Group{Name: "slo/" + name + "/budget", Interval: slowInterval}
@@ -121,17 +134,24 @@ func (m maker) groups() []Group {
 			seldom.Rules = append(seldom.Rules, rule)
 		}
 	}
-	seldom.Rules = append(seldom.Rules, Rule{
-		Record: Remaining,
-		Expr:   "1 - " + RatioPrefix + Span(m.slo.Window) + m.matcher + " / " + number(m.target.Budget()),
-		Labels: m.labels,
-	})
+	for _, w := range m.period() {
+		seldom.Rules = append(seldom.Rules, Rule{
+			Record: Remaining,
+			Expr:   "1 - " + RatioPrefix + Span(w) + m.matcher + " / " + number(m.target.Budget()),
+			Labels: m.labels,
+		})
+	}
 	often.Rules = append(often.Rules, m.alert(burn.Page)...)
 	seldom.Rules = append(seldom.Rules, m.alert(burn.Ticket)...)
-	if len(often.Rules) == 0 {
-		return []Group{seldom}
+	return slices.DeleteFunc([]Group{often, seldom}, func(g Group) bool { return len(g.Rules) == 0 })
+}
+
+// period is the whole window; none of a calendar's, which PromQL cannot ask for.
+func (m maker) period() []time.Duration {
+	if m.slo.Calendar != nil {
+		return nil
 	}
-	return []Group{often, seldom}
+	return []time.Duration{m.slo.Window}
 }
 
 // interval leaves the shortest window at least two evaluations.
@@ -166,7 +186,7 @@ func (m maker) alert(severity burn.Severity) []Rule {
 		}
 		above := m.matcher + " > " + number(p.Rate*m.target.Budget())
 		any = append(any, "("+RatioPrefix+Span(p.Long)+above+" and "+RatioPrefix+Span(p.Short)+above+
-			" and on() ("+m.sum(m.slo.Total, p.Long)+" >= "+strconv.Itoa(minEvents)+"))")
+			" and on() ("+m.sum(m.slo.Total, p.Long)+" >= "+number(m.slo.Least(p.Long, minEvents))+"))")
 	}
 	if len(any) == 0 {
 		return nil
@@ -178,7 +198,7 @@ func (m maker) alert(severity burn.Severity) []Rule {
 		Labels: append(m.labels[:len(m.labels):len(m.labels)], Pair{"severity", severity.String()}, Pair{"team", m.slo.Service.Team()}),
 		Annotations: []Pair{
 			{"summary", service + " on " + m.cluster + " burns the error budget of " + title},
-			{"description", "{{ $value | humanizePercentage }} of the events were bad; the objective allows " + number(100*m.target.Budget()) + " % over " + Span(m.slo.Window) + "."},
+			{"description", "{{ $value | humanizePercentage }} of the events were bad; the objective allows " + number(100*m.target.Budget()) + " % over " + m.slo.Period() + "."},
 		},
 	}}
 }

@@ -243,7 +243,7 @@ func TestUnevenLoadIsWeightedByRequests(t *testing.T) {
 
 func TestAnSLOWithWindowsOfItsOwnPagesInThem(t *testing.T) {
 	s := availability()
-	s.Alert = &openslo.Alert{Long: time.Minute, Short: 15 * time.Second, Burn: 2}
+	s.Alerts = []openslo.Alert{{Long: time.Minute, Short: 15 * time.Second, Burn: 2}}
 	p := load(t, s)
 	p.run(2*time.Minute, 5*time.Second, map[string]float64{"200": 95, "500": 5})
 	if firing := p.evaluate(); !slices.Equal(firing, []string{"page"}) {

@@ -54,7 +54,7 @@ func pages(t *testing.T) map[string]string {
 var (
 	fence  = regexp.MustCompile("(?ms)^```([a-z]*)[^\n]*\n(.*?)^```\\s*$")
 	named  = regexp.MustCompile(`^# (\S+\.ya?ml)\n`)
-	ours   = regexp.MustCompile(`(?m)^apiVersion: (seatrial\.dev/|openslo/)`)
+	ours   = regexp.MustCompile(`(?m)^(apiVersion: (seatrial\.dev/|openslo/|sloth\.)|version: prometheus/)`)
 	api    = regexp.MustCompile(`(?m)^apiVersion: `)
 	link   = regexp.MustCompile(`\]\(([^)\s]+)\)|(?:src|srcset|href)="([^"]+)"`)
 	test   = regexp.MustCompile(`\b(?:Test|Fuzz|Benchmark)[A-Z]\w+`)

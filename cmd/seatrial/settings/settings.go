@@ -47,6 +47,8 @@ type Settings struct {
 
 	Alertmanager Alertmanager `json:"alertmanager,omitzero"` // default: no alerts are taken
 
+	Summary Summary `json:"summary,omitzero"` // default: no weekly summary of experiments is sent
+
 	Retention retention.Rule `json:"retention,omitzero"` // default: nothing is deleted from the registry
 }
 
@@ -187,6 +189,9 @@ func (s Settings) validate(file string) error {
 	}
 	if err := s.Agents.validate(); err != nil {
 		return fmt.Errorf("%s: agents.%w", file, err)
+	}
+	if _, err := s.Summary.Schedule(); err != nil {
+		return hint.Add(fmt.Errorf("%s: summary.%w", file, err), "for example: {day: monday, at: \"09:00\", timeZone: Asia/Shanghai}")
 	}
 	for i, k := range s.Signing.Keys {
 		if err := k.validate(); err != nil {

@@ -113,6 +113,9 @@ func TestReadRefuses(t *testing.T) {
 		{"an alias bomb", "state: state", "state: &a [*a,*a]", "seatrial.yaml:1"},
 		{"64 KiB", "state: state", "# " + strings.Repeat("x", 64<<10) + "\nstate: state", "seatrial.yaml"},
 		{"a retention that keeps nothing", "state: state", "state: state\nretention: {olderThan: 24h}", "retention.keep: want at least 1"},
+		{"a summary on no day", "state: state", "state: state\nsummary: {day: Monday, at: \"09:00\"}", `summary.day: "Monday": want one of sunday, monday`},
+		{"a summary at no time", "state: state", "state: state\nsummary: {day: monday, at: nine}", "summary.at:"},
+		{"a summary in no zone", "state: state", "state: state\nsummary: {day: monday, at: \"09:00\", timeZone: Asia/Nowhere}", "summary.time zone"},
 		{"a second document", "state: state", "---\nstate: state\n---\nlisten: x", "only one is wanted"},
 		{"no state folder", "state: state\n", "", "missing state"},
 		{"no platform repo", "{repo: platform/config}", "{}", "missing platform.repo"},
@@ -210,5 +213,19 @@ func TestTheProgramsThatRunBuildsGetNoSecretOfOurs(t *testing.T) {
 	env := strings.Join(settings.Public(), "\n")
 	if strings.Contains(env, "SEATRIAL_") || !strings.Contains(env, "NO_PROXY=registry.example") || !strings.Contains(env, "PATH=") {
 		t.Errorf("environment %s", env)
+	}
+}
+
+func TestASummaryIsSentOnItsDayInItsZone(t *testing.T) {
+	when, err := settings.Summary{Day: "monday", At: "09:30", TimeZone: "Asia/Shanghai"}.Schedule()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tuesday := time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC)
+	if got, want := when.Next(tuesday), time.Date(2026, 11, 30, 1, 30, 0, 0, time.UTC); !got.Equal(want) {
+		t.Errorf("next is %v, want %v", got, want)
+	}
+	if when, err := (settings.Summary{}).Schedule(); when != nil || err != nil {
+		t.Errorf("left out, it is %v, %v", when, err)
 	}
 }

@@ -40,8 +40,9 @@ type World struct {
 	last  string        // file that names the newest good commit
 	known chan struct{} // closed when the first commit was taken over
 
-	mu      sync.RWMutex // guards tree and trouble
+	mu      sync.RWMutex // guards tree, slos and trouble
 	tree    platform.Tree
+	slos    []openslo.SLO // of tree
 	trouble error
 }
 
@@ -77,12 +78,16 @@ func (w *World) take(ctx context.Context, head release.Commit) error {
 		return hint.Add(fmt.Errorf("platform repo at %s: %w", head.Short(), err), "seatrial config validate DIR finds this before the push")
 	}
 	tree.Commit = head
+	slos, err := openslo.Read(tree.SLOs)
+	if err != nil {
+		return fmt.Errorf("platform repo at %s: %w", head.Short(), err)
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.tree.Commit == "" {
 		close(w.known)
 	}
-	w.tree = tree
+	w.tree, w.slos = tree, slos
 	if err := os.WriteFile(w.last, []byte(head), 0o600); err != nil {
 		w.log.Warn("platform", "act", "remember", "error", err)
 	}
@@ -182,6 +187,12 @@ func (w *World) ProjectOfTeam(team string) (release.Project, bool) {
 	return release.Project{}, false
 }
 
+// ProjectName is the name of a service's project; empty when it has none any more.
+func (w *World) ProjectName(service release.Service) string {
+	owner, _ := w.ProjectOfTeam(service.Team())
+	return owner.Meta.Name
+}
+
 // ProjectFor is the project of a release; one that the platform dropped is an error, so
 // that the release waits and says so.
 func (w *World) ProjectFor(r release.Release) (release.Project, error) {
@@ -208,9 +219,12 @@ func (w *World) Channels() map[string]release.Channel { return w.Now().Channels 
 // Routes are a team's, for notify.
 func (w *World) Routes(team string) []release.Route { return w.Now().Teams[team].Spec.Routes }
 
-// SLOs reads the platform's objectives.
-func (w *World) SLOs() ([]openslo.SLO, error) {
-	return openslo.Read(w.Now().SLOs)
+// SLOs are the platform's objectives. They are read once, with their commit: every look of
+// every gate asks for them.
+func (w *World) SLOs() []openslo.SLO {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	return slices.Clone(w.slos)
 }
 
 // Analyses reads the platform's AnalysisTemplates.

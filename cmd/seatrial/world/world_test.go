@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -95,4 +96,35 @@ func TestAServerThatStartsWithoutTheForgeGoesByTheLastGoodPlatform(t *testing.T)
 	}
 	cancel()
 	<-ended
+}
+
+func TestSLOsAreThoseOfTheCommitGoneBy(t *testing.T) {
+	const promise = `---
+version: prometheus/v1
+service: web
+labels: {team: shop}
+slos: [{name: answered, objective: 99, sli: {events: {error_query: 'increase(errors[{{.window}}])', total_query: 'increase(all[{{.window}}])'}}}]
+`
+	bare := bareRepo(t)
+	w := open(t, t.TempDir(), bare)
+	if len(w.SLOs()) != 0 {
+		t.Errorf("before any commit: %v", w.SLOs())
+	}
+	for _, c := range []struct {
+		text  string
+		taken bool
+		want  int
+	}{
+		{environment + promise, true, 1},
+		{environment + strings.Replace(promise, "increase(all", "increase((all", 1), false, 1}, // no PromQL
+		{environment, true, 0},
+	} {
+		push(t, bare, c.text)
+		if err := w.Load(t.Context()); (err == nil) != c.taken {
+			t.Errorf("taken over: %v", err)
+		}
+		if got := w.SLOs(); len(got) != c.want || c.want > 0 && got[0].Service != "shop/web" {
+			t.Errorf("%+v, want %d", got, c.want)
+		}
+	}
 }

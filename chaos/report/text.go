@@ -1,0 +1,190 @@
+package report
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+const maxText = 2000 // bytes of one text from outside
+
+// clean makes one line of text from outside: no control characters, none that turn the
+// direction of reading, and of bounded length.
+func clean(s string) string {
+	s = strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsControl(r), r == '\u2028', r == '\u2029':
+			return ' '
+		case unicode.Is(unicode.Cf, r):
+			return -1
+		case r == utf8.RuneError:
+			return '?'
+		}
+		return r
+	}, strings.ToValidUTF8(s, "?"))
+	s = strings.Join(strings.Fields(s), " ")
+	if len(s) > maxText {
+		s = strings.ToValidUTF8(s[:maxText], "") + "…"
+	}
+	return s
+}
+
+// percent writes a share and never rounds up: only all is "100 %".
+func percent(share float64) string {
+	scale := 10.0
+	for limit := 0.99; share >= limit && scale < 10_000; limit = 1 - (1-limit)/10 {
+		scale *= 10
+	}
+	return fmt.Sprintf("%v %%", math.Floor(share*100*scale+1e-6)/scale)
+}
+
+func seconds(s float64) string { return fmt.Sprintf("%.1f s", s) }
+
+// clock is a moment to the millisecond, which is as exact as anything here.
+func clock(t time.Time) string {
+	if t.IsZero() {
+		return "not recorded"
+	}
+	return t.UTC().Format("2006-01-02 15:04:05.000")
+}
+
+// Text is the recovery in words.
+func (r Recovery) Text() string {
+	switch {
+	case r.Measured && r.Recovered:
+		return fmt.Sprintf("recovered after %.1f to %.1f s (pods tell whole seconds)", r.AtLeast, r.Below)
+	case r.Measured:
+		return strings.TrimSuffix(fmt.Sprintf("not recovered within %.0f s: %s", r.Limit, r.Detail), ": ")
+	}
+	return "not measured"
+}
+
+// Text is the window in words.
+func (w *Window) Text() string {
+	if w == nil || w.Share == nil {
+		return "not measured"
+	}
+	if w.Total <= 0 {
+		return percent(*w.Share)
+	}
+	return fmt.Sprintf("%s of %.0f events", percent(*w.Share), math.Floor(w.Total+1e-9))
+}
+
+// Sure is in which interval the true share is, in words.
+func (w *Window) Sure() string {
+	if w == nil || w.Share == nil || w.Total <= 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s to %s", percent(w.Low), percent(w.High))
+}
+
+// Text is the outcome and why.
+func (v Verdict) Text() string {
+	if v.Outcome == "" {
+		return "no verdict is recorded"
+	}
+	if v.Reason == "" {
+		return v.Outcome
+	}
+	return v.Outcome + ": " + v.Reason
+}
+
+// Title is the page's.
+func (r Report) Title() string {
+	if r.Subject.Kind == Run {
+		return fmt.Sprintf("Run %s", r.Subject.ID)
+	}
+	return fmt.Sprintf("Trial of %s in %s", r.Subject.ID, r.Subject.Env)
+}
+
+// Agreement says whether the samples come to what was recorded.
+func (r Report) Agreement() string {
+	switch {
+	case r.Recorded.Outcome == "":
+		return "No verdict is recorded; the stored samples come to " + r.Replayed.Outcome + "."
+	case r.Agrees:
+		return "Judged again from the stored samples, it is the same."
+	}
+	return fmt.Sprintf("Judged again from the stored samples it is %s, not what was recorded.", r.Replayed.Text())
+}
+
+// Text is the fault in words.
+func (f *Fault) Text() string {
+	if f == nil {
+		return "nothing was broken"
+	}
+	return strings.TrimSpace(f.Kind + " " + f.Action)
+}
+
+// Told is what the action was told, a line each.
+func (f *Fault) Told() (out []string) {
+	for _, k := range slices.Sorted(maps.Keys(f.With)) {
+		out = append(out, k+" "+f.With[k])
+	}
+	return out
+}
+
+// Text is the moment in words.
+func (m Moment) Text() string {
+	if m.Detail == "" {
+		return m.What
+	}
+	return m.What + ": " + m.Detail
+}
+
+// Rows are what is known of the subject, a name and a value each; an empty value is not.
+func (r Report) Rows() [][]string {
+	s := r.Subject
+	return [][]string{{"service", s.Service}, {"environment", s.Env}, {"commit", s.Commit}, {"message", s.Message}, {"image", s.Image},
+		{"by", strings.TrimSpace(s.Trigger + " " + s.By)}, {"state", s.State}, {"resilience", s.resilience()}, {"began", clock(s.Started)}, {"ended", clock(s.Ended)}}
+}
+
+// Notes say how to read the figures.
+func (Report) Notes() string {
+	return "Times are UTC. Intervals hold the true share with 90 % confidence. A window has one value; how it came about inside of it was not recorded."
+}
+
+func (s Subject) resilience() string {
+	if s.Score == nil {
+		return ""
+	}
+	return fmt.Sprintf("%.0f of 100", *s.Score)
+}
+
+// Text is the comparison in words.
+func (c Compared) Text() string {
+	holds := "it does not hold"
+	if c.Holds {
+		holds = "it holds"
+	}
+	text := c.Claim + ": " + holds
+	if c.Now != nil && c.Before != nil {
+		text += fmt.Sprintf(", %s now and %s then", percent(*c.Now), percent(*c.Before))
+	}
+	if c.Detail != "" {
+		text += "; " + c.Detail
+	}
+	return text
+}
+
+// Text is the difference in words.
+func (d *Difference) Text() string {
+	if d == nil {
+		return "not measured"
+	}
+	return fmt.Sprintf("%+.2f points (%+.2f to %+.2f, 98 %% confidence); worse with %.1f %% confidence", 100*d.By, 100*d.Low, 100*d.High, math.Floor(1000*min(d.Confidence, 0.999))/10)
+}
+
+// Sides are the two-by-two, a release each.
+func (c Compared) Sides() [][]string {
+	t, verified := c.Table, "last verified release, tried before"
+	if c.Beside != "" {
+		verified = "last verified release, at the same time on " + c.Beside
+	}
+	return [][]string{{verified, share(t.VerifiedWithout), share(t.VerifiedUnder)}, {"candidate", share(t.CandidateWithout), share(t.CandidateUnder)}}
+}

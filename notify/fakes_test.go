@@ -107,12 +107,13 @@ type box struct {
 	mu       sync.Mutex // guards all below
 	events   map[string][]byte
 	messages map[string][]byte
+	groups   map[string]notify.Group
 	down     bool
 	saved    chan struct{} // one for each Save, as long as somebody reads
 }
 
 func newBox(events ...release.Event) *box {
-	b := &box{events: map[string][]byte{}, messages: map[string][]byte{}, saved: make(chan struct{}, 100)}
+	b := &box{events: map[string][]byte{}, messages: map[string][]byte{}, groups: map[string]notify.Group{}, saved: make(chan struct{}, 100)}
 	b.tell(events...)
 	return b
 }
@@ -134,9 +135,26 @@ func (b *box) Events(_ context.Context, limit int) ([]release.Event, error) {
 	return decodeAll[release.Event](b.events, limit, func(release.Event) bool { return true }), nil
 }
 
-func (b *box) Plan(_ context.Context, e release.Event, messages []notify.Message) error {
+func (b *box) Group(_ context.Context, key string) (notify.Group, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	g := b.groups[key]
+	g.Key = key
+	return g, nil
+}
+
+func (b *box) Plan(_ context.Context, e release.Event, messages []notify.Message, groups ...notify.Group) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, g := range groups {
+		if g.Version != b.groups[g.Key].Version {
+			return release.ErrStale
+		}
+	}
+	for _, g := range groups {
+		g.Version++
+		b.groups[g.Key] = g
+	}
 	delete(b.events, e.ID)
 	for _, m := range messages {
 		if b.messages[m.ID] == nil {
@@ -146,10 +164,17 @@ func (b *box) Plan(_ context.Context, e release.Event, messages []notify.Message
 	return nil
 }
 
-func (b *box) Pending(_ context.Context, limit int) ([]notify.Message, error) {
+func (b *box) Pending(_ context.Context, now time.Time, limit int) ([]notify.Message, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return decodeAll(b.messages, limit, func(m notify.Message) bool { return m.State == notify.Pending }), nil
+	of := map[string]int{}
+	return decodeAll(b.messages, 1<<30, func(m notify.Message) bool {
+		if m.State != notify.Pending || m.Due.After(now) {
+			return false
+		}
+		of[m.Channel]++
+		return of[m.Channel] <= limit
+	}), nil
 }
 
 func (b *box) Save(_ context.Context, messages ...notify.Message) error {
@@ -207,7 +232,10 @@ func decodeAll[T any](from map[string][]byte, limit int, want func(T) bool) []T 
 type town struct {
 	project  release.Project
 	channels map[string]release.Channel
+	routes   []release.Route
 }
+
+func (d town) Routes(string) []release.Route { return d.routes }
 
 func (d town) Project(e release.Event) (release.Project, bool) {
 	return d.project, e.Project == d.project.Meta.Name

@@ -21,21 +21,39 @@ type lane struct {
 }
 
 // deliver sends a batch of due messages, oldest first, until it is done, the rate is
-// used up or one fails for now. More messages than the rate allows become one digest.
+// used up or one fails for now. A group is one message; more of them than the rate allows
+// become one digest.
 func (l *lane) deliver(ctx context.Context, batch []Message) {
 	if batch = l.settle(ctx, batch); len(batch) == 0 {
 		return
 	}
 	free := l.rate.free(time.Now())
-	if l.digests && len(batch) > free {
+	bundles := l.bundle(batch)
+	if l.digests && len(bundles) > free {
 		l.attempt(ctx, batch[:min(len(batch), maxDigest)])
 		return
 	}
-	for _, m := range batch[:min(free, len(batch))] {
-		if ctx.Err() != nil || !l.attempt(ctx, []Message{m}) {
+	for _, together := range bundles[:min(free, len(bundles))] {
+		if ctx.Err() != nil || !l.attempt(ctx, together) {
 			return
 		}
 	}
+}
+
+// bundle puts messages of one group together, where the first of them stands.
+func (l *lane) bundle(batch []Message) [][]Message {
+	var out [][]Message
+	at := map[string]int{}
+	for _, m := range batch {
+		i, ok := at[m.Group]
+		if m.Group == "" || !l.digests || !ok || len(out[i]) == maxDigest {
+			at[m.Group] = len(out)
+			out = append(out, []Message{m})
+			continue
+		}
+		out[i] = append(out[i], m)
+	}
+	return out
 }
 
 // settle saves what was sent before but not saved, and returns what is left to send.
@@ -97,7 +115,11 @@ func (l *lane) after(m Message, f *wire.Failure, now time.Time) Message {
 		m.Attempts++
 	}
 	m.Reason = f.Reason
-	tooOld := !m.Event.At.IsZero() && now.Sub(m.Event.At) > l.config.MaxAge
+	since := m.Event.At
+	if m.Held.After(since) {
+		since = m.Held
+	}
+	tooOld := !since.IsZero() && now.Sub(since) > l.config.MaxAge
 	if f.Permanent || tooOld || m.Attempts >= l.config.MaxAttempts {
 		m.State = Dead
 		l.config.Log.Warn("message dead", "message", m.ID, "channel", m.Channel, "attempts", m.Attempts, "reason", m.Reason)

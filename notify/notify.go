@@ -8,10 +8,14 @@
 package notify
 
 import (
+	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"time"
 
+	"github.com/seatrial/seatrial/internal/matchers"
+	"github.com/seatrial/seatrial/notify/route"
 	"github.com/seatrial/seatrial/release"
 )
 
@@ -23,6 +27,8 @@ const (
 	Pending State = "pending"
 	Sent    State = "sent"
 	Dead    State = "dead" // given up: Reason says why; nothing sends it again
+
+	Silenced State = "silenced" // it was over before its silence was: Reason says whose
 )
 
 // Message is one event for one channel.
@@ -35,40 +41,95 @@ type Message struct {
 	Due      time.Time     `json:"due,omitzero"`     // not to be sent before
 	Reason   string        `json:"reason,omitempty"` // of the last failure, without addresses
 	Told     time.Time     `json:"told,omitzero"`
+	Team     string        `json:"team,omitempty"`
+	Group    string        `json:"group,omitempty"`   // messages that are told together; empty: by itself
+	Silence  string        `json:"silence,omitempty"` // the last that held it back
+	Held     time.Time     `json:"held,omitzero"`     // until then
+
+	joins *release.Route // of a group that the message has not joined yet
 }
 
-// Plan says which messages an event becomes: one for each channel of the project that
-// wants its kind. A commit's status needs a commit; a channel that is named but does not
-// exist is passed over.
-func Plan(e release.Event, project release.Project, channels map[string]release.Channel) []Message {
+// Group is when what belongs together was, or will be, told at last.
+type Group struct {
+	Key     string           `json:"-"`
+	Last    time.Time        `json:"last"`
+	Version release.Revision `json:"-"` // 0: there was none
+}
+
+// Plan says which messages an event becomes: one for each channel that wants its kind, of
+// the routes that match or, where none does, of the project. A commit's status needs a
+// commit and follows no route; a channel that is named but does not exist is passed over.
+func Plan(e release.Event, project release.Project, channels map[string]release.Channel, routes ...release.Route) []Message {
 	var messages []Message
-	for _, name := range project.Spec.Channels {
+	add := func(name string, r *release.Route, wanted func(release.ChannelSpec) bool) {
 		c, ok := channels[name]
-		if !ok || !slices.Contains(c.Spec.Events, e.Kind) || c.Spec.Type == typeStatus && (e.Commit == "" || e.Repo == "") {
-			continue
+		if !ok || !wanted(c.Spec) || !slices.Contains(c.Spec.Events, e.Kind) || c.Spec.Type == typeStatus && (e.Commit == "" || e.Repo == "") {
+			return
 		}
-		m := Message{ID: e.ID + "@" + name, Channel: name, Event: e, State: Pending, Due: heldBack(c.Spec.Quiet, e)}
+		m := Message{ID: e.ID + "@" + name, Channel: name, Event: e, State: Pending, Due: heldBack(c.Spec.Quiet, e), Team: project.Spec.Team}
+		if r != nil {
+			if m.Group = route.Group(*r, name, Labels(e, project.Spec.Team)); m.Group != "" {
+				m.joins = r
+			}
+		}
 		if !slices.ContainsFunc(messages, func(o Message) bool { return o.ID == m.ID }) {
 			messages = append(messages, m)
 		}
 	}
+	chosen := route.Choose(routes, Labels(e, project.Spec.Team))
+	for i := range chosen {
+		for _, name := range chosen[i].Channels {
+			add(name, &chosen[i], func(release.ChannelSpec) bool { return true })
+		}
+	}
+	for _, name := range project.Spec.Channels {
+		add(name, nil, func(c release.ChannelSpec) bool { return len(chosen) == 0 || c.Type == typeStatus })
+	}
 	return messages
+}
+
+// Labels are what routes and silences ask of an event.
+func Labels(e release.Event, team string) map[string]string {
+	return map[string]string{matchers.Team: cmp.Or(team, e.Service.Team()), matchers.Project: e.Project, matchers.Severity: severity(e),
+		matchers.Kind: string(e.Kind), matchers.Environment: string(e.Env), matchers.Service: string(e.Service)}
+}
+
+// join gives each message of a group its time, no earlier than its quiet hours allow, and
+// returns the groups as they are then.
+func join(messages []Message, known map[string]Group, now time.Time) []Group {
+	for i := range messages {
+		m := &messages[i]
+		if m.joins == nil {
+			continue
+		}
+		g := known[m.Group]
+		g.Last = route.Join(*m.joins, g.Last, now)
+		known[m.Group] = g
+		if m.Due.Before(g.Last) {
+			m.Due = g.Last
+		}
+	}
+	return slices.Collect(maps.Values(known))
 }
 
 // Inbox is where events wait until somebody has planned them.
 type Inbox interface {
 	// Events lists up to limit events that are not planned yet.
 	Events(ctx context.Context, limit int) ([]release.Event, error)
-	// Plan stores those messages that were never stored, in whatever state, and forgets
-	// the event; both or nothing.
-	Plan(ctx context.Context, e release.Event, messages []Message) error
+	// Group is a group by its key; one that nobody has seen is empty.
+	Group(ctx context.Context, key string) (Group, error)
+	// Plan stores those messages that were never stored, in whatever state, and the groups,
+	// and forgets the event; all or nothing. A group that is not at its version any more is
+	// an error: read it again.
+	Plan(ctx context.Context, e release.Event, messages []Message, groups ...Group) error
 }
 
 // Outbox keeps messages. Those sent or dead have to be kept for as long as their event
 // may be told again.
 type Outbox interface {
-	// Pending lists up to limit messages in the state Pending.
-	Pending(ctx context.Context, limit int) ([]Message, error)
+	// Pending lists messages in the state Pending that are due at now, up to limit of each
+	// channel: those that wait, or whose channel does not answer, hide nobody else's.
+	Pending(ctx context.Context, now time.Time, limit int) ([]Message, error)
 	// Save replaces stored messages, at most 50, in one transaction.
 	Save(ctx context.Context, messages ...Message) error
 }
@@ -79,4 +140,6 @@ type Directory interface {
 	Project(e release.Event) (release.Project, bool)
 	// Channels are all channels by name; nobody changes the map afterwards.
 	Channels() map[string]release.Channel
+	// Routes are a team's, in their order; none: its projects' channels are told of all.
+	Routes(team string) []release.Route
 }

@@ -26,6 +26,8 @@ type Config struct {
 	Secret    func(name string) secret.Text // by Channel.Spec.URLSecret; a key beside it is NAME-key
 	Tickets   TicketStore                   // nil: messages to Jira become dead letters
 	Status    Status                        // nil: commit statuses become dead letters
+	Silences  Silences                      // nil: there are none
+	Matters   Matters                       // nil: nothing is repeated and nothing escalates
 
 	Console     string        // base URL for links; empty: none
 	Client      *http.Client  // default: NewClient
@@ -82,7 +84,7 @@ func (n *Notifier) Wake() {
 
 const (
 	maxEvents  = 200
-	maxPending = 2000
+	maxPending = 200 // of each channel
 	maxDigest  = 50
 )
 
@@ -124,16 +126,26 @@ func (n *Notifier) round(ctx context.Context, start func(*lane, []Message)) erro
 	if err := n.plan(ctx); err != nil {
 		return err
 	}
-	pending, err := n.config.Outbox.Pending(ctx, maxPending)
+	if err := n.escalate(ctx, time.Now()); err != nil {
+		return err
+	}
+	now := time.Now()
+	pending, err := n.config.Outbox.Pending(ctx, now, maxPending)
 	if err != nil {
 		return fmt.Errorf("list pending messages: %w", err)
 	}
 	slices.SortFunc(pending, func(a, b Message) int {
 		return cmp.Or(a.Event.At.Compare(b.Event.At), cmp.Compare(a.ID, b.ID))
 	})
-	now := time.Now()
-	batches, used := map[*lane][]Message{}, map[*lane]bool{}
 	channels := n.config.Directory.Channels()
+	spared := func(m Message) bool {
+		return channels[m.Channel].Spec.Type == typeStatus || n.lane(m, channels).busy
+	}
+	pending, err = n.hush(ctx, pending, spared, now)
+	if err != nil {
+		return err
+	}
+	batches, used := map[*lane][]Message{}, map[*lane]bool{}
 	for _, m := range pending {
 		l := n.lane(m, channels)
 		used[l] = true
@@ -148,7 +160,7 @@ func (n *Notifier) round(ctx context.Context, start func(*lane, []Message)) erro
 		}
 	}
 	maps.DeleteFunc(n.lanes, func(key string, l *lane) bool {
-		return strings.HasPrefix(key, typeStatus) && !l.busy && !used[l]
+		return strings.HasPrefix(key, typeStatus) && !l.busy && !used[l] && !l.blocked.After(now)
 	})
 	return nil
 }
@@ -159,13 +171,36 @@ func (n *Notifier) plan(ctx context.Context) error {
 		return fmt.Errorf("list events: %w", err)
 	}
 	channels := n.config.Directory.Channels()
+	slices.SortFunc(events, func(a, b release.Event) int { return a.At.Compare(b.At) })
 	for _, e := range events {
 		project, _ := n.config.Directory.Project(e)
-		if err := n.config.Inbox.Plan(ctx, e, Plan(e, project, channels)); err != nil {
+		routes := n.config.Directory.Routes(project.Spec.Team)
+		if err := n.follow(ctx, e, project.Spec.Team, routes); err != nil {
+			return fmt.Errorf("follow %s: %w", e.ID, err)
+		}
+		messages := Plan(e, project, channels, routes...)
+		if err := n.keep(ctx, e, messages); err != nil {
 			return fmt.Errorf("plan event %s: %w", e.ID, err)
 		}
 	}
 	return nil
+}
+
+// keep stores the messages of an event and when their groups are told.
+func (n *Notifier) keep(ctx context.Context, e release.Event, messages []Message) error {
+	known := map[string]Group{}
+	for _, m := range messages {
+		if m.joins == nil {
+			continue
+		}
+		g, err := n.config.Inbox.Group(ctx, m.Group)
+		if err != nil {
+			return err
+		}
+		known[m.Group] = g
+	}
+	groups := join(messages, known, time.Now())
+	return n.config.Inbox.Plan(ctx, e, messages, groups...)
 }
 
 // lane finds the lane of a channel's address, made anew when the channel has changed.

@@ -35,6 +35,7 @@ func (s *Server) routes() error {
 	s.experimentRoutes(api)
 	s.chaosRoutes(api)
 	s.trialRoutes(api)
+	s.silenceRoutes(api)
 	s.reportRoutes(api)
 	s.fleetRoutes(api)
 	s.table.handle(Route{Pattern: streamRoute, Need: Reader}, http.HandlerFunc(s.live))

@@ -36,6 +36,7 @@ type Parts struct {
 	Switch      Switch
 	Objectives  Objectives
 	Diary       Diary
+	Silences    Silences
 	Fleet       Fleet
 	Changes     Changes
 	Vault       vault.Vault // people, sessions, tokens, idempotency records

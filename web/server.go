@@ -16,6 +16,7 @@ import (
 	"github.com/seatrial/seatrial/internal/forge"
 	"github.com/seatrial/seatrial/internal/secret"
 	"github.com/seatrial/seatrial/web/auth"
+	"github.com/seatrial/seatrial/web/counts"
 	"github.com/seatrial/seatrial/web/hooks"
 	"github.com/seatrial/seatrial/web/once"
 	"github.com/seatrial/seatrial/web/problem"
@@ -55,7 +56,7 @@ type Server struct {
 	once    *once.Once
 	table   *table
 	origin  *http.CrossOriginProtection
-	metrics *metrics
+	metrics *counts.Counts
 	openAPI []byte
 }
 
@@ -75,10 +76,10 @@ func New(c Config, p Parts, log *slog.Logger, reg prometheus.Registerer) (*Serve
 		return nil, fmt.Errorf("external url: %w", err)
 	}
 	s.hub = stream.New(s.source(), log)
-	if s.metrics, err = newMetrics(reg, s.hub.Open); err != nil {
+	if s.metrics, err = counts.New(reg, s.hub.Open); err != nil {
 		return nil, err
 	}
-	if s.hooks, err = hooks.New(hooks.Config{Secrets: c.Secrets}, p.Known, p.Intake, s.metrics.delivery, log); err != nil {
+	if s.hooks, err = hooks.New(hooks.Config{Secrets: c.Secrets}, p.Known, p.Intake, s.metrics.Delivery, log); err != nil {
 		return nil, err
 	}
 	return s, s.routes()
@@ -102,7 +103,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if cause := recover(); cause != nil {
 			s.broke(seen, route, cause)
 		}
-		s.metrics.request(route.Pattern, r.Method, seen.status, time.Since(start))
+		s.metrics.Request(route.Pattern, r.Method, seen.status, time.Since(start), route.Pattern == streamRoute)
 	}()
 	s.secure(seen.Header())
 	s.admit(seen, r, route, known)

@@ -39,8 +39,9 @@ const (
 
 // yard is a small platform: it keeps releases and tells of every change.
 type yard struct {
-	stopped  string     // the kill switch
-	mu       sync.Mutex // guards all below
+	stopped  string
+	silence  release.Silence // the kill switch
+	mu       sync.Mutex      // guards all below
 	releases map[release.ID]release.Release
 	history  []web.Change
 	changed  chan struct{}
@@ -312,7 +313,7 @@ func (y *yard) Watch(ctx context.Context, from release.Revision, fn func(web.Cha
 
 func (y *yard) parts(v *vaulttest.Memory) web.Parts {
 	return web.Parts{
-		Releases: y, Logs: y, Builds: y, Experiments: y, Switch: y, Objectives: y, Diary: y, Reports: made{}, Fleet: y, Changes: y, Vault: v,
+		Releases: y, Logs: y, Builds: y, Experiments: y, Switch: y, Silences: quietly{y}, Objectives: y, Diary: y, Reports: made{}, Fleet: y, Changes: y, Vault: v,
 		Acts:   web.Acts{Rollback: y.do, Hold: y.do, Free: y.do, Retry: y.do, Approve: y.do},
 		Known:  func(forge.Kind, string) bool { return true },
 		Intake: func(context.Context, forge.Push) (bool, error) { return true, nil },

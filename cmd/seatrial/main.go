@@ -27,6 +27,7 @@ import (
 	"github.com/seatrial/seatrial/cmd/seatrial/resources"
 	"github.com/seatrial/seatrial/cmd/seatrial/rules"
 	"github.com/seatrial/seatrial/cmd/seatrial/scores"
+	"github.com/seatrial/seatrial/cmd/seatrial/silences"
 	"github.com/seatrial/seatrial/cmd/seatrial/validation"
 	"github.com/seatrial/seatrial/internal/hint"
 )
@@ -85,7 +86,7 @@ func newRoot() *cobra.Command {
 	}
 	remote := &client.Remote{}
 	root.PersistentFlags().StringVar(&remote.Server, "server", "", "address of the server (default $SEATRIAL_SERVER or http://127.0.0.1:8480)")
-	root.AddCommand(newServe(), newRelease(remote), newDiff(remote), holds.New(remote), experiments.New(remote), experiments.NewChaos(remote), resources.New(remote, printAs), validation.New(), newVerify(), build.New(version, printAs, newBuildDiff()), newDoctor(), rules.New(printAs), reports.New(remote, scores.New(remote, printAs)), agents.NewCluster(), agents.NewAgent(version), newVersion(), newSBOM(), rendering.New(), rendering.NewChild())
+	root.AddCommand(newServe(), newRelease(remote), newDiff(remote), holds.New(remote), experiments.New(remote), experiments.NewChaos(remote), silences.New(remote), resources.New(remote, printAs), validation.New(), newVerify(), build.New(version, printAs, newBuildDiff()), newDoctor(), rules.New(printAs), reports.New(remote, scores.New(remote, printAs)), agents.NewCluster(), agents.NewAgent(version), newVersion(), newSBOM(), rendering.New(), rendering.NewChild())
 	return root
 }
 

@@ -27,6 +27,7 @@ import (
 	"github.com/seatrial/seatrial/cmd/seatrial/retention"
 	"github.com/seatrial/seatrial/cmd/seatrial/settings"
 	"github.com/seatrial/seatrial/cmd/seatrial/shelf"
+	"github.com/seatrial/seatrial/cmd/seatrial/silences"
 	"github.com/seatrial/seatrial/cmd/seatrial/views"
 	"github.com/seatrial/seatrial/cmd/seatrial/world"
 	"github.com/seatrial/seatrial/deployer"
@@ -281,7 +282,7 @@ func (s *server) stopFile() string { return s.settings.Path("stop-chaos") }
 func (s *server) wireNotify() (err error) {
 	outbox := shelf.Outbox{KV: s.db}
 	s.notifier, err = notify.New(notify.Config{
-		Inbox: outbox, Outbox: outbox, Directory: directory{s.world}, Status: s.status, Tickets: shelf.Tickets{KV: s.db}, Console: s.settings.ExternalURL, Log: s.log,
+		Inbox: outbox, Outbox: outbox, Directory: directory{s.world}, Status: s.status, Tickets: shelf.Tickets{KV: s.db}, Silences: shelf.Silences{KV: s.db}, Matters: shelf.Matters{KV: s.db}, Console: s.settings.ExternalURL, Log: s.log,
 		Secret: settings.Named,
 	})
 	return err
@@ -329,7 +330,7 @@ func (s *server) wireWeb(metrics prometheus.Registerer) (err error) {
 	}, web.Parts{
 		Releases: views.Releases{Book: s.book}, Acts: acts, Logs: views.Logs{Book: s.logs},
 		Builds:      views.Builds{Release: s.book.Release, Report: s.builder.Report, Bill: s.boms.Generate},
-		Experiments: views.Experiments{Scheduler: s.scheduler, History: shelf.Runs{KV: s.db}}, Switch: faults.Switch{File: s.stopFile()},
+		Experiments: views.Experiments{Scheduler: s.scheduler, History: shelf.Runs{KV: s.db}}, Switch: faults.Switch{File: s.stopFile()}, Silences: silences.Desk{Shelf: shelf.Silences{KV: s.db}, Now: time.Now},
 		Reports:    reports.Desk{Release: s.book.Release, Runs: shelf.Runs{KV: s.db}, Now: time.Now},
 		Objectives: views.Objectives{SLOs: s.world.SLOs, States: s.sloWatch.States, Ask: &course.Recent{Asks: s.prometheus}, Book: s.book, Runs: shelf.Runs{KV: s.db}, Now: time.Now},
 		Diary:      views.Diary{Platform: s.world.Chaos, Runs: shelf.Runs{KV: s.db}, Stopped: faults.Switch{File: s.stopFile()}.State, Now: time.Now},

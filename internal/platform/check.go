@@ -52,6 +52,7 @@ func (l *loader) checkEach() {
 	check(l, l.environments, (*checker).environment)
 	check(l, l.projects, (*checker).project)
 	check(l, l.channels, (*checker).channel)
+	check(l, l.teams, (*checker).team)
 	check(l, l.experiments, (*checker).experiment)
 }
 

@@ -26,6 +26,7 @@ type Tree struct {
 	Environments []release.Environment // each after the one it comes after
 	Projects     map[string]release.Project
 	Channels     map[string]release.Channel
+	Teams        map[string]release.Team
 	Experiments  map[string]release.Experiment
 	SLOs         []strict.Document // openslo/v1, and Sloth's; package slo reads them
 	Analyses     []strict.Document // Argo Rollouts' AnalysisTemplates; package slo/analysis reads them
@@ -137,6 +138,7 @@ type loader struct {
 	environments []object[release.Environment]
 	projects     []object[release.Project]
 	channels     []object[release.Channel]
+	teams        []object[release.Team]
 	experiments  []object[release.Experiment]
 	slos         []strict.Document
 	analyses     []strict.Document
@@ -172,6 +174,8 @@ func (l *loader) decode(doc strict.Document) {
 		l.projects = decodeInto(l, doc, l.projects)
 	case "Channel":
 		l.channels = decodeInto(l, doc, l.channels)
+	case "Team":
+		l.teams = decodeInto(l, doc, l.teams)
 	case "Experiment":
 		l.experiments = decodeInto(l, doc, l.experiments)
 	default:
@@ -210,7 +214,7 @@ func (l *loader) analysis(doc strict.Document) {
 
 // Kinds are the kinds of ours that a platform repo may hold.
 func Kinds() []string {
-	return []string{"Cluster", "Environment", "Project", "Channel", "Experiment"}
+	return []string{"Cluster", "Environment", "Project", "Channel", "Team", "Experiment"}
 }
 
 // decodeInto appends the document's object. One that does not decode keeps its name, so
@@ -258,6 +262,7 @@ func (l *loader) tree() Tree {
 		Environments: inOrder(l.environments),
 		Projects:     byName(l.projects, func(p *release.Project) string { return p.Meta.Name }),
 		Channels:     byName(l.channels, func(c *release.Channel) string { return c.Meta.Name }),
+		Teams:        byName(l.teams, func(t *release.Team) string { return t.Meta.Name }),
 		Experiments:  byName(l.experiments, func(e *release.Experiment) string { return e.Meta.Name }),
 		SLOs:         l.slos,
 		Analyses:     l.analyses,

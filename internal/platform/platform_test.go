@@ -188,6 +188,14 @@ func TestLoadRefuses(t *testing.T) {
 		{"a schedule without a service", "experiments.yaml", "  service: shop/web\n", "", `experiments.yaml:21:3: spec.schedule: a scheduled experiment has no release on trial: it wants spec.service`},
 		{"an unknown SLO", "experiments.yaml", "[availability]", "[avialability]", `experiments.yaml:21:16: spec.hypothesis[0]: unknown SLO "avialability" (did you mean "availability"?)`},
 		{"an unknown environment in a schedule", "experiments.yaml", "environments: [staging]", "environments: [stage]", `experiments.yaml:25:20: spec.schedule.environments[0]: unknown environment "stage" (did you mean "staging"?)`},
+		{"a team of no project", "teams.yaml", "name: shop", "name: shopp", `teams.yaml:3:18: metadata.name: unknown team of a project "shopp" (did you mean "shop"?)`},
+		{"a route to an unknown channel", "teams.yaml", "[ops]", "[opps]", `teams.yaml:7:18: spec.routes[0].channels[0]: unknown channel "opps" (did you mean "ops"?)`},
+		{"a matcher of an unknown label", "teams.yaml", "severity=", "severty=", `teams.yaml:6:18: spec.routes[0].matchers[0]: unknown label "severty" (did you mean "severity"?)`},
+		{"a group by an unknown label", "teams.yaml", "[service]", "[servce]", `teams.yaml:8:17: spec.routes[0].groupBy[0]: unknown label "servce" (did you mean "service"?)`},
+		{"a wait without a group", "teams.yaml", "      groupBy: [service]\n", "", `teams.yaml:8:18: spec.routes[0].groupWait: is for routes with groupBy: without it every event is told by itself`},
+		{"an escalation to an unknown channel", "teams.yaml", "groupWait: 10s", "escalate: [{after: 15m, channels: [opps]}]", `teams.yaml:9:42: spec.routes[0].escalate[0].channels[0]: unknown channel "opps" (did you mean "ops"?)`},
+		{"an escalation before the one above", "teams.yaml", "groupWait: 10s", "escalate: [{after: 15m, channels: [ops]}, {after: 5m, channels: [ops]}]", `teams.yaml:9:57: spec.routes[0].escalate[1].after: want a time after the one before`},
+		{"an unknown key of a route", "teams.yaml", "groupWait", "groupwait", `teams.yaml:9:7: unknown field "groupwait" (did you mean "groupWait"?)`},
 		{"a policy that is not text", "policies/no-latest.rego", "package", "\xff", `policies/no-latest.rego: is not UTF-8`},
 	} {
 		t.Run(c.name, func(t *testing.T) {

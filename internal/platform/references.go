@@ -36,6 +36,7 @@ func (l *loader) checkReferences() {
 	l.checkCycles()
 	l.checkBranches()
 	l.checkProjects(environments)
+	l.checkTeams()
 	l.checkExperiments(environments)
 }
 

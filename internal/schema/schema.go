@@ -34,6 +34,7 @@ func kinds() map[string]any {
 		"Environment": release.Environment{},
 		"Project":     release.Project{},
 		"Channel":     release.Channel{},
+		"Team":        release.Team{},
 		"Experiment":  release.Experiment{},
 	}
 }

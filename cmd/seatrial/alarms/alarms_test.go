@@ -77,7 +77,7 @@ func TestAnAlertThatIsSentAgainIsToldOnceAndItsEndOnce(t *testing.T) {
 			}
 		}
 	}
-	if pending, err := outbox.Pending(t.Context(), 10); err != nil || len(pending) != 2 {
+	if pending, err := outbox.Pending(t.Context(), time.Now(), 10); err != nil || len(pending) != 2 {
 		t.Errorf("%d messages, %v: %+v", len(pending), err, pending)
 	}
 }

@@ -164,7 +164,7 @@ func (o *office) deliver(t *testing.T) []notify.Message {
 			t.Fatal(err)
 		}
 	}
-	pending, err := box.Pending(t.Context(), 100)
+	pending, err := box.Pending(t.Context(), time.Now(), 100)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -96,7 +96,7 @@ func TestAnEventIsPlannedOnceHoweverOftenItIsTold(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	pending, err := outbox.Pending(t.Context(), 10)
+	pending, err := outbox.Pending(t.Context(), time.Now(), 10)
 	if err != nil || len(pending) != 1 {
 		t.Fatalf("pending %+v, %v; want one", pending, err)
 	}
@@ -107,7 +107,7 @@ func TestAnEventIsPlannedOnceHoweverOftenItIsTold(t *testing.T) {
 	if err := outbox.Plan(t.Context(), e, []notify.Message{m}); err != nil {
 		t.Fatal(err)
 	}
-	if pending, err = outbox.Pending(t.Context(), 10); err != nil || len(pending) != 0 {
+	if pending, err = outbox.Pending(t.Context(), time.Now(), 10); err != nil || len(pending) != 0 {
 		t.Errorf("told again: %+v, %v", pending, err)
 	}
 }

@@ -216,6 +216,9 @@ func (w *World) Knows(repo string) bool {
 // Channels are all channels by name, for notify.
 func (w *World) Channels() map[string]release.Channel { return w.Now().Channels }
 
+// Routes are a team's, for notify.
+func (w *World) Routes(team string) []release.Route { return w.Now().Teams[team].Spec.Routes }
+
 // SLOs are the platform's objectives. They are read once, with their commit: every look of
 // every gate asks for them.
 func (w *World) SLOs() []openslo.SLO {

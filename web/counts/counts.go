@@ -1,4 +1,8 @@
-package web
+// Package counts holds the metrics of the API and of the webhooks.
+//
+// Start at New. It counts by route and never by what was asked, so that its labels are
+// bounded.
+package counts
 
 import (
 	"errors"
@@ -8,18 +12,20 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/seatrial/seatrial/internal/forge"
 )
 
-// metrics counts by route, never by what was asked: the labels are bounded by the table.
-type metrics struct {
+// Counts are registered once, by New.
+type Counts struct {
 	requests   *prometheus.CounterVec
 	seconds    *prometheus.HistogramVec
 	deliveries *prometheus.CounterVec
 }
 
-func newMetrics(reg prometheus.Registerer, open func() int) (*metrics, error) {
-	m := &metrics{
+// New registers all of them; open says how many event streams are.
+func New(reg prometheus.Registerer, open func() int) (*Counts, error) {
+	m := &Counts{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "seatrial_http_requests_total",
 			Help: "Requests by route, method and status."}, []string{"route", "method", "code"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "seatrial_http_request_duration_seconds",
@@ -33,11 +39,11 @@ func newMetrics(reg prometheus.Registerer, open func() int) (*metrics, error) {
 	return m, errors.Join(reg.Register(m.requests), reg.Register(m.seconds), reg.Register(m.deliveries), reg.Register(streams))
 }
 
-func (m *metrics) request(route, method string, code int, took time.Duration) {
+// Request counts one answer; of a stream the time is left out.
+func (m *Counts) Request(route, method string, code int, took time.Duration, stream bool) {
 	if route == "" {
 		route = "none"
 	}
-	stream := route == streamRoute
 	if _, path, ok := strings.Cut(route, " "); ok {
 		route = path
 	}
@@ -52,6 +58,7 @@ func (m *metrics) request(route, method string, code int, took time.Duration) {
 	}
 }
 
-func (m *metrics) delivery(kind forge.Kind, result string) {
+// Delivery counts a webhook and what became of it.
+func (m *Counts) Delivery(kind forge.Kind, result string) {
 	m.deliveries.WithLabelValues(string(kind), result).Inc()
 }

@@ -1,0 +1,64 @@
+// Package silence decides which messages nobody wants to hear now.
+//
+// Start at New and Of. It is pure, with the clock as an argument. It never drops anything:
+// what is silenced is told when the silence is over, unless it is over itself by then.
+package silence
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/seatrial/seatrial/internal/hint"
+	"github.com/seatrial/seatrial/internal/matchers"
+	"github.com/seatrial/seatrial/release"
+)
+
+// Longest is how long a silence may be.
+const Longest = 30 * 24 * time.Hour
+
+const (
+	maxMatchers = 20
+	maxReason   = 400 // bytes
+)
+
+// New is a silence from now on. One without matchers would silence everything: nobody
+// means that.
+func New(id string, conditions []string, length time.Duration, by, reason string, now time.Time) (release.Silence, error) {
+	s := release.Silence{ID: id, Matchers: conditions, From: now.UTC(), Until: now.Add(length).UTC(), By: by, Reason: reason}
+	if n := len(conditions); n < 1 || n > maxMatchers {
+		return s, hint.Add(fmt.Errorf("want 1 to %d matchers, got %d", maxMatchers, n), "say what to silence: service=shop/web")
+	}
+	set, err := matchers.ParseAll(conditions)
+	switch {
+	case err != nil:
+		return s, err
+	case set.Matches(map[string]string{}):
+		return s, hint.Add(fmt.Errorf("%q fits what has no labels at all", conditions), "add a matcher that says what to silence: service=shop/web")
+	case length <= 0 || length > Longest:
+		return s, fmt.Errorf("want at most %v, got %v", Longest, length)
+	case reason == "" || len(reason) > maxReason:
+		return s, fmt.Errorf("want a reason of at most %d bytes", maxReason)
+	}
+	return s, nil
+}
+
+// End ends a silence that is active; false: it is over already.
+func End(s release.Silence, by, reason string, now time.Time) (release.Silence, bool) {
+	if !now.Before(s.Until) {
+		return s, false
+	}
+	s.Until, s.EndedBy, s.EndedFor = now.UTC(), by, reason
+	return s, true
+}
+
+// Of finds the active silence that is the last to end of those that match labels.
+func Of(all []release.Silence, labels map[string]string, now time.Time) (release.Silence, bool) {
+	var longest release.Silence
+	for _, s := range all {
+		set, err := matchers.ParseAll(s.Matchers)
+		if err == nil && s.Active(now) && set.Matches(labels) && s.Until.After(longest.Until) {
+			longest = s
+		}
+	}
+	return longest, longest.ID != ""
+}

@@ -386,7 +386,11 @@ func (e *Engine) recovering(ctx context.Context, s Subject, t release.Trial) (re
 		return t, release.Verdict{}, err
 	}
 	now := e.Now()
-	state := Restored(before(latest(t.Evidence, name)), pods, t.Fault)
+	hit := record(t.Fault)
+	if Progress(t).Aborted {
+		hit.Targets = nil // it may have been too short to leave a trace on them
+	}
+	state := Restored(before(latest(t.Evidence, name)), pods, hit)
 	ev := release.Evidence{Claim: "every pod is ready again", Cluster: s.Cluster, Revision: s.Revision, From: t.Since, To: now, Detail: state.Reason}
 	switch {
 	case state.Whole && now.Sub(later(state.At, ended(s, t))) >= steadyFor:

@@ -44,8 +44,9 @@ func TestOfTwoSchedulersOneRuns(t *testing.T) {
 		}
 		var both sync.WaitGroup
 		both.Go(func() { during(t, paused, 80*time.Minute, nil) })
-		time.Sleep(time.Second / 2) // the paused one looks first
-		during(t, r.scheduler("0 * * * *", ""), 80*time.Minute, nil)
+		other := r.scheduler("0 * * * *", "")
+		other.Every = 7 * time.Second // the paused one looks first
+		during(t, other, 80*time.Minute, nil)
 		both.Wait()
 		if got := strings.Join(r.states(), ", "); got != "Passed" || r.broken != 1 || asked != 1 {
 			t.Errorf("runs: %s, %d faults, the paused one asked %d times", got, r.broken, asked)

@@ -338,6 +338,20 @@ func TestTrialRunsEveryExperiment(t *testing.T) {
 	replay(t, r, v)
 }
 
+func TestAnAbortedFaultThatLeftNoTraceIsOverSoon(t *testing.T) {
+	w, p := newWorld(), platform("pod-failure")
+	w.lies = true // the pods never showed it
+	var aborted time.Time
+	_, v := journey(t, w, p, onTrial(), func(_ int, r release.Release, _ release.Verdict) {
+		if r.Now().Trial.Step == "measuring" && aborted.IsZero() {
+			aborted, p.Environments = w.now, nil
+		}
+	})
+	if v.Outcome() != release.Undetermined || w.now.Sub(aborted) > 20*time.Second {
+		t.Errorf("%v %q after %s", v.Outcome(), v.Reason(), w.now.Sub(aborted))
+	}
+}
+
 func TestTrialRetriedByAPersonBeginsAgain(t *testing.T) {
 	w := newWorld()
 	w.never = "unable to set tcs"

@@ -46,7 +46,7 @@ export interface Target {
 }
 /** Shift is one step from the old side to the new one inside the clusters of a wave; the last has no name. */
 export interface Shift { name?: string; weight?: number }
-export interface Wave { name: string; targets: Target[] | null; shifts?: Shift[]; started?: string; passed?: string }
+export interface Wave { name: string; targets: Target[] | null; shifts?: Shift[]; started?: string; passed?: string; trial?: boolean }
 export interface Placed {
   release: string; commit: string; desired: string; image: string; manifests: string; at: string; trial?: Trial
 }

@@ -41,8 +41,12 @@ function roadOf(r: Release): Place[] {
     road.push({ phase: 'Approving', env })
     const waves = s.waves ?? []
     if (waves.length === 0) road.push({ phase: 'Deploying', env })
-    for (const w of waves) road.push({ phase: 'Deploying', env, wave: w.name })
-    road.push({ phase: 'Trial', env }, { phase: 'Verified', env })
+    for (const w of waves) {
+      road.push({ phase: 'Deploying', env, wave: w.name })
+      if (w.trial) road.push({ phase: 'Trial', env })
+    }
+    if (!waves.some((w) => w.trial)) road.push({ phase: 'Trial', env })
+    road.push({ phase: 'Verified', env })
   }
   return [...road, { phase: 'Done' }]
 }

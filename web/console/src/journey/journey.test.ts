@@ -26,6 +26,13 @@ test('what lies behind is done, what lies ahead is ahead', () => {
   ])
 })
 
+test('a trial between two waves stands between them', () => {
+  const ringed = [{ env: 'prod', live: true, waves: [{ name: 'canary', targets: [], trial: true }, { name: 'rest', targets: [] }] }]
+  expect(say(release({ phase: 'Trial', stage: 0, wave: 0, stages: ringed })).slice(3)).toEqual([
+    'Approving/prod done', 'Deploying/prod/canary done', 'Trial/prod active', 'Deploying/prod/rest ahead', 'Verified/prod ahead', 'Done ahead',
+  ])
+})
+
 test('waves that are not planned yet are one waypoint', () => {
   expect(say(release({ stages: [{ env: 'staging', live: false }] }))).toContain('Deploying/staging ahead')
 })

@@ -3,6 +3,7 @@
 package e2e_test
 
 import (
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -51,10 +52,20 @@ func TestTwoRingsAreTriedAtTheSameTimeAndTheSecondNeverSeesABadRelease(t *testin
 		check(t, stage.LabDo(ctx, "up", "--chaos", name))
 	}
 	check(t, stage.Platform(ctx, "clusters/lab.yaml", strings.ReplaceAll(clusters, "spec: {}", "spec: {chaos: true}"), "platform: Chaos Mesh everywhere"))
-	check(t, stage.Platform(ctx, "environments/ring.yaml", ringEnvironment, "platform: two rings"))
 	s := add(t, ctx, "twin/hull")
 	project := must(stage.PlatformFile("projects/twin-hull.yaml"))(t)
 	check(t, stage.Platform(ctx, "projects/twin-hull.yaml", strings.Replace(project, "environments: [staging, prod]", "environments: [ring]", 1), "platform: the hull sails in rings"))
+	check(t, stage.Platform(ctx, "environments/ring.yaml", ringEnvironment, "platform: two rings")) // until now the server keeps what it had
+	check(t, rig.WaitFor(ctx, "the server to know the rings", 500*time.Millisecond, func() (bool, error) {
+		var board struct{ Environments []struct{ Name release.Env } }
+		err := stage.API.Call(ctx, http.MethodGet, "/api/v1/board", nil, &board)
+		for _, e := range board.Environments {
+			if e.Name == "ring" {
+				return true, nil
+			}
+		}
+		return false, err
+	}))
 
 	inRings(t, s)
 	first := begin(t, ctx, s) // nothing was verified before: there is nothing beside it

@@ -103,10 +103,13 @@ func (r *Runner) returnOthers(ctx context.Context, rel release.Release, with Wit
 		if !Returns(o, slot) {
 			continue
 		}
-		_, err = r.Do(ctx, o.ID, o.Version, func(old release.Release, now time.Time) (release.Release, error) {
+		_, err = r.Do(ctx, o.ID, 0, func(old release.Release, now time.Time) (release.Release, error) {
+			if !Returns(old, slot) { // it has moved since it was read
+				return old, errUnchanged
+			}
 			return RollBack(old, rel.Env(), "", Seatrial, fmt.Sprintf("together with %s (set %s)", rel.ID, rel.Set), now)
 		})
-		if err != nil {
+		if err != nil && !errors.Is(err, errUnchanged) {
 			failed = append(failed, err)
 		}
 	}

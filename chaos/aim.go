@@ -7,14 +7,6 @@ import (
 	"github.com/seatrial/seatrial/release"
 )
 
-// Platform is what the platform repo says, as far as it matters here.
-type Platform struct {
-	Clusters     map[string]release.Cluster
-	Environments []release.Environment
-	Projects     map[string]release.Project
-	Experiments  map[string]release.Experiment
-}
-
 // Aim points an experiment that fits any service at one: its placeholders become the
 // service's team and name, a namespace that was left out the project's first.
 func Aim(x release.Experiment, service release.Service, namespaces []string) release.Experiment {

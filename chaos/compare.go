@@ -7,6 +7,7 @@ import (
 	"maps"
 	"strconv"
 
+	"github.com/seatrial/seatrial/chaos/evidence"
 	"github.com/seatrial/seatrial/chaos/twobytwo"
 	"github.com/seatrial/seatrial/release"
 )
@@ -17,7 +18,7 @@ func CellKey(experiment, slo, cluster, what string) string {
 }
 
 func cell(t release.Trial, experiment, cluster, what string, ev release.Evidence) release.Trial {
-	r, ok := ratio(ev)
+	r, ok := evidence.Counted(ev)
 	if !ok {
 		return t
 	}
@@ -27,12 +28,6 @@ func cell(t release.Trial, experiment, cluster, what string, ev release.Evidence
 	}
 	t.Cells[CellKey(experiment, ev.Facts["slo"], cluster, what)] = r
 	return t
-}
-
-func ratio(ev release.Evidence) (release.Ratio, bool) {
-	good, err := strconv.ParseFloat(ev.Facts["good"], 64)
-	total, err2 := strconv.ParseFloat(ev.Facts["total"], 64)
-	return release.Ratio{Good: good, Total: total}, err == nil && err2 == nil && total > 0
 }
 
 // broke says what a fault breaks, without where and when: the same words, the same fault.
@@ -60,7 +55,7 @@ func compare(t release.Trial, s Subject) release.Trial {
 		return t
 	}
 	was, is := s.Before.Broke[name], t.Broke[name]
-	for _, ev := range about(latest(t.Evidence, name), cellFault) {
+	for _, ev := range evidence.About(evidence.Latest(t.Evidence, name), evidence.Fault) {
 		table, ok := tableOf(t, s, ev.Facts["slo"])
 		if !ok {
 			continue
@@ -72,7 +67,7 @@ func compare(t release.Trial, s Subject) release.Trial {
 		if c.Facts["beside"] = s.BeforeOn; s.BeforeNote != "" {
 			c.Detail += "; " + s.BeforeNote
 		}
-		t = note(t, name, aboutCompared, c)
+		t = note(t, name, evidence.Compared, c)
 	}
 	return t
 }
@@ -80,8 +75,8 @@ func compare(t release.Trial, s Subject) release.Trial {
 // tableOf is false unless both releases have both cells.
 func tableOf(t release.Trial, s Subject, slo string) (twobytwo.Table, bool) {
 	row := func(of release.Trial, cluster string) (twobytwo.Side, bool) {
-		without, ok := of.Cells[CellKey(s.Experiment.Meta.Name, slo, cluster, cellBaseline)]
-		under, ok2 := of.Cells[CellKey(s.Experiment.Meta.Name, slo, cluster, cellFault)]
+		without, ok := of.Cells[CellKey(s.Experiment.Meta.Name, slo, cluster, evidence.Baseline)]
+		under, ok2 := of.Cells[CellKey(s.Experiment.Meta.Name, slo, cluster, evidence.Fault)]
 		return twobytwo.Side{Without: without, Under: under}, ok && ok2
 	}
 	verified, ok := row(*s.Before, cmp.Or(s.BeforeOn, s.Cluster))
@@ -91,14 +86,14 @@ func tableOf(t release.Trial, s Subject, slo string) (twobytwo.Table, bool) {
 
 // doubtful reports whether the current attempt is the first that found the release worse.
 func doubtful(t release.Trial, experiment string) bool {
-	all := latest(t.Evidence, experiment)
-	if _, bad := measured(all, cellFault, trusting); bad || failing(all, aboutRecovered) != nil {
+	all := evidence.Latest(t.Evidence, experiment)
+	if _, bad := measured(all, evidence.Fault, trusting); bad || evidence.Failing(all, evidence.Recovered) != nil {
 		return false // that decides already
 	}
-	if _, bad := twobytwo.Verdict(about(all, aboutCompared)); !bad {
+	if _, bad := twobytwo.Verdict(evidence.About(all, evidence.Compared)); !bad {
 		return false
 	}
-	for _, ev := range about(t.Evidence, aboutCompared) {
+	for _, ev := range evidence.About(t.Evidence, evidence.Compared) {
 		if ev.Facts["experiment"] == experiment && ev.Facts["attempt"] == strconv.Itoa(t.Attempt-1) && !ev.Holds {
 			return false
 		}
@@ -109,30 +104,22 @@ func doubtful(t release.Trial, experiment string) bool {
 // score is how well a release took the faults of its trial, 0 to 100, by
 // twobytwo.Score; false when nothing was measured.
 func score(t release.Trial) (float64, bool) {
-	var names []string
-	seen := map[string]bool{}
-	for _, ev := range t.Evidence {
-		if n := ev.Facts["experiment"]; n != "" && !seen[n] {
-			seen[n] = true
-			names = append(names, n)
-		}
-	}
 	var all []twobytwo.Took
-	for _, n := range names {
-		all = append(all, took(latest(t.Evidence, n)))
+	for _, n := range evidence.Experiments(t.Evidence) {
+		all = append(all, took(evidence.Latest(t.Evidence, n)))
 	}
 	return twobytwo.Score(all)
 }
 
 func took(all []release.Evidence) twobytwo.Took {
 	var t twobytwo.Took
-	for _, ev := range about(all, aboutRecovered) {
+	for _, ev := range evidence.About(all, evidence.Recovered) {
 		t.Recovered = ev.Holds
 	}
-	for _, under := range about(all, cellFault) {
-		for _, base := range about(all, cellBaseline) {
-			w, ok := ratio(base)
-			u, ok2 := ratio(under)
+	for _, under := range evidence.About(all, evidence.Fault) {
+		for _, base := range evidence.About(all, evidence.Baseline) {
+			w, ok := evidence.Counted(base)
+			u, ok2 := evidence.Counted(under)
 			if ok && ok2 && base.Facts["slo"] == under.Facts["slo"] && under.Threshold != nil {
 				t.Cells = append(t.Cells, twobytwo.Cell{Side: twobytwo.Side{Without: w, Under: u}, Objective: *under.Threshold})
 			}

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/seatrial/seatrial/chaos/evidence"
 	"github.com/seatrial/seatrial/internal/faults"
 	"github.com/seatrial/seatrial/release"
 )
@@ -115,13 +116,13 @@ func Abort(t release.Trial, experiment, why string, now time.Time) release.Trial
 	}
 	switch t.Step {
 	case stepReverting, stepRecovering, stepJudging, stepClearing:
-		t = note(t, experiment, aboutAborted, release.Evidence{Claim: "the experiment ran to its end", Detail: why})
+		t = note(t, experiment, evidence.Aborted, release.Evidence{Claim: "the experiment ran to its end", Detail: why})
 		if t.Step == stepClearing {
 			t.Step = stepReverting
 		}
 		return t
 	}
-	t = note(t, experiment, aboutAborted, release.Evidence{Claim: "the experiment ran to its end", Detail: why})
+	t = note(t, experiment, evidence.Aborted, release.Evidence{Claim: "the experiment ran to its end", Detail: why})
 	if !live(t) {
 		return move(t, stepEnded, now)
 	}
@@ -157,7 +158,7 @@ func (e *Engine) steady(ctx context.Context, s Subject, t release.Trial) (releas
 		return t, release.Wait(why, 10*time.Second), nil
 	}
 	if err := Check(s.Experiment.Spec, s.Namespaces); err != nil {
-		return e.end(t, s, aboutLimits, "experiment "+name+": "+err.Error())
+		return e.end(t, s, evidence.Limits, "experiment "+name+": "+err.Error())
 	}
 	switch v, err := e.admitted(ctx, s); {
 	case err != nil:
@@ -165,13 +166,13 @@ func (e *Engine) steady(ctx context.Context, s Subject, t release.Trial) (releas
 	case v != nil && v.Outcome() == release.Waiting:
 		return move(t, stepSteady, now), *v, nil // what is measured then is measured then
 	case v != nil:
-		return e.end(t, s, aboutLimits, v.Reason())
+		return e.end(t, s, evidence.Limits, v.Reason())
 	}
 	t, wait, err := e.baseline(ctx, s, t)
 	if err != nil || wait != nil {
 		return t, verdictOr(wait), err
 	}
-	if broken := failing(latest(t.Evidence, name), cellBaseline); broken != nil {
+	if broken := evidence.Failing(evidence.Latest(t.Evidence, name), evidence.Baseline); broken != nil {
 		return over(s, move(t, stepEnded, now))
 	}
 	return e.plan(ctx, s, t)
@@ -188,7 +189,7 @@ func (e *Engine) name(experiment string) string {
 // it has to wait for that.
 func (e *Engine) baseline(ctx context.Context, s Subject, t release.Trial) (release.Trial, *release.Verdict, error) {
 	name := s.Experiment.Meta.Name
-	if has(latest(t.Evidence, name), t.Attempt, cellBaseline) {
+	if has(evidence.Latest(t.Evidence, name), t.Attempt, evidence.Baseline) {
 		return t, nil, nil
 	}
 	found := s.Baseline
@@ -218,8 +219,8 @@ func (e *Engine) baseline(ctx context.Context, s Subject, t release.Trial) (rele
 	}
 	for _, ev := range found {
 		ev.Cluster, ev.Revision = s.Cluster, s.Revision
-		t = note(t, name, cellBaseline, ev)
-		t = cell(t, name, s.Cluster, cellBaseline, ev)
+		t = note(t, name, evidence.Baseline, ev)
+		t = cell(t, name, s.Cluster, evidence.Baseline, ev)
 	}
 	return t, nil, nil
 }
@@ -257,7 +258,7 @@ func (e *Engine) injecting(ctx context.Context, s Subject, t release.Trial) (rel
 		if len(sight.Targets) > 0 {
 			t.Fault.Targets = sight.Targets
 		}
-		t = note(t, s.Experiment.Meta.Name, aboutInjected, release.Evidence{
+		t = note(t, s.Experiment.Meta.Name, evidence.Injected, release.Evidence{
 			Claim: title(t.Fault) + " was injected", Holds: true, Cluster: s.Cluster, From: t.Fault.Created, To: t.Fault.Injected, Fault: record(t.Fault)})
 		return move(t, stepMeasuring, now), release.Wait(title(t.Fault)+" is active: measuring", time.Second), nil
 	case sight.State == NotInjected && waited >= failureGrace, sight.State == NoTarget:
@@ -282,7 +283,7 @@ func tooSlow(s Sight) string {
 
 func (e *Engine) notInjected(t release.Trial, s Subject, why string) release.Trial {
 	t.Fault.Message = why
-	t = note(t, s.Experiment.Meta.Name, aboutInjected, release.Evidence{
+	t = note(t, s.Experiment.Meta.Name, evidence.Injected, release.Evidence{
 		Claim: title(t.Fault) + " was injected", Cluster: s.Cluster, Detail: why, Fault: record(t.Fault)})
 	return move(t, stepReverting, e.Now())
 }
@@ -333,8 +334,8 @@ func (e *Engine) measuring(ctx context.Context, s Subject, t release.Trial) (rel
 func (e *Engine) underFault(t release.Trial, s Subject, found []release.Evidence) release.Trial {
 	for _, ev := range found {
 		ev.Cluster, ev.Revision, ev.Fault = s.Cluster, s.Revision, record(t.Fault)
-		t = note(t, s.Experiment.Meta.Name, cellFault, ev)
-		t = cell(t, s.Experiment.Meta.Name, s.Cluster, cellFault, ev)
+		t = note(t, s.Experiment.Meta.Name, evidence.Fault, ev)
+		t = cell(t, s.Experiment.Meta.Name, s.Cluster, evidence.Fault, ev)
 	}
 	return t
 }
@@ -359,14 +360,14 @@ func (e *Engine) reverting(ctx context.Context, s Subject, t release.Trial) (rel
 		gone.Detail = fmt.Sprintf("%s %s/%s on %s could not be removed within %s: %s", t.Fault.Kind, t.Fault.Namespace, t.Fault.Name, s.Cluster, stuckAfter, sight.Message)
 		t.Fault.Message = gone.Detail
 		gone.Fault = record(t.Fault)
-		return over(s, move(note(t, name, aboutReverted, gone), stepEnded, now))
+		return over(s, move(note(t, name, evidence.Reverted, gone), stepEnded, now))
 	}
 	gone.Holds, gone.Fault = true, record(t.Fault)
 	clearing, injected := t.Step == stepClearing, !t.Fault.Injected.IsZero()
-	t = note(t, name, aboutReverted, gone)
+	t = note(t, name, evidence.Reverted, gone)
 	switch {
 	case clearing && t.Attempt >= maxAttempts && e.stopped() == "":
-		return e.end(t, s, aboutLimits, fmt.Sprintf("the fault ended early in %d attempts", t.Attempt))
+		return e.end(t, s, evidence.Limits, fmt.Sprintf("the fault ended early in %d attempts", t.Attempt))
 	case clearing:
 		t.Attempt++
 		t.Fault = nil
@@ -390,24 +391,24 @@ func (e *Engine) recovering(ctx context.Context, s Subject, t release.Trial) (re
 	if Progress(t).Aborted {
 		hit.Targets = nil // it may have been too short to leave a trace on them
 	}
-	state := Restored(before(latest(t.Evidence, name)), pods, hit)
+	state := Restored(before(evidence.Latest(t.Evidence, name)), pods, hit)
 	ev := release.Evidence{Claim: "every pod is ready again", Cluster: s.Cluster, Revision: s.Revision, From: t.Since, To: now, Detail: state.Reason}
 	switch {
 	case state.Whole && now.Sub(later(state.At, ended(s, t))) >= steadyFor:
 		t.Fault.Recovered = later(state.At, t.Fault.Injected) // clusters tell whole seconds
 		took := max(0, state.At.Sub(ended(s, t)).Seconds())
 		ev.Holds, ev.Measured, ev.Fault, ev.To = true, &took, record(t.Fault), now
-		return move(note(t, name, aboutRecovered, ev), stepJudging, now), release.Wait("recovered; judging", 0), nil
+		return move(note(t, name, evidence.Recovered, ev), stepJudging, now), release.Wait("recovered; judging", 0), nil
 	case state.Whole:
 		return t, release.Wait("recovered; watching that it stays so", time.Second), nil
 	case now.Sub(t.Since) < recoverLimit:
 		return t, release.Wait("waiting for recovery: "+state.Reason, 500*time.Millisecond), nil
 	case !state.Hit:
-		return e.end(t, s, aboutInjected, "Chaos Mesh says it was injected, but "+state.Reason)
+		return e.end(t, s, evidence.Injected, "Chaos Mesh says it was injected, but "+state.Reason)
 	}
 	limit := recoverLimit.Seconds()
 	ev.Threshold, ev.Fault = &limit, record(t.Fault)
-	return move(note(t, name, aboutRecovered, ev), stepJudging, now), release.Wait("not recovered; judging", 0), nil
+	return move(note(t, name, evidence.Recovered, ev), stepJudging, now), release.Wait("not recovered; judging", 0), nil
 }
 
 // ended is when the fault stopped doing harm: a one-shot at once, another when reverted.
@@ -428,8 +429,8 @@ func later(a, b time.Time) time.Time {
 // judging reads the window under the fault once more, now that nothing is broken.
 func (e *Engine) judging(ctx context.Context, s Subject, t release.Trial) (release.Trial, release.Verdict, error) {
 	name := s.Experiment.Meta.Name
-	known := latest(t.Evidence, name)
-	if !has(known, t.Attempt, cellFault) && len(about(known, aboutAborted)) == 0 {
+	known := evidence.Latest(t.Evidence, name)
+	if !has(known, t.Attempt, evidence.Fault) && len(evidence.About(known, evidence.Aborted)) == 0 {
 		found, err := e.Measure(ctx, s.Service, s.Env, s.Cluster, s.Experiment.Spec.Hypothesis, t.Fault.Injected, until(s, t))
 		if err != nil {
 			return t, release.Verdict{}, err
@@ -453,7 +454,7 @@ func over(s Subject, t release.Trial) (release.Trial, release.Verdict, error) {
 	if n, ok := score(t); ok {
 		t.Score = &n
 	}
-	return t, Conclude(latest(t.Evidence, s.Experiment.Meta.Name), trusting), nil
+	return t, Conclude(evidence.Latest(t.Evidence, s.Experiment.Meta.Name), trusting), nil
 }
 
 // end stops an experiment whose fault does not exist.

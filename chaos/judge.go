@@ -8,26 +8,15 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/seatrial/seatrial/chaos/evidence"
 	"github.com/seatrial/seatrial/chaos/twobytwo"
+	"github.com/seatrial/seatrial/internal/chance"
 	"github.com/seatrial/seatrial/release"
-)
-
-// What a piece of a trial's evidence is about: the fact "about".
-const (
-	aboutTargets   = "targets"
-	aboutLimits    = "limits"
-	cellBaseline   = "baseline" // an SLO without the fault
-	aboutInjected  = "injected"
-	cellFault      = "fault" // an SLO under the fault
-	aboutReverted  = "reverted"
-	aboutRecovered = "recovered"
-	aboutCompared  = "compared"
-	aboutAborted   = "aborted"
 )
 
 // claim is what evidence says that ends an experiment early.
 func claim(about string) string {
-	if about == aboutInjected {
+	if about == evidence.Injected {
 		return "the fault was injected"
 	}
 	return "the experiment stays within its limits"
@@ -39,7 +28,7 @@ func note(t release.Trial, experiment, about string, ev release.Evidence) releas
 	if facts == nil {
 		facts = map[string]string{}
 	}
-	facts["experiment"], facts["attempt"], facts["about"] = experiment, attempt(t), about
+	facts[evidence.FactExperiment], facts[evidence.FactAttempt], facts[evidence.FactAbout] = experiment, attempt(t), about
 	ev.Facts = facts
 	if ev.Gate == "" {
 		ev.Gate = "trial"
@@ -48,52 +37,9 @@ func note(t release.Trial, experiment, about string, ev release.Evidence) releas
 	return t
 }
 
-// attempts is the number of an experiment's last attempt, 0 when there was none.
-func attempts(all []release.Evidence, experiment string) int {
-	last := 0
-	for _, ev := range all {
-		if n, _ := strconv.Atoi(ev.Facts["attempt"]); ev.Facts["experiment"] == experiment {
-			last = max(last, n)
-		}
-	}
-	return last
-}
-
-// latest is the evidence of an experiment's last attempt.
-func latest(all []release.Evidence, experiment string) []release.Evidence {
-	last := strconv.Itoa(attempts(all, experiment))
-	var of []release.Evidence
-	for _, ev := range all {
-		if ev.Facts["experiment"] == experiment && ev.Facts["attempt"] == last {
-			of = append(of, ev)
-		}
-	}
-	return of
-}
-
-func about(all []release.Evidence, what string) []release.Evidence {
-	var of []release.Evidence
-	for _, ev := range all {
-		if ev.Facts["about"] == what {
-			of = append(of, ev)
-		}
-	}
-	return of
-}
-
 func has(all []release.Evidence, n int, what string) bool {
-	found := about(all, what)
+	found := evidence.About(all, what)
 	return len(found) > 0 && found[0].Facts["attempt"] == strconv.Itoa(n)
-}
-
-// failing is the first evidence about something that does not hold.
-func failing(all []release.Evidence, what string) *release.Evidence {
-	for _, ev := range about(all, what) {
-		if !ev.Holds {
-			return &ev
-		}
-	}
-	return nil
 }
 
 // live reports whether the trial's fault may still exist.
@@ -102,7 +48,7 @@ func live(t release.Trial) bool {
 		return false
 	}
 	for _, ev := range t.Evidence {
-		if ev.Facts["about"] == aboutReverted && ev.Holds && ev.Fault != nil && ev.Fault.Name == t.Fault.Name {
+		if ev.Facts["about"] == evidence.Reverted && ev.Holds && ev.Fault != nil && ev.Fault.Name == t.Fault.Name {
 			return false
 		}
 	}
@@ -138,18 +84,13 @@ func Replay(t release.Trial, rejudge Rejudge) release.Verdict {
 	if rejudge == nil {
 		rejudge = trusting
 	}
-	var names []string
-	for _, ev := range t.Evidence {
-		if n := ev.Facts["experiment"]; n != "" && !slices.Contains(names, n) {
-			names = append(names, n)
-		}
-	}
+	names := evidence.Experiments(t.Evidence)
 	if len(names) == 0 {
 		return release.Inconclusive("the trial left no evidence", "")
 	}
 	var reasons []string
 	for _, n := range names {
-		v := Conclude(latest(t.Evidence, n), rejudge)
+		v := Conclude(evidence.Latest(t.Evidence, n), rejudge)
 		if v.Outcome() != release.Passed {
 			return v
 		}
@@ -167,32 +108,32 @@ func Conclude(all []release.Evidence, rejudge Rejudge) release.Verdict {
 }
 
 func conclude(all []release.Evidence, rejudge Rejudge) release.Verdict {
-	if ev := failing(all, aboutReverted); ev != nil {
+	if ev := evidence.Failing(all, evidence.Reverted); ev != nil {
 		return release.Inconclusive(ev.Detail, "a fault is still active: look at Chaos Mesh's controller, then retry")
 	}
-	if ev := failing(all, aboutAborted); ev != nil {
+	if ev := evidence.Failing(all, evidence.Aborted); ev != nil {
 		return release.Inconclusive("aborted: "+ev.Detail, "")
 	}
-	if ev := failing(all, aboutLimits); ev != nil {
+	if ev := evidence.Failing(all, evidence.Limits); ev != nil {
 		return release.Inconclusive("nothing was injected: "+ev.Detail, "correct the experiment or bring the service to full strength, then retry")
 	}
-	if ev := failing(all, aboutInjected); ev != nil {
+	if ev := evidence.Failing(all, evidence.Injected); ev != nil {
 		return release.Inconclusive("cannot inject: "+ev.Detail, "the release was neither passed nor refused; run: seatrial doctor")
 	}
-	if v, bad := measured(all, cellBaseline, rejudge); bad {
+	if v, bad := measured(all, evidence.Baseline, rejudge); bad {
 		return v
 	}
-	if len(about(all, aboutInjected)) == 0 || len(about(all, aboutReverted)) == 0 || len(about(all, aboutRecovered)) == 0 {
+	if len(evidence.About(all, evidence.Injected)) == 0 || len(evidence.About(all, evidence.Reverted)) == 0 || len(evidence.About(all, evidence.Recovered)) == 0 {
 		return release.Inconclusive("the experiment did not run to its end", "")
 	}
-	if ev := failing(all, aboutRecovered); ev != nil {
-		f := about(all, aboutInjected)[0].Fault
+	if ev := evidence.Failing(all, evidence.Recovered); ev != nil {
+		f := evidence.About(all, evidence.Injected)[0].Fault
 		return release.Refuse(fmt.Sprintf("it did not recover from %s within %s: %s", title(f), recoverLimit, ev.Detail), "the fault is reverted; look at the pods' events and logs")
 	}
-	if v, bad := measured(all, cellFault, rejudge); bad {
+	if v, bad := measured(all, evidence.Fault, rejudge); bad {
 		return v
 	}
-	if v, bad := twobytwo.Verdict(about(all, aboutCompared)); bad {
+	if v, bad := twobytwo.Verdict(evidence.About(all, evidence.Compared)); bad {
 		return v
 	}
 	return release.Pass().Because(success(all))
@@ -201,7 +142,7 @@ func conclude(all []release.Evidence, rejudge Rejudge) release.Verdict {
 // measured judges one row of cells; bad when any of them does not pass.
 func measured(all []release.Evidence, what string, rejudge Rejudge) (release.Verdict, bool) {
 	var refused, undecided []string
-	cells := about(all, what)
+	cells := evidence.About(all, what)
 	for _, ev := range cells {
 		o, err := release.Passed, error(nil)
 		if ev.Facts["slo"] != "" {
@@ -220,7 +161,7 @@ func measured(all []release.Evidence, what string, rejudge Rejudge) (release.Ver
 	case len(refused) > 0:
 		return release.Refuse(strings.Join(refused, "; "), "the fault is reverted; the samples with and without it are in the evidence"), true
 	case len(undecided) > 0:
-		when := map[string]string{cellBaseline: "without a fault", cellFault: "under the fault"}[what]
+		when := map[string]string{evidence.Baseline: "without a fault", evidence.Fault: "under the fault"}[what]
 		return release.Inconclusive("not measured "+when+": "+strings.Join(undecided, "; "), "send it traffic or correct the SLO's queries, then retry"), true
 	}
 	return release.Verdict{}, false
@@ -228,44 +169,44 @@ func measured(all []release.Evidence, what string, rejudge Rejudge) (release.Ver
 
 // fell says in one sentence what was measured, against what, and how it was without.
 func fell(all []release.Evidence, ev release.Evidence) string {
-	name, objective := named(ev), "its objective"
+	name, objective := evidence.Title(ev), "its objective"
 	if ev.Threshold != nil {
-		objective = "objective " + percent(*ev.Threshold)
+		objective = "objective " + chance.Percent(*ev.Threshold)
 	}
 	if ev.Measured == nil {
 		return name + ": " + ev.Detail
 	}
-	if ev.Facts["about"] == cellBaseline {
-		return fmt.Sprintf("%s is %s without any fault (%s)", name, percent(*ev.Measured), objective)
+	if ev.Facts["about"] == evidence.Baseline {
+		return fmt.Sprintf("%s is %s without any fault (%s)", name, chance.Percent(*ev.Measured), objective)
 	}
 	compared := ""
-	for _, base := range about(all, cellBaseline) {
+	for _, base := range evidence.About(all, evidence.Baseline) {
 		if base.Facts["slo"] == ev.Facts["slo"] && base.Measured != nil {
-			compared = "; " + percent(*base.Measured) + " without it"
+			compared = "; " + chance.Percent(*base.Measured) + " without it"
 		}
 	}
-	for _, c := range about(all, aboutCompared) {
+	for _, c := range evidence.About(all, evidence.Compared) {
 		if c.Facts["slo"] == ev.Facts["slo"] && c.Threshold != nil {
-			compared += "; the last verified release had " + percent(*c.Threshold) + " under the same fault"
+			compared += "; the last verified release had " + chance.Percent(*c.Threshold) + " under the same fault"
 		}
 	}
-	return fmt.Sprintf("%s fell to %s while %s was active (%s%s)", name, percent(*ev.Measured), title(ev.Fault), objective, compared)
+	return fmt.Sprintf("%s fell to %s while %s was active (%s%s)", name, chance.Percent(*ev.Measured), title(ev.Fault), objective, compared)
 }
 
 func success(all []release.Evidence) string {
 	var parts []string
-	for _, ev := range about(all, cellFault) {
+	for _, ev := range evidence.About(all, evidence.Fault) {
 		if ev.Measured != nil && ev.Threshold != nil {
-			parts = append(parts, fmt.Sprintf("%s was %s while %s was active (objective %s)", named(ev), percent(*ev.Measured), title(ev.Fault), percent(*ev.Threshold)))
+			parts = append(parts, fmt.Sprintf("%s was %s while %s was active (objective %s)", evidence.Title(ev), chance.Percent(*ev.Measured), title(ev.Fault), chance.Percent(*ev.Threshold)))
 		}
 	}
-	for _, ev := range about(all, aboutRecovered) {
+	for _, ev := range evidence.About(all, evidence.Recovered) {
 		if ev.Measured != nil {
 			// Pods tell whole seconds: it may have taken up to a second more.
 			parts = append(parts, fmt.Sprintf("recovered within %.0f s", math.Ceil(*ev.Measured+1)))
 		}
 	}
-	for _, ev := range about(all, aboutCompared) {
+	for _, ev := range evidence.About(all, evidence.Compared) {
 		switch f, ok := twobytwo.Again(ev); {
 		case !ok && ev.Detail == "": // recorded before there were cells, and nothing was found
 		case !ok || f.Outcome == release.Undetermined:
@@ -279,13 +220,6 @@ func success(all []release.Evidence) string {
 	return strings.Join(parts, ", ")
 }
 
-func named(ev release.Evidence) string {
-	if t := ev.Facts["title"]; t != "" {
-		return t
-	}
-	return ev.Facts["slo"]
-}
-
 // worst is the most serious outcome: Refuse before Wait before Inconclusive before Pass.
 func worst(found []release.Evidence) string {
 	for _, o := range []release.Outcome{release.Refused, release.Waiting, release.Undetermined} {
@@ -296,15 +230,6 @@ func worst(found []release.Evidence) string {
 		}
 	}
 	return release.Passed.String()
-}
-
-// percent writes a share without ever rounding up to 100.
-func percent(share float64) string {
-	scale := 10.0
-	for limit := 0.99; share >= limit && scale < 10_000; limit = 1 - (1-limit)/10 {
-		scale *= 10
-	}
-	return fmt.Sprintf("%v %%", math.Floor(share*100*scale+1e-6)/scale)
 }
 
 func title(f *release.FaultRecord) string {

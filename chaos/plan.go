@@ -7,6 +7,7 @@ import (
 	"maps"
 	"strings"
 
+	"github.com/seatrial/seatrial/chaos/evidence"
 	"github.com/seatrial/seatrial/release"
 )
 
@@ -71,18 +72,18 @@ func (e *Engine) plan(ctx context.Context, s Subject, t release.Trial) (release.
 	a, err := e.Aim(ctx, s)
 	if x, ok := errors.AsType[*Exceeds](err); ok {
 		if x.Final || now.Sub(t.Since) > readyLimit+s.Observe {
-			return e.end(t, s, aboutLimits, x.Reason)
+			return e.end(t, s, evidence.Limits, x.Reason)
 		}
 		return t, release.Wait(x.Reason, waitForLimits), nil
 	}
 	if c, ok := errors.AsType[*CannotInject](err); ok {
-		return e.end(t, s, aboutInjected, c.Cause)
+		return e.end(t, s, evidence.Injected, c.Cause)
 	}
 	if err != nil {
 		return t, release.Verdict{}, err
 	}
 	t.Fault = &a.Fault
-	t = note(t, s.Experiment.Meta.Name, aboutTargets, describe(a.Pods, a.Targets, f))
+	t = note(t, s.Experiment.Meta.Name, evidence.Targets, describe(a.Pods, a.Targets, f))
 	return move(t, stepPlanned, now), release.Wait(fmt.Sprintf("%s %s is about to hit %s", f.Kind, f.Action, strings.Join(t.Fault.Targets, ", ")), 0), nil
 }
 

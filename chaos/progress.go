@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/seatrial/seatrial/chaos/evidence"
 	"github.com/seatrial/seatrial/release"
 )
 
@@ -23,7 +24,7 @@ type Report struct {
 // Progress reads a trial's current experiment.
 func Progress(t release.Trial) Report {
 	r := Report{State: state(t.Step), Ended: t.Step == stepEnded, Live: live(t), Ready: t.Step == stepPlanned, Judging: t.Step == stepJudging}
-	for _, ev := range about(t.Evidence, aboutAborted) {
+	for _, ev := range evidence.About(t.Evidence, evidence.Aborted) {
 		r.Aborted = r.Aborted || ev.Facts["attempt"] == attempt(t)
 	}
 	return r
@@ -83,6 +84,6 @@ func Resume(saved *release.Trial) release.Trial {
 // Follow begins the next experiment of a trial, after one has passed.
 func Follow(t release.Trial, index int, experiment string) release.Trial {
 	t.Experiment, t.Step, t.Fault, t.Beside = index, "", nil, nil
-	t.Attempt = attempts(t.Evidence, experiment) + 1
+	t.Attempt = evidence.Attempts(t.Evidence, experiment) + 1
 	return t
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seatrial/seatrial/chaos/evidence"
 	"github.com/seatrial/seatrial/release"
 )
 
@@ -30,7 +31,7 @@ func describe(pods, targets []Pod, f release.Fault) release.Evidence {
 // before reads what describe wrote.
 func before(all []release.Evidence) []Pod {
 	var pods []Pod
-	for _, ev := range about(all, aboutTargets) {
+	for _, ev := range evidence.About(all, evidence.Targets) {
 		for key, value := range ev.Facts {
 			id, ok := strings.CutPrefix(key, "pod.")
 			fields := strings.Fields(value)

@@ -98,12 +98,6 @@ func TestABreachOutsideAReleaseReachesChatOnceAndItsEndToo(t *testing.T) {
 
 // commandLine asks about a release that is done as a person would.
 func commandLine(t *testing.T, ctx context.Context, r release.Release) {
-	cli := func(args ...string) (string, int) {
-		cmd := exec.CommandContext(ctx, stage.Seatrial, args...)
-		cmd.Env = append(os.Environ(), "SEATRIAL_SERVER="+stage.URL(), "SEATRIAL_TOKEN="+stage.API.Token())
-		out, _ := cmd.CombinedOutput()
-		return string(out), cmd.ProcessState.ExitCode()
-	}
 	key := filepath.Join(stage.Dir, "state", "signing.pub")
 	cases := []struct {
 		args []string
@@ -118,7 +112,7 @@ func commandLine(t *testing.T, ctx context.Context, r release.Release) {
 		{[]string{"verify", "--plain-http", "--key", key, "--commit", strings.Repeat("0", 40), r.Artifact.Reference()}, 3, "refused"},
 	}
 	for _, c := range cases {
-		out, code := cli(c.args...)
+		out, code := stage.Command(ctx, c.args...)
 		if code != c.code || !strings.Contains(out, c.text) {
 			t.Errorf("seatrial %s: exit %d, want %d with %q:\n%s", strings.Join(c.args, " "), code, c.code, c.text, out)
 		}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -70,16 +69,14 @@ func podFails(t *testing.T, ctx context.Context) bool {
 	return strings.TrimSpace(out) != ""
 }
 
-// command runs the command line as an operator would.
+// command runs the command line as an operator would, and wants it to succeed.
 func command(t *testing.T, ctx context.Context, args ...string) string {
 	t.Helper()
-	cmd := exec.CommandContext(ctx, stage.Seatrial, args...)
-	cmd.Env = append(os.Environ(), "SEATRIAL_SERVER="+stage.URL(), "SEATRIAL_TOKEN="+stage.API.Token())
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("seatrial %s: %v\n%s", strings.Join(args, " "), err, out)
+	out, code := stage.Command(ctx, args...)
+	if code != 0 {
+		t.Fatalf("seatrial %s ended with %d\n%s", strings.Join(args, " "), code, out)
 	}
-	return string(out)
+	return out
 }
 
 // What all share is stopped here: the switch, and Chaos Mesh's controller.

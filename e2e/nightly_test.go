@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seatrial/seatrial/chaos/connections/mariadbtest"
 	"github.com/seatrial/seatrial/chaos/schedule"
 	"github.com/seatrial/seatrial/e2e/rig"
 )
@@ -67,7 +68,7 @@ func nightly(t *testing.T, file string) string {
 func TestTheNightlyProgrammeEndsInChatAndInOneTicket(t *testing.T) {
 	t.Parallel()
 	ctx := within(t, 20*time.Minute)
-	db := must(rig.StartMariaDB(ctx, paymentPort,
+	db := must(mariadbtest.Start(ctx, paymentPort,
 		"CREATE USER 'payment'@'%' IDENTIFIED BY 'payment'", "CREATE USER 'chaos'@'%' IDENTIFIED BY 'pw'",
 		"GRANT SELECT ON mysql.user TO 'chaos'@'%'", "GRANT CREATE USER, PROCESS, CONNECTION ADMIN ON *.* TO 'chaos'@'%'"))(t)
 	t.Cleanup(db.Stop)

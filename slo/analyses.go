@@ -53,13 +53,18 @@ func (g *Gate) analyses(ctx context.Context, r release.Release, s Settings, targ
 }
 
 func argsOf(use release.AnalysisUse, r release.Release, t release.Target) map[string]string {
-	fill := strings.NewReplacer("{{.Service}}", string(r.Service), "{{.Team}}", r.Service.Team(), "{{.Name}}", r.Service.Name(),
-		"{{.Env}}", string(r.Env()), "{{.Cluster}}", t.Cluster)
+	fill := placeholders(r, t)
 	args := make(map[string]string, len(use.Args))
 	for name, value := range use.Args {
 		args[name] = fill.Replace(value)
 	}
 	return args
+}
+
+// placeholders are what the environment's queries may leave open.
+func placeholders(r release.Release, t release.Target) *strings.Replacer {
+	return strings.NewReplacer("{{.Service}}", string(r.Service), "{{.Team}}", r.Service.Team(), "{{.Name}}", r.Service.Name(),
+		"{{.Env}}", string(r.Env()), "{{.Cluster}}", t.Cluster)
 }
 
 // moment is one metric of one template on one target, looked at now.

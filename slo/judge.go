@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seatrial/seatrial/internal/chance"
 	"github.com/seatrial/seatrial/release"
 	"github.com/seatrial/seatrial/slo/compare"
 )
@@ -113,7 +114,7 @@ func Judge(m Measurement, objective float64, s Settings) Ruling {
 	age := m.To.Sub(m.From)
 	m.problem(s)
 	share := Share(m.Ratio)
-	measured := fmt.Sprintf("%s of %s events were good, the objective is %s", Percent(share), count(m.Ratio.Total), Percent(objective))
+	measured := fmt.Sprintf("%s of %s events were good, the objective is %s", chance.Percent(share), count(m.Ratio.Total), chance.Percent(objective))
 	_, high := Wilson(m.Ratio, confident)
 	counted := m.Problem == "" || m.Code == CodeFewEvents
 	if counted && s.Page > 0 && m.Ratio.Total >= minAlertEvents && (1-high)/(1-objective) > s.Page {
@@ -183,16 +184,6 @@ func noEvidence(m Measurement, age time.Duration, s Settings) Ruling {
 // pace is when to look again: often enough to stop a bad release early.
 func pace(left time.Duration) time.Duration {
 	return min(2*time.Second, max(left, 100*time.Millisecond))
-}
-
-// Percent writes a share as people read it, "91.2 %" or "99.95 %", and never rounds up:
-// only a share of exactly 1 is "100 %".
-func Percent(share float64) string {
-	scale := 10.0
-	for limit := 0.99; share >= limit && scale < 10_000; limit = 1 - (1-limit)/10 {
-		scale *= 10
-	}
-	return fmt.Sprintf("%v %%", math.Floor(share*100*scale+1e-6)/scale)
 }
 
 // count writes a number of events, which increase() makes fractional.

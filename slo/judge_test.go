@@ -81,16 +81,6 @@ func TestArithmetic(t *testing.T) {
 	}
 }
 
-func TestPercentNeverRoundsUp(t *testing.T) {
-	for share, want := range map[float64]string{
-		0.912: "91.2 %", 0.99: "99 %", 0.9995: "99.95 %", 0.99999: "99.999 %", 0.999999: "99.9999 %", 0.9999999: "99.9999 %", 1: "100 %", 0: "0 %", 0.5: "50 %",
-	} {
-		if got := slo.Percent(share); got != want {
-			t.Errorf("Percent(%v) = %q, want %q", share, got, want)
-		}
-	}
-}
-
 func TestAlarm(t *testing.T) {
 	pair := slo.Pair{Long: time.Minute, Short: 15 * time.Second, Burn: 2}
 	bad, good := release.Ratio{Good: 900, Total: 1000}, release.Ratio{Good: 1000, Total: 1000}

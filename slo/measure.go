@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/seatrial/seatrial/internal/chance"
 	"github.com/seatrial/seatrial/release"
 	"github.com/seatrial/seatrial/slo/openslo"
 	"github.com/seatrial/seatrial/slo/tally"
@@ -66,10 +67,7 @@ func (a *asker) ask(ctx context.Context, name, expr string, at time.Time) (relea
 
 // queries asks for both numbers of the ratio.
 func (a *asker) queries(ctx context.Context, w window) ([]release.Query, error) {
-	first, query := "good", w.slo.Good
-	if w.slo.Bad != "" {
-		first, query = "bad", w.slo.Bad
-	}
+	first, query := w.slo.Counted()
 	numerator, err := a.events(ctx, first, query, w)
 	if err != nil {
 		return nil, fmt.Errorf("slo %s on %s: %w", w.slo.Name, w.cluster, err)
@@ -202,7 +200,7 @@ func (w window) evidence(queries []release.Query, m Measurement, r Ruling, s Set
 	threshold := w.slo.Objective
 	e := release.Evidence{
 		Gate:      "slo",
-		Claim:     fmt.Sprintf("%s of %s on %s is at least %s", w.slo.Title, w.slo.Service, w.cluster, Percent(threshold)),
+		Claim:     fmt.Sprintf("%s of %s on %s is at least %s", w.slo.Title, w.slo.Service, w.cluster, chance.Percent(threshold)),
 		Holds:     r.Outcome == release.Passed,
 		Cluster:   w.cluster,
 		Revision:  w.revision,

@@ -5,17 +5,16 @@ import (
 	"fmt"
 	"math"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/seatrial/seatrial/release"
 	"github.com/seatrial/seatrial/slo/compare"
 )
 
-// points is how many samples of each metric are taken of a window, and fewestPoints how
+// mostPoints is how many samples of each metric are taken of a window, and fewestPoints how
 // few tell anything: ranks of fewer say nothing at 98 %.
 const (
-	points       = 100
+	mostPoints   = 100
 	fewestPoints = 50
 )
 
@@ -27,7 +26,7 @@ func (g *Gate) versions(ctx context.Context, r release.Release, s Settings, targ
 	var all []judged
 	for _, t := range targets {
 		for _, m := range s.Compare.Metrics {
-			q, err := g.Prometheus.AskRange(ctx, m.Name, fill(m.Query, r, t), from, to, max(to.Sub(from)/points, time.Second))
+			q, err := g.Prometheus.AskRange(ctx, m.Name, placeholders(r, t).Replace(m.Query), from, to, max(to.Sub(from)/mostPoints, time.Second))
 			if err != nil {
 				return nil, nil, fmt.Errorf("compare %s on %s: %w", m.Name, t.Cluster, err)
 			}
@@ -40,12 +39,7 @@ func (g *Gate) versions(ctx context.Context, r release.Release, s Settings, targ
 			all = append(all, versus(m, q, before, t, from, to))
 		}
 	}
-	return settle(all, s.Compare.AllowWorse), taken, nil
-}
-
-func fill(query string, r release.Release, t release.Target) string {
-	return strings.NewReplacer("{{.Service}}", string(r.Service), "{{.Team}}", r.Service.Team(), "{{.Name}}", r.Service.Name(),
-		"{{.Env}}", string(r.Env()), "{{.Cluster}}", t.Cluster).Replace(query)
+	return allow(all, s.Compare.AllowWorse), taken, nil
 }
 
 // valuesOf are the finite samples: JSON has no others, and they tell nothing.
@@ -94,14 +88,14 @@ func samplesOf(values []float64) []release.Sample {
 	return all
 }
 
-// settle lets as many metrics be worse as are allowed, critical ones left out, and takes
+// allow lets as many metrics be worse as are allowed, critical ones left out, and takes
 // what nobody can tell for no harm where it is not critical.
-func settle(all []judged, allowed int) []judged {
+func allow(all []judged, worse int) []judged {
 	for i := range all {
 		critical := all[i].evidence.Facts["critical"] == "true"
 		switch {
-		case all[i].Outcome == release.Refused && !critical && allowed > 0:
-			allowed--
+		case all[i].Outcome == release.Refused && !critical && worse > 0:
+			worse--
 			all[i].Outcome, all[i].Reason = release.Passed, all[i].Reason+" (worse, and allowed)"
 		case all[i].Outcome == release.Undetermined && !critical:
 			all[i].Outcome = release.Passed

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/seatrial/seatrial/internal/chance"
 	"github.com/seatrial/seatrial/release"
 	"github.com/seatrial/seatrial/slo/openslo"
 	"github.com/seatrial/seatrial/slo/tally"
@@ -244,7 +245,7 @@ func tell(o openslo.SLO, p Place, b Breach) release.Event {
 		ID: id + "/breach", Kind: release.EventBreach, At: b.Since, Service: b.Service, Env: b.Env, Project: p.Project,
 		Subject: fmt.Sprintf("%s: %s is breached on %s", b.Service, o.Title, b.Cluster),
 		Reason: fmt.Sprintf("%s of the events of the last %s were good, the objective is %s: the error budget burns %.1f times as fast as allowed",
-			Percent(b.Measured), period(b.Long), Percent(o.Objective), b.Burn),
+			chance.Percent(b.Measured), period(b.Long), chance.Percent(o.Objective), b.Burn),
 		Hint: "no release is under way there; look at the service, or roll back: seatrial release rollback",
 	}
 	if !b.Ended.IsZero() {

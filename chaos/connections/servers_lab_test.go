@@ -20,10 +20,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-sql-driver/mysql"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/seatrial/seatrial/chaos"
+	"github.com/seatrial/seatrial/chaos/connections/mariadbtest"
 	"github.com/seatrial/seatrial/internal/secret"
 )
 
@@ -137,51 +137,35 @@ func until(t *testing.T, limit time.Duration, what string, ok func() bool) {
 }
 
 func mariadb(t *testing.T) database {
-	as := who(t, "nobody")
-	dir, at := folder(t, as), port(t)
-	data, socket := filepath.Join(dir, "data"), filepath.Join(dir, "s")
-	run(t, as, find(t, "/usr/bin/mariadb-install-db"), "--no-defaults", "--datadir="+data, "--auth-root-authentication-method=normal", "--skip-test-db")
-	serve(t, as, find(t, "/usr/sbin/mariadbd"), "--no-defaults", "--datadir="+data, "--socket="+socket, "--bind-address=127.0.0.1", "--port="+strconv.Itoa(at),
-		"--pid-file="+filepath.Join(dir, "pid"), "--innodb-buffer-pool-size=16M", "--performance-schema=OFF")
-	open := func(name, password, network, address string) *sql.DB {
-		cfg := mysql.NewConfig()
-		cfg.Logger = &mysql.NopLogger{}
-		cfg.User, cfg.Passwd, cfg.Net, cfg.Addr = name, password, network, address
-		connector, err := mysql.NewConnector(cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return sql.OpenDB(connector)
-	}
-	root := open("root", "", "unix", socket)
-	t.Cleanup(func() { _ = root.Close() })
-	until(t, 30*time.Second, "MariaDB answers", func() bool { return root.PingContext(t.Context()) == nil })
-	for _, s := range []string{
+	server, err := mariadbtest.Start(t.Context(), port(t),
 		"CREATE USER 'app'@'%' IDENTIFIED BY 'app'", "CREATE USER 'chaos'@'%' IDENTIFIED BY 'pw'", "CREATE USER 'weak'@'%' IDENTIFIED BY 'pw'",
 		"GRANT SELECT ON mysql.user TO 'chaos'@'%'", "GRANT CREATE USER, PROCESS, CONNECTION ADMIN ON *.* TO 'chaos'@'%'", "GRANT SELECT ON mysql.user TO 'weak'@'%'",
-		"CREATE USER 'two'@'%' IDENTIFIED BY 'x'", "CREATE USER 'two'@'10.0.0.1' IDENTIFIED BY 'x'",
-	} {
-		if _, err := root.ExecContext(t.Context(), s); err != nil {
-			t.Fatalf("%s: %v", s, err)
-		}
+		"CREATE USER 'two'@'%' IDENTIFIED BY 'x'", "CREATE USER 'two'@'10.0.0.1' IDENTIFIED BY 'x'")
+	if err != nil {
+		t.Fatal(err)
 	}
-	address := "127.0.0.1:" + strconv.Itoa(at)
-	app := open("app", "app", "tcp", address)
-	app.SetMaxIdleConns(0)
+	t.Cleanup(server.Stop)
+	app, err := server.As("app", "app")
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() { _ = app.Close() })
 	return database{
-		kind: "mysql", admin: secret.Text("chaos:pw@tcp(" + address + ")/"),
+		kind: "mysql", admin: secret.Text("chaos:pw@tcp(" + server.Address + ")/"),
 		client: func(ctx context.Context) (held, error) {
 			c, err := app.Conn(ctx)
 			return sqlConn{c}, err
 		},
 		count: func(t *testing.T) (n int) {
-			scan(t, root.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = 'app'"), &n)
+			scan(t, server.Root.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = 'app'"), &n)
 			return n
 		},
-		limit: func(t *testing.T) (s string) {
-			scan(t, root.QueryRowContext(t.Context(), "SELECT max_user_connections FROM mysql.user WHERE User = 'app'"), &s)
-			return s
+		limit: func(t *testing.T) string {
+			n, err := server.Limit(t.Context(), "app")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return strconv.Itoa(n)
 		},
 	}
 }

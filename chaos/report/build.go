@@ -6,10 +6,10 @@ import (
 	"math"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/seatrial/seatrial/chaos"
+	"github.com/seatrial/seatrial/chaos/evidence"
 	"github.com/seatrial/seatrial/chaos/twobytwo"
 	"github.com/seatrial/seatrial/internal/chance"
 	"github.com/seatrial/seatrial/internal/faults"
@@ -21,43 +21,9 @@ const (
 	sure       = 1.645 // standard deviations of an interval of 90 %, as chaos/schedule counts failures
 )
 
-// names are the experiments that left evidence, in order.
-func names(all []release.Evidence) (out []string) {
-	for _, ev := range all {
-		if n := ev.Facts["experiment"]; n != "" && !slices.Contains(out, n) {
-			out = append(out, n)
-		}
-	}
-	return out
-}
-
-// last is the evidence of an experiment's last attempt, by what it is about, and which
-// attempt that was.
-func last(name string, all []release.Evidence) (of []release.Evidence, attempt int) {
-	for _, ev := range all {
-		n, _ := strconv.Atoi(ev.Facts["attempt"])
-		if ev.Facts["experiment"] != name || n < attempt {
-			continue
-		}
-		if n > attempt {
-			of, attempt = nil, n
-		}
-		of = append(of, ev)
-	}
-	return of, attempt
-}
-
-func about(all []release.Evidence, what string) (out []release.Evidence) {
-	for _, ev := range all {
-		if ev.Facts["about"] == what {
-			out = append(out, ev)
-		}
-	}
-	return out
-}
-
-func experiment(name string, evidence []release.Evidence, rejudge chaos.Rejudge) Experiment {
-	all, attempt := last(name, evidence)
+// experiment is one of a trial or a run; of a trial a comparison is wanted.
+func experiment(name string, found []release.Evidence, rejudge chaos.Rejudge, wanted bool) Experiment {
+	all, attempt := evidence.Latest(found, name), evidence.Attempts(found, name)
 	x := Experiment{Name: clean(name), Attempt: attempt, Verdict: verdictOf(chaos.Conclude(all, rejudge)),
 		Hypothesis: []string{}, Targets: []string{}, SLOs: []SLO{}, Compared: []Compared{}, Timeline: []Moment{}, NotMeasured: []string{}}
 	for _, ev := range all {
@@ -68,13 +34,13 @@ func experiment(name string, evidence []release.Evidence, rejudge chaos.Rejudge)
 			x.Revision = clean(string(ev.Revision))
 		}
 	}
-	for _, ev := range about(all, "targets") {
+	for _, ev := range evidence.About(all, evidence.Targets) {
 		x.Aim = clean(ev.Claim)
 	}
 	x.broken(all)
 	x.promises(all)
 	x.recovery(all)
-	x.comparison(all)
+	x.comparison(all, wanted)
 	x.suppose()
 	x.tell(all)
 	return x
@@ -107,7 +73,7 @@ func (x *Experiment) broken(all []release.Evidence) {
 	if x.Fault == nil {
 		return
 	}
-	for _, ev := range about(all, "reverted") {
+	for _, ev := range evidence.About(all, evidence.Reverted) {
 		x.Fault.Reverted = ev.From
 		if ev.Holds {
 			x.Fault.Gone = ev.To
@@ -117,8 +83,8 @@ func (x *Experiment) broken(all []release.Evidence) {
 
 func (x *Experiment) promises(all []release.Evidence) {
 	place := map[string]int{}
-	for _, what := range []string{"baseline", "fault"} {
-		for _, ev := range about(all, what) {
+	for _, what := range []string{evidence.Baseline, evidence.Fault} {
+		for _, ev := range evidence.About(all, what) {
 			slo := ev.Facts["slo"]
 			if slo == "" {
 				x.NotMeasured = append(x.NotMeasured, clean(ev.Claim))
@@ -128,9 +94,9 @@ func (x *Experiment) promises(all []release.Evidence) {
 			if !ok {
 				i = len(x.SLOs)
 				place[slo] = i
-				x.SLOs = append(x.SLOs, SLO{Name: clean(slo), Title: clean(titled(ev)), Objective: number(ev.Threshold)})
+				x.SLOs = append(x.SLOs, SLO{Name: clean(slo), Title: clean(evidence.Title(ev)), Objective: number(ev.Threshold)})
 			}
-			if w := window(ev); what == "baseline" {
+			if w := window(ev); what == evidence.Baseline {
 				x.SLOs[i].Without = w
 			} else {
 				x.SLOs[i].Under = w
@@ -154,13 +120,6 @@ func (x *Experiment) missing(what string, w *Window) {
 	}
 }
 
-func titled(ev release.Evidence) string {
-	if t := ev.Facts["title"]; t != "" {
-		return t
-	}
-	return ev.Facts["slo"]
-}
-
 // number keeps what JSON and a plot can hold.
 func number(f *float64) *float64 {
 	if f == nil || math.IsNaN(*f) || math.IsInf(*f, 0) {
@@ -172,11 +131,9 @@ func number(f *float64) *float64 {
 
 func window(ev release.Evidence) *Window {
 	w := &Window{From: ev.From, To: ev.To, Share: number(ev.Measured), Outcome: clean(ev.Facts["outcome"]), Detail: clean(ev.Detail), Asked: []Asked{}}
-	good, err := strconv.ParseFloat(ev.Facts["good"], 64)
-	total, err2 := strconv.ParseFloat(ev.Facts["total"], 64)
-	if err == nil && err2 == nil && total > 0 && number(&good) != nil && number(&total) != nil {
-		w.Good, w.Total = good, total
-		w.Low, w.High = chance.Wilson(min(good, total), total, sure)
+	if n, ok := evidence.Counted(ev); ok {
+		w.Good, w.Total = n.Good, n.Total
+		w.Low, w.High = chance.Wilson(n.Good, n.Total, sure)
 	}
 	for _, q := range ev.Queries {
 		a := Asked{Name: clean(q.Name), Expr: clean(q.Expr), At: q.At, Samples: len(q.Samples)}
@@ -219,7 +176,7 @@ func pieces(ev release.Evidence, q release.Query) (out []Piece) {
 }
 
 func (x *Experiment) recovery(all []release.Evidence) {
-	found := about(all, "recovered")
+	found := evidence.About(all, evidence.Recovered)
 	if len(found) == 0 {
 		x.NotMeasured = append(x.NotMeasured, "the recovery: the experiment did not come so far")
 		return
@@ -236,31 +193,29 @@ func (x *Experiment) recovery(all []release.Evidence) {
 	}
 }
 
-func (x *Experiment) comparison(all []release.Evidence) {
-	for _, ev := range about(all, "compared") {
+func (x *Experiment) comparison(all []release.Evidence, wanted bool) {
+	for _, ev := range evidence.About(all, evidence.Compared) {
 		c := Compared{SLO: clean(ev.Facts["slo"]), Claim: clean(ev.Claim), Holds: ev.Holds, Now: number(ev.Measured), Before: number(ev.Threshold), Detail: clean(ev.Detail), Beside: clean(ev.Facts["beside"])}
 		if f, ok := twobytwo.Again(ev); ok {
-			c.Table = &Table{cellOf(ev, "verified.without"), cellOf(ev, "verified.under"), cellOf(ev, "candidate.without"), cellOf(ev, "candidate.under")}
+			t, _, _ := twobytwo.Read(ev) // Again has read it
+			c.Table = &Table{cellOf(t.Verified.Without), cellOf(t.Verified.Under), cellOf(t.Candidate.Without), cellOf(t.Candidate.Under)}
 			if f.Outcome != release.Undetermined {
 				c.Extra = &Difference{By: f.Extra.By, Low: f.Extra.Low, High: f.Extra.High, Confidence: f.Confidence}
 			}
 		}
 		x.Compared = append(x.Compared, c)
 	}
-	if len(x.Compared) == 0 {
+	if wanted && len(x.Compared) == 0 {
 		x.NotMeasured = append(x.NotMeasured, "the comparison with the last verified release under the same fault: there is no record of it")
 	}
 }
 
-// cellOf is the share of one cell, which is recorded as "good/total".
-func cellOf(ev release.Evidence, key string) *float64 {
-	good, total, _ := strings.Cut(ev.Facts[key], "/")
-	g, err := strconv.ParseFloat(good, 64)
-	t, err2 := strconv.ParseFloat(total, 64)
-	if err != nil || err2 != nil || !(t > 0) {
+// cellOf is the share of one cell; nil when nothing was counted in it.
+func cellOf(r release.Ratio) *float64 {
+	if !(r.Total > 0) {
 		return nil
 	}
-	share := twobytwo.Share(release.Ratio{Good: g, Total: t})
+	share := chance.Share(r.Good, r.Total)
 	return number(&share)
 }
 
@@ -274,7 +229,7 @@ func (x *Experiment) suppose() {
 	}
 	for _, s := range x.SLOs {
 		if s.Objective != nil {
-			x.Hypothesis = append(x.Hypothesis, fmt.Sprintf("%s stays at %s or more %s", s.Title, percent(*s.Objective), when))
+			x.Hypothesis = append(x.Hypothesis, fmt.Sprintf("%s stays at %s or more %s", s.Title, chance.Percent(*s.Objective), when))
 		}
 	}
 	x.Hypothesis = append(x.Hypothesis, "every pod is ready again after "+what)
@@ -290,24 +245,24 @@ func (x *Experiment) tell(all []release.Evidence) {
 		}
 	}
 	for _, ev := range all {
-		switch ev.Facts["about"] {
-		case "baseline":
+		switch ev.Facts[evidence.FactAbout] {
+		case evidence.Baseline:
 			add(ev.From, ev.To, "measured without the fault", "")
-		case "injected":
+		case evidence.Injected:
 			if f := ev.Fault; f != nil && ev.Holds {
 				add(f.Injected, time.Time{}, "the fault was injected", "")
 			} else {
 				add(ev.From, time.Time{}, "the fault could not be injected", ev.Detail)
 			}
-		case "fault":
+		case evidence.Fault:
 			add(ev.From, ev.To, "measured under the fault", "")
-		case "reverted":
+		case evidence.Reverted:
 			what := "the fault was reverted, and verified to be gone"
 			if !ev.Holds {
 				what = "the fault could not be reverted"
 			}
 			add(ev.From, ev.To, what, ev.Detail)
-		case "recovered":
+		case evidence.Recovered:
 			if ev.Holds && ev.Fault != nil {
 				add(ev.Fault.Recovered, time.Time{}, whatRecovered, ev.Detail)
 			} else if !ev.Holds {
@@ -315,10 +270,10 @@ func (x *Experiment) tell(all []release.Evidence) {
 			}
 		}
 	}
-	for _, what := range []string{"aborted", "limits"} {
-		for _, ev := range about(all, what) {
+	for _, early := range []struct{ about, what string }{{evidence.Aborted, "anything after it was aborted: "}, {evidence.Limits, "anything under the fault: "}} {
+		for _, ev := range evidence.About(all, early.about) {
 			if !ev.Holds {
-				x.NotMeasured = append(x.NotMeasured, map[string]string{"aborted": "anything after it was aborted: ", "limits": "anything under the fault: "}[what]+clean(ev.Detail))
+				x.NotMeasured = append(x.NotMeasured, early.what+clean(ev.Detail))
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"github.com/seatrial/seatrial/internal/chance"
 	"math"
 	"slices"
 	"time"
@@ -137,11 +138,11 @@ func draw(x Experiment, s SLO) *plot {
 		}
 	}
 	if s.Objective != nil {
-		p.Objective, p.Target = y(*s.Objective), percent(*s.Objective)
+		p.Objective, p.Target = y(*s.Objective), chance.Percent(*s.Objective)
 	}
 	p.window(a, y, s.Without, "without")
 	p.window(a, y, s.Under, "under")
-	p.Shares = []tick{{top, "100 %"}, {bottom, percent(low)}}
+	p.Shares = []tick{{top, "100 %"}, {bottom, chance.Percent(low)}}
 	for i, sp := range a.spans {
 		p.Times = append(p.Times, tick{round(sp.x), sp.from.UTC().Format(time.TimeOnly)})
 		if i > 0 {
@@ -198,7 +199,7 @@ func (p *plot) window(a axis, y func(float64) float64, w *Window, class string) 
 	if w == nil || w.Share == nil || !w.To.After(w.From) {
 		return
 	}
-	b := bar{X1: a.x(w.From), X2: a.x(w.To), Y: y(*w.Share), Class: class, Text: percent(*w.Share)}
+	b := bar{X1: a.x(w.From), X2: a.x(w.To), Y: y(*w.Share), Class: class, Text: chance.Percent(*w.Share)}
 	b.M = round((b.X1 + b.X2) / 2)
 	b.TextX, b.TextY = b.X1+6, b.Y-5
 	if b.Y < top+14 {

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/seatrial/seatrial/chaos"
+	"github.com/seatrial/seatrial/chaos/evidence"
 	"github.com/seatrial/seatrial/chaos/schedule"
 	"github.com/seatrial/seatrial/release"
 )
@@ -18,7 +19,7 @@ var ErrNone = errors.New("no trial with evidence")
 // env is empty.
 func OfTrial(r release.Release, env release.Env, rejudge chaos.Rejudge) (Report, error) {
 	for _, s := range slices.Backward(r.Stages) {
-		if s.Trial == nil || len(names(s.Trial.Evidence)) == 0 || env != "" && s.Env != env {
+		if s.Trial == nil || len(evidence.Experiments(s.Trial.Evidence)) == 0 || env != "" && s.Env != env {
 			continue
 		}
 		subject := Subject{Kind: Trial, ID: clean(string(r.ID)), Service: clean(string(r.Service)), Env: clean(string(s.Env)), Commit: clean(string(r.Commit)),

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/seatrial/seatrial/chaos"
+	"github.com/seatrial/seatrial/chaos/evidence"
 	"github.com/seatrial/seatrial/release"
 )
 
@@ -196,8 +197,8 @@ func verdictOf(v release.Verdict) Verdict {
 func of(s Subject, t release.Trial, recorded release.Verdict, rejudge chaos.Rejudge) Report {
 	s.Score = number(t.Score)
 	r := Report{Format: Format, Subject: s, Recorded: verdictOf(recorded), NotMeasured: []string{}, Experiments: []Experiment{}}
-	for _, name := range names(t.Evidence) {
-		r.Experiments = append(r.Experiments, experiment(name, t.Evidence, rejudge))
+	for _, name := range evidence.Experiments(t.Evidence) {
+		r.Experiments = append(r.Experiments, experiment(name, t.Evidence, rejudge, s.Kind == Trial))
 	}
 	again := chaos.Replay(t, rejudge)
 	r.Replayed = verdictOf(again)

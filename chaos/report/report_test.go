@@ -141,6 +141,19 @@ func TestAReportReadAgainIsTheSameReport(t *testing.T) {
 	}
 }
 
+// What was broken beside the candidate is in the record, and is not the candidate's.
+func TestWhatWasBrokenBesideItIsNotItsOwn(t *testing.T) {
+	run := failed()
+	want := written(t, report.OfRun(run, trusting), report.JSON)
+	other := release.FaultRecord{Experiment: "nightly-delay", Kind: "NetworkChaos", Action: "delay", Name: "seatrial-nightly-delay-2", Namespace: "pay", Cluster: "prod-main", Targets: []string{"pay/etcd-9"}, Injected: at(40)}
+	for _, about := range []string{"injected", "fault", "recovered"} {
+		run.Trial.Evidence = append(run.Trial.Evidence, release.Evidence{Gate: "trial", Cluster: "prod-main", Holds: true, Fault: &other, Facts: facts("verified." + about)})
+	}
+	if got := written(t, report.OfRun(run, trusting), report.JSON); got != want {
+		t.Errorf("it is another report:\n%s", got)
+	}
+}
+
 func TestWhatWasNotMeasuredIsSaid(t *testing.T) {
 	has := func(list []string, what string) bool { return strings.Contains(strings.Join(list, "\n"), what) }
 	drop := func(about string) schedule.Run {
@@ -154,7 +167,7 @@ func TestWhatWasNotMeasuredIsSaid(t *testing.T) {
 		r.Trial.Evidence = kept
 		return r
 	}
-	for about, want := range map[string]string{"baseline": "availability without the fault", "fault": "availability under the fault", "recovered": "the recovery", "compared": "the comparison"} {
+	for about, want := range map[string]string{"baseline": "availability without the fault", "fault": "availability under the fault", "recovered": "the recovery"} {
 		x := report.OfRun(drop(about), trusting).Experiments[0]
 		if !has(x.NotMeasured, want) {
 			t.Errorf("without %s: %q", about, x.NotMeasured)
@@ -163,8 +176,16 @@ func TestWhatWasNotMeasuredIsSaid(t *testing.T) {
 	if x := report.OfRun(failed(), trusting).Experiments[0]; len(x.NotMeasured) != 0 || x.Attempt != 2 {
 		t.Errorf("all was measured: %q, attempt %d", x.NotMeasured, x.Attempt)
 	}
+	alone := drop("compared")
+	if x := report.OfRun(alone, trusting).Experiments[0]; len(x.NotMeasured) != 0 {
+		t.Errorf("nobody compares a run: %q", x.NotMeasured)
+	}
+	r, err := report.OfTrial(release.Release{Stages: []release.Stage{{Env: "staging", Trial: alone.Trial}}}, "staging", trusting)
+	if err != nil || !has(r.Experiments[0].NotMeasured, "the comparison") {
+		t.Errorf("of a release it is wanted: %v %q", err, r.Experiments[0].NotMeasured)
+	}
 	skipped := schedule.Run{ID: "1", State: schedule.Invalid, Message: "skipped: release shop.web.1 is in staging", Started: began, Ended: began}
-	r := report.OfRun(skipped, trusting)
+	r = report.OfRun(skipped, trusting)
 	if !has(r.NotMeasured, "nothing was recorded") || !has(r.NotMeasured, "skipped: release") || r.Recorded.Outcome != "" {
 		t.Errorf("a run that was skipped: %+v", r)
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seatrial/seatrial/chaos/evidence"
 	"github.com/seatrial/seatrial/chaos/schedule"
 	"github.com/seatrial/seatrial/internal/chance"
 	"github.com/seatrial/seatrial/release"
@@ -87,11 +88,10 @@ func (r *Row) count(run schedule.Run) {
 	default:
 		r.Invalid++
 	}
-	if run.Trial == nil || len(names(run.Trial.Evidence)) == 0 {
+	if run.Trial == nil {
 		return
 	}
-	all, _ := last(run.Experiment, run.Trial.Evidence)
-	for _, ev := range about(all, "recovered") {
+	for _, ev := range evidence.About(evidence.Latest(run.Trial.Evidence, run.Experiment), evidence.Recovered) {
 		if took := number(ev.Measured); ev.Holds && took != nil {
 			r.times = append(r.times, *took)
 		} else if !ev.Holds {

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"github.com/seatrial/seatrial/internal/chance"
 	"maps"
 	"math"
 	"slices"
@@ -34,15 +35,6 @@ func clean(s string) string {
 	return s
 }
 
-// percent writes a share and never rounds up: only all is "100 %".
-func percent(share float64) string {
-	scale := 10.0
-	for limit := 0.99; share >= limit && scale < 10_000; limit = 1 - (1-limit)/10 {
-		scale *= 10
-	}
-	return fmt.Sprintf("%v %%", math.Floor(share*100*scale+1e-6)/scale)
-}
-
 func seconds(s float64) string { return fmt.Sprintf("%.1f s", s) }
 
 // clock is a moment to the millisecond, which is as exact as anything here.
@@ -70,9 +62,9 @@ func (w *Window) Text() string {
 		return "not measured"
 	}
 	if w.Total <= 0 {
-		return percent(*w.Share)
+		return chance.Percent(*w.Share)
 	}
-	return fmt.Sprintf("%s of %.0f events", percent(*w.Share), math.Floor(w.Total+1e-9))
+	return fmt.Sprintf("%s of %.0f events", chance.Percent(*w.Share), math.Floor(w.Total+1e-9))
 }
 
 // Sure is in which interval the true share is, in words.
@@ -80,7 +72,7 @@ func (w *Window) Sure() string {
 	if w == nil || w.Share == nil || w.Total <= 0 {
 		return ""
 	}
-	return fmt.Sprintf("%s to %s", percent(w.Low), percent(w.High))
+	return fmt.Sprintf("%s to %s", chance.Percent(w.Low), chance.Percent(w.High))
 }
 
 // Text is the outcome and why.
@@ -164,7 +156,7 @@ func (c Compared) Text() string {
 	}
 	text := c.Claim + ": " + holds
 	if c.Now != nil && c.Before != nil {
-		text += fmt.Sprintf(", %s now and %s then", percent(*c.Now), percent(*c.Before))
+		text += fmt.Sprintf(", %s now and %s then", chance.Percent(*c.Now), chance.Percent(*c.Before))
 	}
 	if c.Detail != "" {
 		text += "; " + c.Detail

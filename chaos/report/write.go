@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"github.com/seatrial/seatrial/internal/chance"
 	"html/template"
 	"io"
 	"strings"
@@ -82,7 +83,7 @@ func share(f *float64) string {
 	if f == nil {
 		return "not measured"
 	}
-	return percent(*f)
+	return chance.Percent(*f)
 }
 
 // until is how long something took.

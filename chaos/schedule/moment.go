@@ -2,8 +2,8 @@ package schedule
 
 import (
 	"crypto/sha256"
-	"encoding/binary"
 	"fmt"
+	"math/big"
 	"time"
 
 	"github.com/robfig/cron/v3"
@@ -27,8 +27,9 @@ func (s Schedule) Moment(at time.Time) time.Time {
 		return at
 	}
 	sum := sha256.Sum256([]byte(s.key + "/" + at.UTC().Format(time.RFC3339)))
-	seconds := binary.BigEndian.Uint64(sum[:8]) % uint64(s.jitter/time.Second+1)
-	return at.Add(time.Duration(seconds) * time.Second) // #nosec G115 -- at most the jitter
+	seconds := new(big.Int).SetBytes(sum[:])
+	seconds.Mod(seconds, big.NewInt(int64(s.jitter/time.Second)+1))
+	return at.Add(time.Duration(seconds.Int64()) * time.Second)
 }
 
 // Due is the latest time of the schedule after last whose moment has come; zero when there

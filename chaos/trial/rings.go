@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/seatrial/seatrial/chaos"
+	"github.com/seatrial/seatrial/chaos/evidence"
 	"github.com/seatrial/seatrial/release"
 )
 
@@ -129,7 +130,7 @@ func tell(t, theirs release.Trial) release.Trial {
 	kept := append([]release.Evidence{}, t.Evidence...)
 	for _, ev := range theirs.Evidence {
 		ev.Facts = maps.Clone(ev.Facts)
-		ev.Facts["attempt"], ev.Facts["about"] = strconv.Itoa(t.BesideFor), "verified."+ev.Facts["about"]
+		ev.Facts[evidence.FactAttempt], ev.Facts[evidence.FactAbout] = strconv.Itoa(t.BesideFor), evidence.Verified+ev.Facts[evidence.FactAbout]
 		kept = append(kept, ev)
 	}
 	t.Evidence = kept
@@ -142,7 +143,11 @@ func besideLive(t release.Trial) bool { return t.Beside != nil && chaos.Progress
 func (tr *Trial) settle(ctx context.Context, r release.Release, t release.Trial, why string) (release.Trial, release.Verdict, error) {
 	f := t.Beside.Fault
 	aborted := chaos.Abort(*t.Beside, f.Experiment, why, tr.Engine.Now())
-	theirs, v, err := tr.Engine.Step(ctx, leftover(r, f), aborted)
+	other := leftover(r, f)
+	if p := r.Now().Previous; p != nil {
+		other.Revision = p.Desired
+	}
+	theirs, v, err := tr.Engine.Step(ctx, other, aborted)
 	if err != nil {
 		return t, release.Verdict{}, fmt.Errorf("beside it: %w", err)
 	}

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/seatrial/seatrial/chaos/evidence"
+	"github.com/seatrial/seatrial/internal/chance"
 	"github.com/seatrial/seatrial/release"
 )
 
@@ -32,14 +34,14 @@ func Record(under release.Evidence, t Table, spec release.CompareSpec) release.E
 	tolerance := spec.Tolerance * (1 - objective)
 	f := Decide(t, tolerance)
 	ev := release.Evidence{
-		Claim: name(under) + " under the fault is no worse than the last verified release's", Holds: f.Outcome != release.Refused, Cluster: under.Cluster, Detail: f.Reason,
+		Claim: evidence.Title(under) + " under the fault is no worse than the last verified release's", Holds: f.Outcome != release.Refused, Cluster: under.Cluster, Detail: f.Reason,
 		Facts: map[string]string{"slo": under.Facts["slo"], "title": under.Facts["title"], "outcome": f.Outcome.String(), factCode: f.Code, factWorse: spec.Worse,
 			factTolerance: number(tolerance), factExtra: number(f.Extra.By), factConfidence: number(f.Confidence),
 			factVerifiedWithout: counted(t.Verified.Without), factVerifiedUnder: counted(t.Verified.Under),
 			factCandidateWithout: counted(t.Candidate.Without), factCandidateUnder: counted(t.Candidate.Under)},
 	}
 	if f.Code != CodeNumbers {
-		now, before := Share(t.Candidate.Under), Share(t.Verified.Under)
+		now, before := share(t.Candidate.Under), share(t.Verified.Under)
 		ev.Measured, ev.Threshold = &now, &before
 	}
 	return ev
@@ -48,21 +50,22 @@ func Record(under release.Evidence, t Table, spec release.CompareSpec) release.E
 // Other is the evidence that the last verified release was tried with another fault, and
 // so nothing is compared.
 func Other(under release.Evidence, was, is string) release.Evidence {
-	return release.Evidence{Claim: name(under) + " under the fault is compared with the last verified release's", Cluster: under.Cluster,
+	return release.Evidence{Claim: evidence.Title(under) + " under the fault is compared with the last verified release's", Cluster: under.Cluster,
 		Detail: fmt.Sprintf("the last verified release was tried with another fault: %s, now %s", was, is),
 		Facts:  map[string]string{"slo": under.Facts["slo"], "title": under.Facts["title"], "outcome": release.Undetermined.String(), factCode: CodeOther}}
 }
 
 // Again decides a recorded comparison again from its counts; false when it has none.
 func Again(ev release.Evidence) (Finding, bool) {
-	t, tolerance, err := read(ev)
+	t, tolerance, err := Read(ev)
 	if err != nil {
 		return Finding{}, false
 	}
 	return Decide(t, tolerance), true
 }
 
-func read(ev release.Evidence) (t Table, tolerance float64, err error) {
+// Read is the table and the tolerance that a comparison was recorded with.
+func Read(ev release.Evidence) (t Table, tolerance float64, err error) {
 	for key, into := range map[string]*release.Ratio{
 		factVerifiedWithout: &t.Verified.Without, factVerifiedUnder: &t.Verified.Under,
 		factCandidateWithout: &t.Candidate.Without, factCandidateUnder: &t.Candidate.Under,
@@ -81,7 +84,7 @@ func Verdict(all []release.Evidence) (v release.Verdict, bad bool) {
 	var worse []string
 	hold := false
 	for _, ev := range all {
-		t, tolerance, err := read(ev)
+		t, tolerance, err := Read(ev)
 		if err != nil || ev.Facts[factWorse] == release.WorseTell {
 			continue
 		}
@@ -91,7 +94,7 @@ func Verdict(all []release.Evidence) (v release.Verdict, bad bool) {
 		}
 		hold = hold || ev.Facts[factWorse] == release.WorseHold
 		worse = append(worse, fmt.Sprintf("%s keeps its objective and is worse than the last verified release (%s): %s without the fault and %s under it, that one had %s and %s; %s",
-			name(ev), f.Code, percent(t.Candidate.Without), percent(t.Candidate.Under), percent(t.Verified.Without), percent(t.Verified.Under), f.Reason))
+			evidence.Title(ev), f.Code, chance.Percent(share(t.Candidate.Without)), chance.Percent(share(t.Candidate.Under)), chance.Percent(share(t.Verified.Without)), chance.Percent(share(t.Verified.Under)), f.Reason))
 	}
 	switch {
 	case len(worse) == 0:
@@ -100,17 +103,6 @@ func Verdict(all []release.Evidence) (v release.Verdict, bad bool) {
 		return release.Inconclusive(strings.Join(worse, "; "), "a person decides: seatrial release retry, or roll back"), true
 	}
 	return release.Refuse(strings.Join(worse, "; "), "the fault is reverted; the environment's trial.compare says what is tolerated"), true
-}
-
-func name(ev release.Evidence) string {
-	if t := ev.Facts["title"]; t != "" {
-		return t
-	}
-	return ev.Facts["slo"]
-}
-
-func percent(r release.Ratio) string {
-	return strconv.FormatFloat(float64(int(Share(r)*10_000))/100, 'f', -1, 64) + " %"
 }
 
 func counted(r release.Ratio) string { return number(r.Good) + "/" + number(r.Total) }

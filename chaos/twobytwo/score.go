@@ -1,5 +1,10 @@
 package twobytwo
 
+import (
+	"github.com/seatrial/seatrial/internal/chance"
+	"github.com/seatrial/seatrial/release"
+)
+
 // Cell is one SLO under one experiment, for a score.
 type Cell struct {
 	Side
@@ -33,7 +38,7 @@ func Score(all []Took) (float64, bool) {
 
 // used is the share of the allowed bad events that the fault brought, 0..1.
 func used(c Cell) float64 {
-	lost := Share(c.Without) - Share(c.Under)
+	lost := share(c.Without) - share(c.Under)
 	budget := 1 - c.Objective
 	switch {
 	case lost <= 0:
@@ -43,3 +48,5 @@ func used(c Cell) float64 {
 	}
 	return min(1, lost/budget)
 }
+
+func share(r release.Ratio) float64 { return chance.Share(r.Good, r.Total) }

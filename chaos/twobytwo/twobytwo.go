@@ -9,6 +9,7 @@ package twobytwo
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/seatrial/seatrial/internal/chance"
 	"github.com/seatrial/seatrial/release"
@@ -66,10 +67,10 @@ func Decide(t Table, tolerance float64) Finding {
 				Reason: fmt.Sprintf("%.0f events in one of the four cells, each needs %d", math.Floor(c.Total), minEvents)}
 		}
 	}
-	without := []term{{1, t.Candidate.Without}, {-1, t.Verified.Without}}
-	under := []term{{1, t.Candidate.Under}, {-1, t.Verified.Under}}
-	extra := append(append([]term{}, under...), term{-1, t.Candidate.Without}, term{1, t.Verified.Without})
-	f := Finding{Without: change(without, z), Under: change(under, z), Extra: change(extra, z), Confidence: below(extra)}
+	without := []chance.Term{term(1, t.Candidate.Without), term(-1, t.Verified.Without)}
+	under := []chance.Term{term(1, t.Candidate.Under), term(-1, t.Verified.Under)}
+	extra := append(slices.Clone(under), term(-1, t.Candidate.Without), term(1, t.Verified.Without))
+	f := Finding{Without: change(z, without), Under: change(z, under), Extra: change(z, extra), Confidence: below(extra)}
 	f.Outcome, f.Code = release.Refused, ""
 	switch {
 	case f.Under.High < -tolerance && f.Extra.High < 0:
@@ -95,56 +96,34 @@ func counts(r release.Ratio) bool {
 	return true
 }
 
-// term is a share with its sign in a sum.
-type term struct {
-	sign  float64
-	ratio release.Ratio
+func term(sign float64, r release.Ratio) chance.Term {
+	return chance.Term{Sign: sign, Hits: r.Good, Total: r.Total}
 }
 
-// change is a signed sum of shares. Its interval is made of the shares' Wilson intervals,
-// as Newcombe does for a difference of two: each term adds the square of its own reach.
-func change(terms []term, z float64) Change {
-	var by, down, up float64
-	for _, t := range terms {
-		p := Share(t.ratio)
-		low, high := chance.Wilson(p*t.ratio.Total, t.ratio.Total, z)
-		toLow, toHigh := p-low, high-p
-		if t.sign < 0 {
-			toLow, toHigh = toHigh, toLow
-		}
-		by += t.sign * p
-		down, up = down+toLow*toLow, up+toHigh*toHigh
-	}
-	return Change{By: by, Low: by - math.Sqrt(down), High: by + math.Sqrt(up)}
+func change(z float64, terms []chance.Term) (c Change) {
+	c.By, c.Low, c.High = chance.Sum(z, terms...)
+	return c
 }
 
 // below is how sure it is that the sum is below zero: the level of the one-sided interval
 // that just ends there.
-func below(terms []term) float64 {
-	if change(terms, 0).By >= 0 {
+func below(terms []chance.Term) float64 {
+	if change(0, terms).By >= 0 {
 		return 1 - side(terms, func(c Change) bool { return c.Low > 0 })
 	}
 	return side(terms, func(c Change) bool { return c.High < 0 })
 }
 
-func side(terms []term, clear func(Change) bool) float64 {
+func side(terms []chance.Term, clear func(Change) bool) float64 {
 	low, high := 0.0, 8.0
 	for range 40 {
-		if middle := (low + high) / 2; clear(change(terms, middle)) {
+		if middle := (low + high) / 2; clear(change(middle, terms)) {
 			low = middle
 		} else {
 			high = middle
 		}
 	}
 	return (1 + math.Erf(low/math.Sqrt2)) / 2
-}
-
-// Share is good of total, 0..1.
-func Share(r release.Ratio) float64 {
-	if r.Total <= 0 {
-		return 0
-	}
-	return min(1, max(0, r.Good/r.Total))
 }
 
 // points writes a difference of shares in percentage points.

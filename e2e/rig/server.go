@@ -111,6 +111,18 @@ func (r *Rig) signIn(ctx context.Context) error {
 	return err
 }
 
+// Command runs the command line against the server as an operator would; the exit code is
+// -1 when it could not be run.
+func (r *Rig) Command(ctx context.Context, args ...string) (out string, code int) {
+	cmd := exec.CommandContext(ctx, r.Seatrial, args...)
+	cmd.Env = append(os.Environ(), "SEATRIAL_SERVER="+r.URL(), "SEATRIAL_TOKEN="+r.API.Token())
+	said, err := cmd.CombinedOutput()
+	if cmd.ProcessState == nil {
+		return fmt.Sprint(err), -1
+	}
+	return string(said), cmd.ProcessState.ExitCode()
+}
+
 // SignIn is what a person signs in to the console with.
 func (r *Rig) SignIn() (user, password string) { return "admin", r.password }
 

@@ -62,7 +62,7 @@ func Doors() []Door {
 		{"github.com/prometheus/prometheus", []string{"slo/rules", "slo/course"}, "its engine proves our rules and our plots in tests, and does not belong into the binary"},
 		{"github.com/prometheus/prometheus/promql/parser", []string{"slo/promql", "slo/rules"}, "what counts as PromQL is decided in one place; the engine stays outside of the binary"},
 		{"github.com/chaos-mesh", []string{"chaos"}, one},
-		{"github.com/go-sql-driver/mysql", []string{"chaos/connections", "e2e/rig"}, "e2e/rig runs the database whose connections are taken away"},
+		{"github.com/go-sql-driver/mysql", []string{"chaos/connections"}, one},
 		{"github.com/jackc/pgx", []string{"chaos/connections"}, one},
 		{"github.com/moby/buildkit", []string{"builder"}, one},
 		{"github.com/sigstore", []string{"signing"}, "the keys never leave signing"},

@@ -24,3 +24,13 @@ func TestWilsonHoldsTheShareAndNarrows(t *testing.T) {
 		t.Errorf("15 of 148: %.4f to %.4f", low, high)
 	}
 }
+
+func TestPercentNeverRoundsUp(t *testing.T) {
+	for share, want := range map[float64]string{
+		0.912: "91.2 %", 0.99: "99 %", 0.9995: "99.95 %", 0.99999: "99.999 %", 0.999999: "99.9999 %", 0.9999999: "99.9999 %", 1: "100 %", 0: "0 %", 0.5: "50 %",
+	} {
+		if got := chance.Percent(share); got != want {
+			t.Errorf("Percent(%v) = %q, want %q", share, got, want)
+		}
+	}
+}

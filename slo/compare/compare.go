@@ -10,6 +10,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/seatrial/seatrial/internal/chance"
 	"github.com/seatrial/seatrial/release"
 )
 
@@ -109,7 +110,7 @@ func Ratios(metric Metric, before, after release.Ratio) Result {
 		return r.undetermined(CodeFewPoints, fmt.Sprintf("%d events before and %d now, each needs %d", r.Before, r.After, r.Metric.MinPoints))
 	}
 	r.Shift, r.Low, r.High = Difference(before, after, z)
-	said := fmt.Sprintf("the share of good events changed by %s (98 %%: %s to %s) from %s", short(r.Shift), short(r.Low), short(r.High), short(share(before)))
+	said := fmt.Sprintf("the share of good events changed by %s (98 %%: %s to %s) from %s", short(r.Shift), short(r.Low), short(r.High), short(chance.Share(before.Good, before.Total)))
 	return r.decided(r.High < -r.Metric.Tolerance, said)
 }
 

@@ -1,8 +1,6 @@
 package compare
 
 import (
-	"math"
-
 	"github.com/seatrial/seatrial/internal/chance"
 	"github.com/seatrial/seatrial/release"
 )
@@ -16,12 +14,5 @@ func Wilson(r release.Ratio, z float64) (low, high float64) {
 // Difference is by how much after's share of good events is larger, with Newcombe's
 // interval made of both shares' Wilson intervals.
 func Difference(before, after release.Ratio, z float64) (difference, low, high float64) {
-	a, b := share(after), share(before)
-	aLow, aHigh := Wilson(after, z)
-	bLow, bHigh := Wilson(before, z)
-	difference = a - b
-	return difference, difference - math.Hypot(a-aLow, bHigh-b), difference + math.Hypot(aHigh-a, b-bLow)
+	return chance.Sum(z, chance.Term{Sign: 1, Hits: after.Good, Total: after.Total}, chance.Term{Sign: -1, Hits: before.Good, Total: before.Total})
 }
-
-func share(r release.Ratio) float64 { return clamp(r.Good / r.Total) }
-func clamp(x float64) float64       { return min(1, max(0, x)) }

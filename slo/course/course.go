@@ -54,7 +54,7 @@ type Course struct {
 // ends at the full minute before now; nil when Prometheus has no numbers.
 func Left(ctx context.Context, ask Asks, o openslo.SLO, cluster string, now time.Time) (*float64, error) {
 	at := now.Truncate(time.Minute)
-	first, numerator := counted(o)
+	first, numerator := o.Counted()
 	window := at.Sub(o.Begin(at))
 	some, err := ask.Ask(ctx, first, numerator.Fill(cluster, window), at)
 	if err != nil {
@@ -81,7 +81,7 @@ func Follow(ctx context.Context, ask Asks, o openslo.SLO, cluster string, now ti
 	earliest := to.Add(-c.Step * time.Duration(n-1)) // point
 	older := max(0, int((earliest.Sub(o.Begin(earliest))+c.Step-1)/c.Step)-1)
 	begin := earliest.Add(-c.Step * time.Duration(older))
-	first, numerator := counted(o)
+	first, numerator := o.Counted()
 	some, err := ask.AskRange(ctx, first, numerator.Fill(cluster, c.Step), begin, to, c.Step)
 	if err != nil {
 		return c, fmt.Errorf("slo %s on %s: %w", o.Name, cluster, err)
@@ -111,13 +111,6 @@ func Step(window, every time.Duration) time.Duration {
 		step = (step + every - 1) / every * every
 	}
 	return min(step, max(window, time.Second))
-}
-
-func counted(o openslo.SLO) (name string, q openslo.Query) {
-	if o.Bad != "" {
-		return "bad", o.Bad
-	}
-	return "good", o.Good
 }
 
 // Pieces are n pieces of equal length, the first of which ends at begin. A piece is known

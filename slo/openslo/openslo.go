@@ -57,6 +57,15 @@ type Alert struct {
 	Ticket      bool    // it can wait until the morning
 }
 
+// Counted is the query of the events that are counted beside the total, and what they are:
+// "good" or "bad".
+func (s SLO) Counted() (name string, q Query) {
+	if s.Bad != "" {
+		return "bad", s.Bad
+	}
+	return "good", s.Good
+}
+
 // Begin is when the window that ends at a moment began.
 func (s SLO) Begin(at time.Time) time.Time {
 	if s.Calendar != nil {

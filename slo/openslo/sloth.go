@@ -48,18 +48,17 @@ type slothSpec struct {
 			Name        string            `json:"name,omitempty"`
 			Labels      map[string]string `json:"labels,omitempty"`
 			Annotations map[string]string `json:"annotations,omitempty"`
-			PageAlert   struct {
-				Disable     bool              `json:"disable,omitempty"`
-				Labels      map[string]string `json:"labels,omitempty"`
-				Annotations map[string]string `json:"annotations,omitempty"`
-			} `json:"page_alert,omitempty"`
-			TicketAlert struct {
-				Disable     bool              `json:"disable,omitempty"`
-				Labels      map[string]string `json:"labels,omitempty"`
-				Annotations map[string]string `json:"annotations,omitempty"`
-			} `json:"ticket_alert,omitempty"`
+			PageAlert   slothAlert        `json:"page_alert,omitempty"`
+			TicketAlert slothAlert        `json:"ticket_alert,omitempty"`
 		} `json:"alerting,omitempty"`
 	} `json:"slos"`
+}
+
+// slothAlert is what of an alert may be said; the windows are Sloth's own.
+type slothAlert struct {
+	Disable     bool              `json:"disable,omitempty"`
+	Labels      map[string]string `json:"labels,omitempty"`
+	Annotations map[string]string `json:"annotations,omitempty"`
 }
 
 // slothResource is the same in the spelling of the object; Go converts one into the other.
@@ -88,16 +87,8 @@ type slothResource struct {
 				Name        string            `json:"name,omitempty"`
 				Labels      map[string]string `json:"labels,omitempty"`
 				Annotations map[string]string `json:"annotations,omitempty"`
-				PageAlert   struct {
-					Disable     bool              `json:"disable,omitempty"`
-					Labels      map[string]string `json:"labels,omitempty"`
-					Annotations map[string]string `json:"annotations,omitempty"`
-				} `json:"pageAlert,omitempty"`
-				TicketAlert struct {
-					Disable     bool              `json:"disable,omitempty"`
-					Labels      map[string]string `json:"labels,omitempty"`
-					Annotations map[string]string `json:"annotations,omitempty"`
-				} `json:"ticketAlert,omitempty"`
+				PageAlert   slothAlert        `json:"pageAlert,omitempty"`
+				TicketAlert slothAlert        `json:"ticketAlert,omitempty"`
 			} `json:"alerting,omitempty"`
 		} `json:"slos"`
 	} `json:"spec"`

@@ -13,6 +13,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/seatrial/seatrial/chaos/evidence"
 	"github.com/seatrial/seatrial/chaos/report"
 	"github.com/seatrial/seatrial/chaos/schedule"
 	"github.com/seatrial/seatrial/release"
@@ -124,7 +125,7 @@ func slim(r schedule.Run) schedule.Run {
 	var t release.Trial
 	for _, ev := range r.Trial.Evidence {
 		facts := map[string]string{}
-		for _, k := range []string{"experiment", "attempt", "about"} {
+		for _, k := range []string{evidence.FactExperiment, evidence.FactAttempt, evidence.FactAbout} {
 			facts[k] = ev.Facts[k]
 		}
 		t.Evidence = append(t.Evidence, release.Evidence{Holds: ev.Holds, Measured: ev.Measured, Facts: facts})

@@ -127,7 +127,7 @@ function Facts({ r }: { r: Run }) {
           {f && <><dt>{t.experiments.fault}</dt><dd><span className="tag">{f.kind} {f.action}</span></dd></>}
           <dt>{t.runPage.targets}</dt><dd>{targets.length === 0 ? <span className="quiet">{t.runPage.noTargets}</span> : <ul>{targets.map((p) => <li key={p}><code className="break">{p}</code></li>)}</ul>}</dd>
           {f && known(f.injected) && <><dt>{t.runPage.faultFor}</dt><dd>{known(f.recovered) || known(r.ended) ? <Since from={f.injected} to={known(f.recovered) ? f.recovered : r.ended} /> : <Since from={f.injected} />} {!known(f.recovered) && <Status tone="wait">{t.evidence.notRecovered}</Status>}</dd></>}
-          {back && <><dt>{t.runPage.recovery}</dt><dd>{back.holds ? (back.seconds === undefined ? '–' : t.runPage.seconds(Math.floor(back.seconds) + 1)) : <Status tone="bad">{t.runPage.notBack}</Status>}</dd></>}
+          {back && <><dt>{t.runPage.recovery}</dt><dd>{back.holds ? (back.seconds === undefined ? '–' : t.runPage.seconds(Math.ceil(back.seconds + 1))) : <Status tone="bad">{t.runPage.notBack}</Status>}</dd></>}
           <dt>{t.runPage.took}</dt><dd><Since from={r.started} to={r.ended} /></dd>
           <dt>{t.common.name}</dt><dd><code className="break">{r.id}</code></dd>
         </dl>

@@ -46,7 +46,7 @@ function options(el: HTMLElement, { data, threshold, shades, marks, unit, togeth
       { stroke: ink, font, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 }, values: (_u, at) => at.map((s) => moment(s, long, locale)), space: 90, size: 34 },
       { stroke: ink, font, size: 62, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 }, values: (_u, at) => at.map(value) },
     ],
-    series: [{}, ...data.series.map((s, i) => ({ label: s.name, stroke: strokes[i % strokes.length], width: 1.75, points: { show: data.times.length < 40, size: 4 } }))],
+    series: [{}, ...data.series.map((s, i) => ({ label: s.name, stroke: strokes[i % strokes.length], width: 1.75, points: { show: s.values.filter((v) => v !== null).length < 40, size: 4 } }))],
     hooks: {
       drawClear: [(u) => shades?.forEach((s) => shade(u, s, route))],
       draw: [(u) => { rule(u, threshold, bad); marks?.forEach((m) => mark(u, m.at, m.bad ? bad : ink)) }],

@@ -1,4 +1,8 @@
-package rig
+// Package mariadbtest runs a real MariaDB for tests: of the fault that takes connections
+// away, and of the whole platform.
+//
+// Start at Start. It never listens beyond the loopback, and leaves nothing behind.
+package mariadbtest
 
 import (
 	"context"
@@ -15,22 +19,22 @@ import (
 	"github.com/go-sql-driver/mysql"
 )
 
-// MariaDB is a real server of its own on the loopback. Its data is gone with Stop.
-type MariaDB struct {
-	Address string // host:port
+// Server is one of its own. Its data is gone with Stop.
+type Server struct {
+	Address string  // host:port
+	Root    *sql.DB // through its socket
 
 	server *exec.Cmd
 	dir    string
-	root   *sql.DB
 }
 
-// StartMariaDB starts a server on a port of the loopback, and runs the statements as root.
-func StartMariaDB(ctx context.Context, port int, statements ...string) (*MariaDB, error) {
-	dir, err := os.MkdirTemp("", "seatrial-e2e-db-")
+// Start starts a server on a port of the loopback, and runs the statements as root.
+func Start(ctx context.Context, port int, statements ...string) (*Server, error) {
+	dir, err := os.MkdirTemp("", "seatrial-db-")
 	if err != nil {
 		return nil, err
 	}
-	m := &MariaDB{Address: "127.0.0.1:" + strconv.Itoa(port), dir: dir}
+	m := &Server{Address: "127.0.0.1:" + strconv.Itoa(port), dir: dir}
 	if err := m.start(ctx, port, statements); err != nil {
 		m.Stop()
 		return nil, fmt.Errorf("start MariaDB: %w", err)
@@ -38,7 +42,7 @@ func StartMariaDB(ctx context.Context, port int, statements ...string) (*MariaDB
 	return m, nil
 }
 
-func (m *MariaDB) start(ctx context.Context, port int, statements []string) error {
+func (m *Server) start(ctx context.Context, port int, statements []string) error {
 	as, err := nobody(m.dir)
 	if err != nil {
 		return err
@@ -55,21 +59,33 @@ func (m *MariaDB) start(ctx context.Context, port int, statements []string) erro
 	if err := m.server.Start(); err != nil {
 		return err
 	}
-	if m.root, err = open("root", "", "unix", socket); err != nil {
+	if m.Root, err = open("root", "", "unix", socket); err != nil {
 		return err
 	}
-	limited, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	err = WaitFor(limited, "MariaDB", 100*time.Millisecond, func() (bool, error) {
-		err := m.root.PingContext(limited)
-		return err == nil, err
-	})
+	err = m.await(ctx)
 	for _, s := range statements {
 		if err == nil {
-			_, err = m.root.ExecContext(ctx, s)
+			_, err = m.Root.ExecContext(ctx, s)
 		}
 	}
 	return err
+}
+
+// await waits until the server answers.
+func (m *Server) await(ctx context.Context) error {
+	limited, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for {
+		err := m.Root.PingContext(limited)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-limited.Done():
+			return fmt.Errorf("it does not answer: %w", err)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 }
 
 // nobody is who the server runs as: it refuses to be root.
@@ -100,7 +116,7 @@ func open(name, password, network, address string) (*sql.DB, error) {
 }
 
 // As connects as a user; connections are not kept for later.
-func (m *MariaDB) As(name, password string) (*sql.DB, error) {
+func (m *Server) As(name, password string) (*sql.DB, error) {
 	db, err := open(name, password, "tcp", m.Address)
 	if err == nil {
 		db.SetMaxIdleConns(0)
@@ -109,15 +125,15 @@ func (m *MariaDB) As(name, password string) (*sql.DB, error) {
 }
 
 // Limit is how many connections a user may have; 0: as many as it likes.
-func (m *MariaDB) Limit(ctx context.Context, name string) (n int, err error) {
-	err = m.root.QueryRowContext(ctx, "SELECT max_user_connections FROM mysql.user WHERE User = ?", name).Scan(&n)
+func (m *Server) Limit(ctx context.Context, name string) (n int, err error) {
+	err = m.Root.QueryRowContext(ctx, "SELECT max_user_connections FROM mysql.user WHERE User = ?", name).Scan(&n)
 	return n, err
 }
 
 // Stop ends the server and removes its data.
-func (m *MariaDB) Stop() {
-	if m.root != nil {
-		_ = m.root.Close()
+func (m *Server) Stop() {
+	if m.Root != nil {
+		_ = m.Root.Close()
 	}
 	if m.server != nil && m.server.Process != nil {
 		_ = m.server.Process.Kill()

@@ -338,6 +338,28 @@ func TestTrialRunsEveryExperiment(t *testing.T) {
 	replay(t, r, v)
 }
 
+// A pod that is hit may be evicted, scaled away or rolled over while it is: what is left is
+// measured and put back, and the pod that took its place is waited for.
+func TestTargetsThatVanishInTheMiddleAreNoReasonToStop(t *testing.T) {
+	w := newWorld()
+	gone := false
+	r, v := journey(t, w, platform("pod-failure"), onTrial(), func(_ int, r release.Release, _ release.Verdict) {
+		if r.Now().Trial.Step != "measuring" || gone {
+			return
+		}
+		gone = true
+		for i, p := range w.pods {
+			if p.ID() == r.Now().Trial.Fault.Targets[0] {
+				w.pods[i] = chaos.Pod{Namespace: "shop", Name: "web-instead", UID: "another", ReadySince: w.now.Add(3 * time.Second)}
+			}
+		}
+	})
+	if !gone || v.Outcome() != release.Passed || len(w.faults) > 0 {
+		t.Errorf("%v %q, left %d", v.Outcome(), v.Reason(), len(w.faults))
+	}
+	replay(t, r, v)
+}
+
 func TestAnAbortedFaultThatLeftNoTraceIsOverSoon(t *testing.T) {
 	w, p := newWorld(), platform("pod-failure")
 	w.lies = true // the pods never showed it

@@ -23,6 +23,7 @@ import (
 	"github.com/seatrial/seatrial/cmd/seatrial/experiments"
 	"github.com/seatrial/seatrial/cmd/seatrial/holds"
 	"github.com/seatrial/seatrial/cmd/seatrial/rendering"
+	"github.com/seatrial/seatrial/cmd/seatrial/replay"
 	"github.com/seatrial/seatrial/cmd/seatrial/reports"
 	"github.com/seatrial/seatrial/cmd/seatrial/resources"
 	"github.com/seatrial/seatrial/cmd/seatrial/rules"
@@ -86,7 +87,7 @@ func newRoot() *cobra.Command {
 	}
 	remote := &client.Remote{}
 	root.PersistentFlags().StringVar(&remote.Server, "server", "", "address of the server (default $SEATRIAL_SERVER or http://127.0.0.1:8480)")
-	root.AddCommand(newServe(), newRelease(remote), newDiff(remote), holds.New(remote), experiments.New(remote), experiments.NewChaos(remote), silences.New(remote), resources.New(remote, printAs), validation.New(), newVerify(), build.New(version, printAs, newBuildDiff()), newDoctor(), rules.New(printAs), reports.New(remote, scores.New(remote, printAs)), agents.NewCluster(), agents.NewAgent(version), newVersion(), newSBOM(), rendering.New(), rendering.NewChild())
+	root.AddCommand(newServe(), newRelease(remote), newDiff(remote), holds.New(remote), experiments.New(remote), experiments.NewChaos(remote), silences.New(remote), resources.New(remote, printAs), validation.New(), newVerify(), build.New(version, printAs, newBuildDiff()), newDoctor(), rules.New(printAs), reports.New(remote, replay.New(), scores.New(remote, printAs)), agents.NewCluster(), agents.NewAgent(version), newVersion(), newSBOM(), rendering.New(), rendering.NewChild())
 	return root
 }
 

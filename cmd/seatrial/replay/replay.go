@@ -23,10 +23,9 @@ import (
 // maxFile bounds a record.
 const maxFile = 64 << 20
 
-// New is the command "trial", with what else there is to a trial.
-func New(more ...*cobra.Command) *cobra.Command {
-	cmd := &cobra.Command{Use: "trial", Short: "Look at stored trials"}
-	cmd.AddCommand(&cobra.Command{
+// New is the command "trial replay".
+func New() *cobra.Command {
+	return &cobra.Command{
 		Use:   "replay FILE",
 		Short: "Judge the trials of a release again, from their samples alone",
 		Long: "FILE is a release as `seatrial release show ID -o json` prints it, or - for the standard input. Nothing is asked but the file. It ends\n" +
@@ -44,9 +43,7 @@ func New(more ...*cobra.Command) *cobra.Command {
 			}
 			return run(in, cmd.OutOrStdout())
 		},
-	})
-	cmd.AddCommand(more...)
-	return cmd
+	}
 }
 
 func run(in io.Reader, out io.Writer) error {

@@ -12,7 +12,6 @@ import (
 
 	"github.com/seatrial/seatrial/chaos/report"
 	"github.com/seatrial/seatrial/cmd/seatrial/client"
-	"github.com/seatrial/seatrial/cmd/seatrial/replay"
 	"github.com/seatrial/seatrial/internal/hint"
 	"github.com/seatrial/seatrial/release"
 	"github.com/seatrial/seatrial/slo"
@@ -26,8 +25,8 @@ var runID = regexp.MustCompile(`^\d{8}T\d{6}Z\.`)
 
 // New is the command "trial", with what else there is to a trial.
 func New(r *client.Remote, more ...*cobra.Command) *cobra.Command {
-	cmd := replay.New(append(more, newReport(r), newSummary(r))...)
-	cmd.Short = "Report on trials and runs, and judge stored ones again"
+	cmd := &cobra.Command{Use: "trial", Short: "Report on trials and runs, and judge stored ones again"}
+	cmd.AddCommand(append(more, newReport(r), newSummary(r))...)
 	return cmd
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/seatrial/seatrial/chaos/report"
 	"github.com/seatrial/seatrial/chaos/schedule"
 	"github.com/seatrial/seatrial/cmd/seatrial/client"
+	"github.com/seatrial/seatrial/cmd/seatrial/replay"
 	"github.com/seatrial/seatrial/cmd/seatrial/shelf"
 	"github.com/seatrial/seatrial/internal/hint"
 	"github.com/seatrial/seatrial/notify"
@@ -35,7 +36,7 @@ const recorded = "../replay/testdata/release.json"
 
 func command(t *testing.T, in io.Reader, args ...string) (string, error) {
 	t.Helper()
-	cmd := New(&client.Remote{})
+	cmd := New(&client.Remote{}, replay.New())
 	var out bytes.Buffer
 	cmd.SetArgs(args)
 	cmd.SetIn(in)

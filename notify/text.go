@@ -11,6 +11,7 @@ import (
 // words are what a language calls things.
 type words struct {
 	kinds                       map[release.EventKind]string
+	results                     map[string]string // of an experiment; none: its own word
 	in, env, reason, hint, open string
 	events, more                string // formats with a number
 }
@@ -25,7 +26,8 @@ func wordsOf(language string) words {
 				release.EventCaughtUp: "集群已跟上", release.EventWithdrawn: "已从集群撤出",
 				release.EventAlert: "告警", release.EventAlertEnded: "告警已恢复",
 			},
-			in: "%s（%s）", env: "环境", reason: "原因", hint: "建议", open: "打开控制台", events: "%d 条通知", more: "另有 %d 条",
+			results: map[string]string{"Passed": "通过", "Failed": "未通过", "Invalid": "无效", "Aborted": "已中止"},
+			in:      "%s（%s）", env: "环境", reason: "原因", hint: "建议", open: "打开控制台", events: "%d 条通知", more: "另有 %d 条",
 		}
 	}
 	return words{
@@ -51,15 +53,14 @@ func colour(kind release.EventKind) string {
 	return "comment"
 }
 
-// headline is one line about an event. English is the event's own sentence; of a release
-// another language is put together from its fields, of anything else it stands before the
-// sentence, which names what the fields do not.
+// headline is one line about an event. English is the event's own sentence; another
+// language is put together from its fields.
 func headline(e release.Event, language string) string {
 	w, line := wordsOf(language), wire.Plain(e.Subject, 400)
 	named := e.Kind == release.EventAlert || e.Kind == release.EventAlertEnded || e.Kind == release.EventSummary // its own words do not say what it is
 	switch {
 	case line == "":
-	case named || language == "zh" && e.Commit == "" && w.kinds[e.Kind] != "":
+	case named:
 		return wire.Plain(w.kinds[e.Kind]+": "+line, 400)
 	case language != "zh" || e.Service == "":
 		return line
@@ -71,7 +72,10 @@ func headline(e release.Event, language string) string {
 	if e.Kind == release.EventPhase {
 		what = e.Phase.String()
 	}
-	line = fmt.Sprintf("%s %s %s", e.Service, e.Commit.Short(), what)
+	if result := w.results[e.Result]; result != "" {
+		what += "：" + result
+	}
+	line = strings.Join(strings.Fields(fmt.Sprintf("%s %s %s %s", e.Service, e.Commit.Short(), e.About, what)), " ")
 	if e.Env != "" {
 		line = fmt.Sprintf(w.in, line, e.Env)
 	}

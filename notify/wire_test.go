@@ -104,9 +104,9 @@ func TestChinese(t *testing.T) {
 func TestChineseNamesTheExperiment(t *testing.T) {
 	robot := &weComRobot{t: t}
 	e := release.Event{ID: "experiment/1", Kind: release.EventExperiment, Service: "shop/web", Env: "staging", At: verified(1).At,
-		Subject: "experiment kill-one-pod on shop/web in staging: Passed", Reason: "recovered within 1 s"}
+		About: "kill-one-pod", Result: "Passed", Subject: "experiment kill-one-pod on shop/web in staging: Passed", Reason: "recovered within 1 s"}
 	deliverTo(t, robot, robotPath, channel("wecom", "ops", "zh", e.Kind), e)
-	if texts := robot.texts(); len(texts) != 1 || !strings.Contains(texts[0], "实验已结束: experiment kill-one-pod on shop/web in staging: Passed") {
+	if texts := robot.texts(); len(texts) != 1 || !strings.Contains(texts[0], "shop/web kill-one-pod 实验已结束：通过（staging）") {
 		t.Errorf("%q", texts)
 	}
 }

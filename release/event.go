@@ -37,7 +37,9 @@ type Event struct {
 	Pull    int       `json:"pull,omitempty"` // number of the pull request; 0: none
 	Env     Env       `json:"env,omitempty"`
 	Phase   Phase     `json:"phase,omitempty"`
-	Subject string    `json:"subject"` // one line: "shop/web 3f2a91c07d0b verified in staging"
+	About   string    `json:"about,omitempty"`  // what of the service: an experiment, an SLO, a cluster
+	Result  string    `json:"result,omitempty"` // of an experiment: "Passed", "Failed", "Invalid", "Aborted"
+	Subject string    `json:"subject"`          // one line: "shop/web 3f2a91c07d0b verified in staging"
 	Reason  string    `json:"reason,omitempty"`
 	Hint    string    `json:"hint,omitempty"`
 

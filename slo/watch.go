@@ -243,7 +243,7 @@ func tell(o openslo.SLO, p Place, b Breach) release.Event {
 	id := fmt.Sprintf("slo/%s/%s/%d", b.SLO, b.Cluster, b.Since.Unix())
 	e := release.Event{
 		ID: id + "/breach", Kind: release.EventBreach, At: b.Since, Service: b.Service, Env: b.Env, Project: p.Project,
-		Subject: fmt.Sprintf("%s: %s is breached on %s", b.Service, o.Title, b.Cluster),
+		About: fmt.Sprintf("%s@%s", o.Title, b.Cluster), Subject: fmt.Sprintf("%s: %s is breached on %s", b.Service, o.Title, b.Cluster),
 		Reason: fmt.Sprintf("%s of the events of the last %s were good, the objective is %s: the error budget burns %.1f times as fast as allowed",
 			chance.Percent(b.Measured), period(b.Long), chance.Percent(o.Objective), b.Burn),
 		Hint: "no release is under way there; look at the service, or roll back: seatrial release rollback",

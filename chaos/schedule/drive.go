@@ -335,7 +335,7 @@ func (s *Scheduler) advance(ctx context.Context, run Run) (Run, time.Duration, b
 func (s *Scheduler) finish(ctx context.Context, run Run) (release.Revision, error) {
 	e := release.Event{
 		ID: "experiment/" + run.ID, Kind: release.EventExperiment, At: run.Ended, Service: run.Service, Env: run.Env,
-		Subject: fmt.Sprintf("experiment %s on %s in %s: %s", run.Experiment, run.Service, run.Env, run.State), Reason: run.Message,
+		About: run.Experiment, Result: run.State, Subject: fmt.Sprintf("experiment %s on %s in %s: %s", run.Experiment, run.Service, run.Env, run.State), Reason: run.Message,
 	}
 	if run.Verdict != nil {
 		e.Hint = run.Verdict.Hint()

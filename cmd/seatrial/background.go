@@ -240,7 +240,7 @@ func (s *server) healed(ctx context.Context, h deployer.Healed) {
 	owner, _ := s.world.ProjectOfTeam(h.Service.Team())
 	e := release.Event{ID: fmt.Sprintf("drift.%s.%s.%d", h.Service, h.Cluster, h.At.UnixNano()), Kind: release.EventDrift, At: h.At,
 		Service: h.Service, Project: owner.Meta.Name, Env: h.Env,
-		Subject: fmt.Sprintf("%s on %s was changed by hand and returned to %s", h.Service, h.Cluster, h.Revision.Short()),
+		About: h.Cluster, Subject: fmt.Sprintf("%s on %s was changed by hand and returned to %s", h.Service, h.Cluster, h.Revision.Short()),
 		Reason:  fmt.Sprint(h.Objects)}
 	if err := s.book.Tell(ctx, e); err != nil {
 		s.log.Warn("tell", "event", e.ID, "error", err)
@@ -251,7 +251,7 @@ func (s *server) healed(ctx context.Context, h deployer.Healed) {
 func (s *server) moved(ctx context.Context, slot release.Slot, m deployer.Moved) error {
 	owner, _ := s.world.ProjectOfTeam(m.Service.Team())
 	e := release.Event{ID: fmt.Sprintf("moved.%s.%s.%d", m.Service, m.Cluster, m.At.UnixNano()), Kind: release.EventCaughtUp, At: m.At,
-		Service: m.Service, Project: owner.Meta.Name, Env: m.Env, Subject: fmt.Sprintf("%s is on %s now, as verified in %s", m.Service, m.Cluster, m.Env)}
+		Service: m.Service, Project: owner.Meta.Name, Env: m.Env, About: m.Cluster, Subject: fmt.Sprintf("%s is on %s now, as verified in %s", m.Service, m.Cluster, m.Env)}
 	if m.Revision == "" {
 		e.Kind, e.Subject = release.EventWithdrawn, fmt.Sprintf("%s was withdrawn from %s, which %s does not select any more", m.Service, m.Cluster, m.Env)
 	}

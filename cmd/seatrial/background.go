@@ -241,7 +241,7 @@ func (s *server) healed(ctx context.Context, h deployer.Healed) {
 	e := release.Event{ID: fmt.Sprintf("drift.%s.%s.%d", h.Service, h.Cluster, h.At.UnixNano()), Kind: release.EventDrift, At: h.At,
 		Service: h.Service, Project: owner.Meta.Name, Env: h.Env,
 		About: h.Cluster, Subject: fmt.Sprintf("%s on %s was changed by hand and returned to %s", h.Service, h.Cluster, h.Revision.Short()),
-		Reason:  fmt.Sprint(h.Objects)}
+		Reason: fmt.Sprint(h.Objects)}
 	if err := s.book.Tell(ctx, e); err != nil {
 		s.log.Warn("tell", "event", e.ID, "error", err)
 	}

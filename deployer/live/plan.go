@@ -76,9 +76,12 @@ func (v view) plan(ctx context.Context, w Want, look depth) (p plan, err error) 
 		if o.service != w.Service {
 			continue
 		}
-		shapes[key] = o.shape
-		if _, wanted := lives[key]; !wanted && r.Resource != nil && len(r.OwnerRefs) == 0 {
-			lives[key] = r.Resource
+		live, wanted := lives[key]
+		if !wanted && r.Resource != nil && len(r.OwnerRefs) == 0 {
+			live, lives[key] = r.Resource, r.Resource
+		}
+		if live != nil && live.GetResourceVersion() == r.ResourceVersion { // a change may have come in between: it proves nothing of what was before
+			shapes[key] = o.shape
 		}
 	}
 	if p.refused = guardEmpty(p.objs, w); p.refused != nil {

@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/seatrial/seatrial/deployer/live"
 	"github.com/seatrial/seatrial/release"
 )
 
@@ -30,7 +31,7 @@ func nextBatch(wave release.Wave, limit int, revision release.Commit) []release.
 	for _, t := range wave.Targets {
 		if on(t, revision) && !quarantined(t) {
 			batch = append(batch, t)
-			if t.Healthy.IsZero() {
+			if t.Healthy.IsZero() || t.State == string(live.Progressing) {
 				room--
 			}
 		}

@@ -19,7 +19,7 @@ type Strategy func(context.Context, release.Release, release.Environment) (*rele
 type goal struct {
 	want  live.Want
 	shift string        // release.Target.Shift while it is so
-	least time.Duration // how long it has to be so before it counts
+	least time.Duration // how long it has to be healthy so before it counts
 }
 
 // goals are those of a wave's targets in its current shift. What a target has now is what
@@ -89,10 +89,11 @@ func givenUp(t release.Target, goals map[string]goal) bool {
 	return t.State == string(live.Degraded) && t.Shift != goals[t.Cluster].shift
 }
 
-// settled holds a target's health back until its shift has lasted for long enough.
+// settled holds a target's health back until it has been healthy in its shift for long
+// enough: a gateway says that it took a route before it sends requests by it.
 func (g goal) settled(s seen, now time.Time) seen {
-	if left := g.least - now.Sub(s.target.Synced); s.err == nil && s.result.State == live.Healthy && left > 0 {
-		s.result.State, s.target.State, s.target.Healthy = live.Progressing, string(live.Progressing), time.Time{}
+	if left := g.least - now.Sub(s.target.Healthy); s.err == nil && s.result.State == live.Healthy && left > 0 {
+		s.result.State, s.target.State = live.Progressing, string(live.Progressing)
 		s.result.Message = fmt.Sprintf("%s: gateways and nodes follow for another %s", g.shift, left.Round(time.Second/10))
 		s.target.Message = s.result.Message
 	}

@@ -19,22 +19,25 @@ import (
 	"github.com/seatrial/seatrial/release"
 )
 
-const longFailure = `apiVersion: seatrial.dev/v1
+// failure is an experiment that measures for so long, before its fault and during it.
+func failure(name, observe string) string {
+	return fmt.Sprintf(`apiVersion: seatrial.dev/v1
 kind: Experiment
-metadata: {name: long-failure}
+metadata: {name: %s}
 spec:
   service: lock/keeper
   fault: {kind: PodChaos, action: pod-failure, mode: one, selector: {matchLabels: {app: keeper}}, duration: 5m}
   limits: {maxTargets: 1, maxPercent: 50, maxDuration: 5m, minReady: 2}
-  observe: 1m
-`
+  observe: %s
+`, name, observe)
+}
 
-// broken starts the long experiment and waits until its fault is active.
-func broken(t *testing.T, ctx context.Context) (id string) {
+// broken starts an experiment and waits until its fault is active.
+func broken(t *testing.T, ctx context.Context, name string) (id string) {
 	t.Helper()
 	var run schedule.Run
 	body := map[string]string{"env": "staging", "reason": "to see it stopped"}
-	check(t, stage.API.Call(ctx, http.MethodPost, "/api/v1/experiments/long-failure/run", body, &run))
+	check(t, stage.API.Call(ctx, http.MethodPost, "/api/v1/experiments/"+name+"/run", body, &run))
 	now := runWhere(t, ctx, run.ID, "Measuring", func(r schedule.Run) bool { return r.State == schedule.Measuring })
 	if now.Fault == nil || !podFails(t, ctx) {
 		t.Fatalf("nothing is broken: %+v", now)
@@ -49,7 +52,7 @@ func runWhere(t *testing.T, ctx context.Context, id, what string, ok func(schedu
 		Items []schedule.Run `json:"items"`
 	}
 	check(t, rig.WaitFor(ctx, id+" "+what, 200*time.Millisecond, func() (bool, error) {
-		if err := stage.API.Call(ctx, http.MethodGet, "/api/v1/experiments/runs?name=long-failure", nil, &page); err != nil {
+		if err := stage.API.Call(ctx, http.MethodGet, "/api/v1/experiments/runs", nil, &page); err != nil {
 			return false, err
 		}
 		i := slices.IndexFunc(page.Items, func(r schedule.Run) bool { return r.ID == id })
@@ -84,14 +87,15 @@ func TestWhatIsBrokenOnPurposeStops(t *testing.T) {
 	ctx := within(t, 15*time.Minute)
 	s := add(t, ctx, "lock/keeper")
 	begin(t, ctx, s)
-	check(t, stage.Platform(ctx, "experiments/long-failure.yaml", longFailure, "platform: a long fault"))
-	t.Cleanup(func() {
-		check(t, stage.Platform(context.WithoutCancel(ctx), "experiments/long-failure.yaml", "", "platform: no long fault"))
-	})
-	check(t, rig.WaitFor(ctx, "the server to know the experiment", time.Second, func() (bool, error) {
-		err := stage.API.Call(ctx, http.MethodGet, "/api/v1/experiments/long-failure/plan?env=staging", nil, &struct{}{})
-		return err == nil, err
-	}))
+	for name, observe := range map[string]string{"short-look": "20s", "long-look": "1m"} {
+		file := "experiments/" + name + ".yaml"
+		check(t, stage.Platform(ctx, file, failure(name, observe), "platform: a long fault"))
+		t.Cleanup(func() { check(t, stage.Platform(context.WithoutCancel(ctx), file, "", "platform: no long fault")) })
+		check(t, rig.WaitFor(ctx, "the server to know the experiment", time.Second, func() (bool, error) {
+			err := stage.API.Call(ctx, http.MethodGet, "/api/v1/experiments/"+name+"/plan?env=staging", nil, &struct{}{})
+			return err == nil, err
+		}))
+	}
 	t.Run("by the switch", func(t *testing.T) { bySwitch(t, ctx) })
 	t.Run("by its file", func(t *testing.T) { byFile(t, ctx) })
 	t.Run("by a release of the service", func(t *testing.T) { byRelease(t, ctx, s) })
@@ -111,7 +115,7 @@ func reverted(t *testing.T, ctx context.Context, limit time.Duration) {
 }
 
 func bySwitch(t *testing.T, ctx context.Context) {
-	id := broken(t, ctx)
+	id := broken(t, ctx, "short-look")
 	command(t, ctx, "chaos", "stop", "--reason", "the harbour is on fire")
 	t.Cleanup(func() { command(t, context.WithoutCancel(ctx), "chaos", "resume", "--reason", "it is out") })
 	reverted(t, ctx, 10*time.Second)
@@ -119,7 +123,7 @@ func bySwitch(t *testing.T, ctx context.Context) {
 	if r.State != schedule.Aborted || !strings.Contains(r.Message, "the harbour is on fire") {
 		t.Errorf("%s: %s", r.State, r.Message)
 	}
-	err := stage.API.Call(ctx, http.MethodPost, "/api/v1/experiments/long-failure/run", map[string]string{"env": "staging", "reason": "again"}, nil)
+	err := stage.API.Call(ctx, http.MethodPost, "/api/v1/experiments/short-look/run", map[string]string{"env": "staging", "reason": "again"}, nil)
 	if err == nil || !strings.Contains(err.Error(), "kill switch") {
 		t.Errorf("a new run while everything is stopped: %v", err)
 	}
@@ -130,7 +134,7 @@ func bySwitch(t *testing.T, ctx context.Context) {
 
 // byFile is for when the server's API cannot be reached.
 func byFile(t *testing.T, ctx context.Context) {
-	id := broken(t, ctx)
+	id := broken(t, ctx, "short-look")
 	file := filepath.Join(stage.Dir, "state", "stop-chaos")
 	check(t, os.WriteFile(file, nil, 0o600))
 	t.Cleanup(func() { check(t, os.Remove(file)) })
@@ -141,7 +145,7 @@ func byFile(t *testing.T, ctx context.Context) {
 }
 
 func byRelease(t *testing.T, ctx context.Context, s *rig.Service) {
-	id := broken(t, ctx)
+	id := broken(t, ctx, "long-look")
 	good(t, s, "a rope that gives way")
 	commit := must(s.Push(ctx, "keeper: during an experiment"))(t)
 	until(t, ctx, commit, func(r release.Release) bool { return r.Phase == release.Deploying && r.Step >= release.StepHealth })
@@ -151,7 +155,7 @@ func byRelease(t *testing.T, ctx context.Context, s *rig.Service) {
 	if r := runWhere(t, ctx, id, "aborted", schedule.Run.Over); r.State != schedule.Aborted || !strings.Contains(r.Message, string(commit)) {
 		t.Errorf("%s: %s", r.State, r.Message)
 	}
-	err := stage.API.Call(ctx, http.MethodPost, "/api/v1/experiments/long-failure/run", map[string]string{"env": "staging", "reason": "now"}, nil)
+	err := stage.API.Call(ctx, http.MethodPost, "/api/v1/experiments/long-look/run", map[string]string{"env": "staging", "reason": "now"}, nil)
 	if err == nil || !strings.Contains(err.Error(), string(commit)) {
 		t.Errorf("a run in the middle of a release: %v", err)
 	}
@@ -161,7 +165,7 @@ func byRelease(t *testing.T, ctx context.Context, s *rig.Service) {
 // withoutController: nothing reverts a fault then. The run says so and is no pass; the
 // fault goes once the controller is back, though its run has ended.
 func withoutController(t *testing.T, ctx context.Context, s *rig.Service) {
-	id := broken(t, ctx)
+	id := broken(t, ctx, "short-look")
 	check(t, stage.LabDo(ctx, "stop", "staging", "chaos-controller"))
 	started := false
 	start := func(ctx context.Context) error {

@@ -21,7 +21,7 @@ const (
 	Drain   = "drain"   // what was the old side serves everything; the other is still there
 )
 
-// Settle is how long a shift lasts at least: gateways and nodes need a moment to follow.
+// Settle is how long a shift is healthy at least: gateways and nodes need a moment to follow.
 const Settle = 3 * time.Second
 
 // Shifts are the steps of a strategy, in order; none for a rolling one.

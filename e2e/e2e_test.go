@@ -55,7 +55,7 @@ func open(ctx context.Context, dir string) (*rig.Rig, error) {
 	}
 	return rig.Open(ctx, rig.Config{
 		Seatrial: filepath.Join(bin, "seatrial"), Lab: filepath.Join(bin, "lab"), Examples: "../examples",
-		Dir: dir, Listen: "127.0.0.1:8490", Metrics: "127.0.0.1:8491", Quick: true, Chat: robot.URL, Secrets: secrets(),
+		Dir: dir, Listen: "127.0.0.1:8490", Metrics: "127.0.0.1:8491", Agents: "127.0.0.1:8495", Quick: true, Chat: robot.URL, Secrets: secrets(),
 		Say: func(format string, args ...any) { fmt.Printf("    "+format+"\n", args...) },
 	})
 }

@@ -4,6 +4,8 @@ package e2e_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -14,18 +16,27 @@ import (
 	"github.com/seatrial/seatrial/web"
 )
 
-// labelled waits until the server has read that a cluster is of an environment.
-func labelled(t *testing.T, ctx context.Context, cluster, env string) {
+// clusterIs waits until the server says something of a cluster.
+func clusterIs(t *testing.T, ctx context.Context, cluster, what string, so func(web.Cluster) bool) {
 	t.Helper()
-	check(t, rig.WaitFor(ctx, cluster+" to be labelled "+env, 500*time.Millisecond, func() (bool, error) {
+	check(t, rig.WaitFor(ctx, cluster+" to be "+what, 500*time.Millisecond, func() (bool, error) {
 		var page struct{ Items []web.Cluster }
 		err := stage.API.Call(ctx, http.MethodGet, "/api/v1/clusters", nil, &page)
 		for _, c := range page.Items {
-			if c.Name == cluster && c.Labels["env"] == env {
-				return true, nil
+			if c.Name == cluster {
+				return so(c), errors.Join(err, fmt.Errorf("it is %s: %s", c.State, c.Message))
 			}
 		}
 		return false, err
+	}))
+}
+
+// catchUp waits until a cluster runs a release.
+func catchUp(t *testing.T, ctx context.Context, s *rig.Service, cluster string, r release.Release) {
+	t.Helper()
+	check(t, rig.WaitFor(ctx, cluster+" to catch up", time.Second, func() (bool, error) {
+		images, err := s.Image(ctx, cluster)
+		return err == nil && len(images) > 0 && images[0] == r.Artifact.Reference(), err
 	}))
 }
 
@@ -46,7 +57,7 @@ func TestAClusterThatLeavesIsLeftAloneAndCatchesUpWhenItIsBack(t *testing.T) {
 		check(t, stage.Platform(context.WithoutCancel(ctx), file, clusters, "platform: prod-main is back"))
 	}
 	t.Cleanup(back)
-	labelled(t, ctx, "prod-main", "dock")
+	clusterIs(t, ctx, "prod-main", "in dock", func(c web.Cluster) bool { return c.Labels["env"] == "dock" })
 	good(t, s, "a rope for the others")
 	r := deliver(t, ctx, s, "pilot: without prod-main")
 	ended(t, r, release.Done, "")
@@ -57,9 +68,6 @@ func TestAClusterThatLeavesIsLeftAloneAndCatchesUpWhenItIsBack(t *testing.T) {
 	running(t, ctx, s, "prod-main", before.Artifact.Reference())
 
 	back()
-	check(t, rig.WaitFor(ctx, "prod-main to catch up", time.Second, func() (bool, error) {
-		images, err := s.Image(ctx, "prod-main")
-		return err == nil && len(images) > 0 && images[0] == r.Artifact.Reference(), err
-	}))
+	catchUp(t, ctx, s, "prod-main", r)
 	running(t, ctx, s, "prod-main", r.Artifact.Reference())
 }

@@ -48,6 +48,7 @@ type Config struct {
 	Dir      string                           // of the server's state, checkouts and logs
 	Listen   string                           // default 127.0.0.1:8480
 	Metrics  string                           // default 127.0.0.1:8481
+	Agents   string                           // where agents dial in, HOST:PORT; may be empty
 	Quick    bool                             // shorter observation, for tests
 	Chat     string                           // address of a chat robot that is told what happens; may be empty
 	Secrets  map[string]string                // more environment variables of the server

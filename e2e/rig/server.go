@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-const settings = `listen: %s
+const settingsText = `listen: %s
 metrics: %s
 state: %s
 platform: {repo: platform/config}
@@ -26,9 +26,12 @@ clusters: {credentials: %s}
 
 // Start starts the server and waits until it is ready.
 func (r *Rig) Start(ctx context.Context) error {
-	file := filepath.Join(r.Dir, "seatrial.yaml")
-	text := fmt.Sprintf(settings, r.Listen, r.Metrics, filepath.Join(r.Dir, "state"), r.Lab.Forge.URL, r.Lab.Forge.User,
+	file := r.settings()
+	text := fmt.Sprintf(settingsText, r.Listen, r.Metrics, filepath.Join(r.Dir, "state"), r.Lab.Forge.URL, r.Lab.Forge.User,
 		r.Lab.Registry, r.Lab.BuildKit, r.Lab.Registry, r.Lab.Prometheus, filepath.Join(r.Dir, "credentials"))
+	if r.Agents != "" {
+		text += fmt.Sprintf("agents: {listen: %q}\n", r.Agents)
+	}
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return err
 	}
@@ -50,6 +53,8 @@ func (r *Rig) Start(ctx context.Context) error {
 	go func() { defer close(r.ended); _ = cmd.Wait() }()
 	return r.ready(ctx)
 }
+
+func (r *Rig) settings() string { return filepath.Join(r.Dir, "seatrial.yaml") }
 
 // moreSecrets are the robot's address and what else the server is to read.
 func (r *Rig) moreSecrets() (env []string) {

@@ -11,6 +11,7 @@ import (
 	"github.com/seatrial/seatrial/internal/hint"
 	"github.com/seatrial/seatrial/release"
 	"github.com/seatrial/seatrial/slo/analysis"
+	"github.com/seatrial/seatrial/slo/course"
 	"github.com/seatrial/seatrial/slo/openslo"
 )
 
@@ -235,6 +236,11 @@ func (g *Gate) Measure(ctx context.Context, service release.Service, env release
 		j, err := ask.judge(ctx, window{slo: o, cluster: cluster, from: from, to: at}, s)
 		if err != nil {
 			return nil, err
+		}
+		if j.Outcome != release.Waiting {
+			// It decides nothing: without it a page has a share and no line.
+			way, _ := course.Way(ctx, g.Prometheus, o, cluster, from, at)
+			j.evidence.Queries = append(j.evidence.Queries, storable(way, j.evidence.Facts)...)
 		}
 		all = append(all, j.evidence)
 	}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -316,6 +317,18 @@ func TestMeasureJudgesAWindowOfThePast(t *testing.T) {
 	e := found[0]
 	if !e.From.Equal(from) || !e.To.Equal(to) || e.Facts["outcome"] != "Refuse" || e.Facts["good"] != "900" || e.Facts["total"] != "1000" || *e.Measured != 0.9 {
 		t.Errorf("%+v", e)
+	}
+	var way []string
+	for _, q := range e.Queries {
+		if strings.HasPrefix(q.Name, "way ") && len(q.Samples) == 21 && q.Samples[20].Time.Equal(to) && q.Samples[0].Time.Equal(from.Add(5*time.Second)) {
+			way = append(way, q.Name)
+		}
+	}
+	if !slices.Equal(way, []string{"way good", "way total"}) {
+		t.Errorf("how it came about: %q of %+v", way, e.Queries)
+	}
+	if again, err := slo.Replay(e); err != nil || again.Outcome != release.Refused {
+		t.Errorf("replayed: %+v %v", again, err)
 	}
 	p.set(nil)
 	found, _ = gate(t, p.URL, begin.Add(time.Hour), availability()).Measure(t.Context(), "shop/web", "prod", "a", nil, from, to)

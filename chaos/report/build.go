@@ -3,9 +3,11 @@ package report
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/seatrial/seatrial/chaos"
@@ -145,12 +147,44 @@ func window(ev release.Evidence) *Window {
 		for _, text := range q.Warnings {
 			a.Warnings = append(a.Warnings, clean(text))
 		}
-		w.Asked = append(w.Asked, a)
+		if !strings.HasPrefix(q.Name, "way ") { // many moments have no sum
+			w.Asked = append(w.Asked, a)
+		}
 		if q.Name == "pieces" {
 			w.Pieces = pieces(ev, q)
 		}
 	}
+	w.Way = way(ev.Queries)
 	return w
+}
+
+// way is the share at each moment at which there were events.
+func way(queries []release.Query) (out []Step) {
+	sums := map[string]map[time.Time]float64{}
+	for _, q := range queries {
+		name, ok := strings.CutPrefix(q.Name, "way ")
+		if !ok {
+			continue
+		}
+		if sums[name] == nil {
+			sums[name] = map[time.Time]float64{}
+		}
+		for _, s := range q.Samples {
+			if number(&s.Value) != nil {
+				sums[name][s.Time.UTC()] += s.Value
+			}
+		}
+	}
+	for _, at := range slices.SortedFunc(maps.Keys(sums["total"]), time.Time.Compare) {
+		total, good := sums["total"][at], sums["good"][at]
+		if sums["bad"] != nil {
+			good = total - sums["bad"][at]
+		}
+		if total > 0 && len(out) < maxPieces {
+			out = append(out, Step{At: at, Share: chance.Share(min(max(good, 0), total), total)})
+		}
+	}
+	return out
 }
 
 const maxPieces = 120

@@ -1,10 +1,12 @@
 package report
 
 import (
-	"github.com/seatrial/seatrial/internal/chance"
+	"fmt"
 	"math"
 	"slices"
 	"time"
+
+	"github.com/seatrial/seatrial/internal/chance"
 )
 
 // The size of a plot in its own units, and of the field inside of its labels.
@@ -16,7 +18,8 @@ const (
 )
 
 // plot is the drawing of one SLO: each window a bar at its share, from its beginning to its
-// end, with the interval the true share is in; the fault's time is shaded.
+// end, with the interval the true share is in and the line of how it came about; the
+// fault's time is shaded.
 type plot struct {
 	Label     string
 	Fault     *box
@@ -38,6 +41,7 @@ type bar struct {
 	X1, X2, Y      float64
 	YLow, YHigh, M float64 // the interval, drawn at M; YLow 0: none
 	Class, Text    string
+	Way            string // points of the line through the window; empty: not recorded
 	TextX, TextY   float64
 }
 
@@ -190,6 +194,9 @@ func floor(s SLO) float64 {
 			if w.Total > 0 {
 				low = min(low, w.Low)
 			}
+			for _, step := range w.Way {
+				low = min(low, step.Share)
+			}
 		}
 	}
 	return max(0, min(low-0.15*(1-low), 0.9999))
@@ -207,6 +214,9 @@ func (p *plot) window(a axis, y func(float64) float64, w *Window, class string) 
 	}
 	if w.Total > 0 {
 		b.YLow, b.YHigh = y(w.Low), y(w.High)
+	}
+	for _, s := range w.Way {
+		b.Way += fmt.Sprintf("%g,%g ", a.x(s.At), y(s.Share))
 	}
 	p.Windows = append(p.Windows, b)
 	most := 0.0

@@ -99,8 +99,8 @@ type SLO struct {
 	Under     *Window  `json:"under,omitempty"`
 }
 
-// Window is one measurement. It has one share: how that came about between From and To was
-// not recorded, but for Pieces.
+// Window is one measurement. It has one share; Way is how that came about, as far as it was
+// recorded.
 type Window struct {
 	From    time.Time `json:"from,omitzero"`
 	To      time.Time `json:"to,omitzero"`
@@ -112,7 +112,14 @@ type Window struct {
 	Outcome string    `json:"outcome,omitempty"`
 	Detail  string    `json:"detail,omitempty"`
 	Pieces  []Piece   `json:"pieces,omitempty"` // events over the window, where they were asked for
+	Way     []Step    `json:"way,omitempty"`
 	Asked   []Asked   `json:"asked"`
+}
+
+// Step is the share of good events in the part of a window that ends there.
+type Step struct {
+	At    time.Time `json:"at"`
+	Share float64   `json:"share"`
 }
 
 // Piece is a part of a window.

@@ -10,6 +10,7 @@ import (
 	"flag"
 	"html"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -51,12 +52,20 @@ func facts(about string, more ...string) map[string]string {
 }
 
 func cell(about string, from, to, share float64, good, total, outcome string) release.Evidence {
+	wayGood := release.Query{Name: "way good", Expr: "sum(increase(requests_total{code!~\"5..\"}[7500ms]))", At: at(to)}
+	wayTotal := release.Query{Name: "way total", Expr: "sum(increase(requests_total[7500ms]))", At: at(to)}
+	for i, part := range []float64{0.4, 1, 1.6, 1, 0} { // of the failures, in a quarter that slides along
+		when := at(from + (to-from)*(0.25+0.75*float64(i)/4))
+		wayGood.Samples = append(wayGood.Samples, release.Sample{Time: when, Value: 250 * (1 - (1-share)*part)})
+		wayTotal.Samples = append(wayTotal.Samples, release.Sample{Time: when, Value: 250})
+	}
+	wayTotal.Samples[4].Value, wayGood.Samples[4].Value = 0, 0 // no events are no share
 	return release.Evidence{Gate: "slo", Claim: "availability of pay/payment on staging is at least 99 %", Holds: outcome == "Pass", Cluster: "staging", Revision: "439b2ebd5049e523dff6c8298b71f0b6c96e7040",
 		From: at(from), To: at(to), Detail: good + " of " + total, Measured: &share, Threshold: ptr(0.99),
 		Facts: facts(about, "slo", "pay-payment", "title", "availability", "outcome", outcome, "good", good, "total", total, "minSamples", "4"),
 		Queries: []release.Query{{Name: "total", Expr: "sum(increase(requests_total[30s]))", At: at(to), Samples: []release.Sample{{Time: at(to), Value: 1000}}},
 			{Name: "pieces", Expr: "sum(increase(requests_total[7500ms]))", At: at(to), Samples: []release.Sample{
-				{Time: at(to - (to-from)/2), Value: 300}, {Time: at(to), Value: 700}}}}}
+				{Time: at(to - (to-from)/2), Value: 300}, {Time: at(to), Value: 700}}}, wayGood, wayTotal}}
 }
 
 // failed is a run whose fault was a bad one: 5 % of the requests failed.
@@ -118,6 +127,30 @@ func TestAPageSaysWhatItAlwaysSaid(t *testing.T) {
 	for _, f := range report.Formats() {
 		golden(t, "run."+endings[f], written(t, report.OfRun(failed(), trusting), f))
 		golden(t, "summary."+endings[f], written(t, week(), f))
+	}
+}
+
+func TestTheLineThroughAWindowIsTheWayItCameAbout(t *testing.T) {
+	under := report.OfRun(failed(), trusting).Experiments[0].SLOs[0].Under
+	var shares []float64
+	for _, s := range under.Way {
+		shares = append(shares, math.Round(1000*s.Share)/1000)
+	}
+	if !slices.Equal(shares, []float64{0.98, 0.95, 0.92, 0.95}) || !under.Way[0].At.Equal(at(48)) {
+		t.Errorf("%+v", under.Way)
+	}
+	if len(under.Asked) != 2 {
+		t.Errorf("many moments are told as one sum: %+v", under.Asked)
+	}
+	bad := failed()
+	ev := &bad.Trial.Evidence[6]
+	for i := range ev.Queries {
+		if ev.Queries[i].Name == "way good" {
+			ev.Queries[i].Name, ev.Queries[i].Samples = "way bad", nil // none ever failed
+		}
+	}
+	if way := report.OfRun(bad, trusting).Experiments[0].SLOs[0].Under.Way; len(way) != 4 || way[0].Share != 1 {
+		t.Errorf("without a series of failures: %+v", way)
 	}
 }
 
@@ -288,8 +321,8 @@ func TestHostileTextIsOnlyText(t *testing.T) {
 
 // What a page is made of; nothing else may come into it, whatever the texts say.
 var (
-	elements   = strings.Fields("html head meta title style body main h1 h2 h3 p ul li table thead tbody tr th td div section figure figcaption svg rect text line code br")
-	attributes = strings.Fields("lang tabindex charset name content http-equiv class scope viewBox role aria-label x y width height x1 x2 y1 y2 text-anchor")
+	elements   = strings.Fields("html head meta title style body main h1 h2 h3 p ul li table thead tbody tr th td div section figure figcaption svg rect text line polyline code br")
+	attributes = strings.Fields("lang tabindex charset name content http-equiv class scope viewBox role aria-label x y width height x1 x2 y1 y2 points text-anchor")
 	loud       = regexp.MustCompile(`(^|[^\\])(\[[^\]]*\]\(|<[a-zA-Z/]|` + "`" + `)`)
 )
 

@@ -2,7 +2,6 @@ package report
 
 import (
 	"fmt"
-	"github.com/seatrial/seatrial/internal/chance"
 	"maps"
 	"math"
 	"slices"
@@ -10,6 +9,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/seatrial/seatrial/internal/chance"
 )
 
 const maxText = 2000 // bytes of one text from outside
@@ -138,7 +139,7 @@ func (r Report) Rows() [][]string {
 
 // Notes say how to read the figures.
 func (Report) Notes() string {
-	return "Times are UTC. Intervals hold the true share with 90 % confidence. A window has one value; how it came about inside of it was not recorded."
+	return "Times are UTC. Intervals hold the true share with 90 % confidence. The verdict rests on a window's one value; the line through it, where one was recorded, says how it came about."
 }
 
 func (s Subject) resilience() string {

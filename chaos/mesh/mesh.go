@@ -31,10 +31,11 @@ import (
 	"github.com/seatrial/seatrial/internal/faults"
 	"github.com/seatrial/seatrial/internal/hint"
 	"github.com/seatrial/seatrial/internal/kube"
+	"github.com/seatrial/seatrial/internal/kube/watched"
 	"github.com/seatrial/seatrial/release"
 )
 
-// maxObjects bounds a list: more matching pods than that are not looked at.
+// maxObjects bounds one answer of a cluster: more matching pods than that are not looked at.
 const maxObjects = 500
 
 // forced tells Chaos Mesh's controller to drop its finalizer.
@@ -43,6 +44,7 @@ const forced = "chaos-mesh.chaos-mesh.org/cleanFinalizer"
 // Mesh breaks things through the Chaos Mesh of each cluster. Clusters is kube.Clusters.Get.
 type Mesh struct {
 	Clusters func(name string) (*kube.Cluster, error)
+	Watches  *watched.Watches[View] // of Watches; nil: the cluster is asked for each fault
 }
 
 func pods() schema.GroupVersionResource {
@@ -88,7 +90,10 @@ func (m *Mesh) Inject(ctx context.Context, o chaos.Order) error {
 	if err != nil {
 		return &chaos.CannotInject{Cluster: f.Cluster, Cause: err.Error(), Final: true}
 	}
-	_, err = c.Dynamic().Resource(gvr).Namespace(f.Namespace).Create(ctx, obj, metav1.CreateOptions{FieldManager: "seatrial"})
+	made, err := c.Dynamic().Resource(gvr).Namespace(f.Namespace).Create(ctx, obj, metav1.CreateOptions{FieldManager: "seatrial"})
+	if err == nil {
+		m.Watches.Shown(watched.Object{Cluster: c, Resource: gvr, Namespace: f.Namespace, Name: f.Name}, made)
+	}
 	if err == nil || apierrors.IsAlreadyExists(err) {
 		return nil
 	}
@@ -201,42 +206,6 @@ func last(message string) string {
 	return strings.Join(parts[max(0, len(parts)-2):], ": ")
 }
 
-// Look is the fault as its status shows it now.
-func (m *Mesh) Look(ctx context.Context, f release.FaultRecord) (chaos.Sight, error) {
-	gvr, err := resource(f.Kind)
-	if err != nil {
-		return chaos.Sight{}, err
-	}
-	c, err := m.Clusters(f.Cluster)
-	if err != nil {
-		return chaos.Sight{}, err
-	}
-	obj, err := c.Dynamic().Resource(gvr).Namespace(f.Namespace).Get(ctx, f.Name, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
-		return chaos.Sight{State: chaos.Gone, Seen: true}, nil
-	}
-	if err != nil {
-		return chaos.Sight{}, unanswered(f.Cluster, err)
-	}
-	fault, err := read(obj)
-	if err != nil {
-		return chaos.Sight{}, fmt.Errorf("look at %s %s/%s on %s: %w", f.Kind, f.Namespace, f.Name, f.Cluster, err)
-	}
-	sight := See(fault)
-	if sight.State == chaos.Starting && fault.selected() == corev1.ConditionFalse {
-		found, err := c.Dynamic().Resource(events()).Namespace(f.Namespace).List(ctx, metav1.ListOptions{FieldSelector: "involvedObject.name=" + f.Name, Limit: 50})
-		if err != nil {
-			return chaos.Sight{}, unanswered(f.Cluster, err)
-		}
-		for _, e := range found.Items {
-			if message, _, _ := unstructured.NestedString(e.Object, "message"); strings.Contains(message, "no target") || strings.Contains(message, "no pod") {
-				sight.State, sight.Message = chaos.NoTarget, "no target: "+message
-			}
-		}
-	}
-	return sight, nil
-}
-
 // Revert asks for the removal of a fault. A refusal by the cluster is not an error: Look
 // shows that the fault is still there, and more force follows.
 func (m *Mesh) Revert(ctx context.Context, f release.FaultRecord, force chaos.Force) error {
@@ -249,8 +218,11 @@ func (m *Mesh) Revert(ctx context.Context, f release.FaultRecord, force chaos.Fo
 		return err
 	}
 	faults := c.Dynamic().Resource(gvr).Namespace(f.Namespace)
+	at := watched.Object{Cluster: c, Resource: gvr, Namespace: f.Namespace, Name: f.Name}
+	m.Watches.Removed(at) // before the answer: it may be lost
 	err = faults.Delete(ctx, f.Name, metav1.DeleteOptions{})
 	if apierrors.IsNotFound(err) {
+		m.Watches.Forget(at)
 		return nil
 	}
 	if err == nil && force >= chaos.Entries {
@@ -289,24 +261,20 @@ func (m *Mesh) dropEntries(ctx context.Context, c *kube.Cluster, f release.Fault
 		return nil
 	}
 	all := c.Dynamic().Resource(v1alpha1.Resource(resource).WithVersion("v1alpha1")).Namespace(f.Namespace)
-	list, err := all.List(ctx, metav1.ListOptions{Limit: maxObjects})
-	if err != nil {
-		return err
-	}
-	for _, state := range list.Items {
+	return pages(ctx, all.List, metav1.ListOptions{}, func(state unstructured.Unstructured) error {
 		patch, changed := Without(state.Object, f.Namespace+"/"+f.Name, fields...)
 		if !changed {
-			continue
+			return nil
 		}
 		data, err := json.Marshal(patch)
 		if err != nil {
 			return err
 		}
-		if _, err := all.Patch(ctx, state.GetName(), types.MergePatchType, data, metav1.PatchOptions{FieldManager: "seatrial"}); err != nil && !apierrors.IsNotFound(err) {
+		if _, err := all.Patch(ctx, state.GetName(), types.MergePatchType, data, metav1.PatchOptions{FieldManager: "seatrial"}); !apierrors.IsNotFound(err) {
 			return err
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // Without is the merge patch that removes a source's entries from the fields of a pod's state.
@@ -325,37 +293,6 @@ func Without(state map[string]any, source string, fields ...string) (patch map[s
 		}
 	}
 	return map[string]any{"spec": spec}, changed
-}
-
-// Faults are the faults of ours on a cluster; none when it has no Chaos Mesh.
-func (m *Mesh) Faults(ctx context.Context, cluster string) ([]chaos.Found, error) {
-	c, err := m.Clusters(cluster)
-	if err != nil {
-		return nil, err
-	}
-	var all []chaos.Found
-	for kind, gvr := range kinds() {
-		list, err := c.Dynamic().Resource(gvr).List(ctx, metav1.ListOptions{LabelSelector: chaos.LabelManaged + "=true", Limit: maxObjects})
-		if apierrors.IsNotFound(err) {
-			continue
-		}
-		if err != nil {
-			return nil, unanswered(cluster, err)
-		}
-		for _, o := range list.Items {
-			f := release.FaultRecord{Kind: kind, Name: o.GetName(), Namespace: o.GetNamespace(), Cluster: cluster, Created: o.GetCreationTimestamp().Time}
-			f.Experiment = o.GetAnnotations()[annotationExperiment]
-			if f.Action = o.GetAnnotations()[annotationAction]; f.Action == "" {
-				f.Action, _, _ = unstructured.NestedString(o.Object, "spec", "action")
-			}
-			id := o.GetAnnotations()[chaos.LabelRelease]
-			if id == "" {
-				id = o.GetLabels()[chaos.LabelRelease]
-			}
-			all = append(all, chaos.Found{Fault: f, Run: o.GetLabels()[chaos.LabelRun], Release: release.ID(id)})
-		}
-	}
-	return all, nil
 }
 
 // Pods are the pods of a namespace that carry the labels and are not going away.

@@ -95,10 +95,12 @@ type server struct {
 	trial      *trial.Trial
 	scheduler  *schedule.Scheduler
 	weekly     reports.Weekly
-	sweepNow   chan struct{} // asks for a sweep of faults that nobody owns
-	branchNow  chan struct{} // asks for a look at the desired-state branches
-	fence      retention.Fence
-	retention  *retention.Sweeper
+
+	watchFaults func(context.Context) error
+	sweepNow    chan struct{} // asks for a sweep of faults that nobody owns
+	branchNow   chan struct{} // asks for a look at the desired-state branches
+	fence       retention.Fence
+	retention   *retention.Sweeper
 
 	forge    *forge.Client
 	notifier *notify.Notifier
@@ -264,7 +266,8 @@ func (s *server) wireTrial() (err error) {
 		Analyses:    func(context.Context) (map[string]analysis.Template, error) { return s.world.Analyses() },
 		Environment: func(_ context.Context, env release.Env) (release.Environment, error) { return s.world.Must(env) }}
 	s.sloWatch = &slo.Watch{SLOs: slos, Places: s.sloPlaces, Prometheus: s.prometheus, Breaches: shelf.Breaches{KV: s.db}, Now: time.Now, Log: s.log}
-	kinds := faults.Kinds(s.kube(), settings.Named, s.db)
+	kinds, watch := faults.Kinds(s.kube(), settings.Named, s.db)
+	s.watchFaults = watch
 	engine := &chaos.Engine{Provider: kinds, Finder: kinds, Measure: s.sloGate.Measure, Now: time.Now, Admit: faults.Admission(s.world.Must, s.sloGate.Budgets, time.Now),
 		Stop: func() string { return chaos.Stopped(s.stopFile()) }}
 	s.trial = &trial.Trial{Platform: s.world.Chaos, Engine: engine, Log: s.log}

@@ -20,15 +20,16 @@ import (
 	"github.com/seatrial/seatrial/store"
 )
 
-// Kinds are all kinds of faults with who carries them out.
-func Kinds(clusters *kube.Clusters, secrets func(name string) secret.Text, kv store.KV) chaos.Kinds {
-	m := &mesh.Mesh{Clusters: clusters.Get}
+// Kinds are all kinds of faults with who carries them out, and what has to run beside them:
+// the watches of their faults.
+func Kinds(clusters *kube.Clusters, secrets func(name string) secret.Text, kv store.KV) (chaos.Kinds, func(context.Context) error) {
+	m := &mesh.Mesh{Clusters: clusters.Get, Watches: mesh.Watches()}
 	return chaos.Kinds{Finder: m, Else: m, Own: map[string]chaos.Provider{
 		faults.ConnectionPool: &connections.Connections{
 			Secret: secrets, Variable: platform.SecretVariable, Journal: Journal{KV: kv}, Now: time.Now,
 			Open: map[string]connections.Open{"mysql": connections.MySQL, "postgres": connections.Postgres},
 		},
-	}}
+	}}, m.Watches.Run
 }
 
 // Journal keeps in the store which faults of our own are active.

@@ -49,7 +49,7 @@ func TestTheJournalOutlivesTheServer(t *testing.T) {
 }
 
 func TestEveryKindThatPodsShareHasAProviderOfOurs(t *testing.T) {
-	kinds := own.Kinds(kube.Open(t.TempDir()), nil, nil)
+	kinds, _ := own.Kinds(kube.Open(t.TempDir()), nil, nil)
 	for _, k := range faults.Kinds() {
 		_, ours := kinds.Own[k.Name]
 		if ours != k.Shared {

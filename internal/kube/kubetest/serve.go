@@ -41,7 +41,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "404 page not found", http.StatusNotFound)
 	case t.name == "" && r.URL.Query().Get("watch") != "":
 		s.watch(w, r, t.kind)
-	case t.name == "":
+	case t.name == "" && r.Method != http.MethodPost:
 		s.list(w, t)
 	default:
 		s.object(w, r, t)
@@ -151,7 +151,7 @@ func (s *Server) watch(w http.ResponseWriter, r *http.Request, k Kind) {
 
 func (s *Server) object(w http.ResponseWriter, r *http.Request, t target) {
 	body := &unstructured.Unstructured{}
-	if r.Method == http.MethodPatch || r.Method == http.MethodPut {
+	if r.Method == http.MethodPatch || r.Method == http.MethodPut || r.Method == http.MethodPost {
 		data, err := io.ReadAll(r.Body)
 		if err != nil || kubejson.Unmarshal(data, &body.Object) != nil {
 			refuse(w, Refusal{http.StatusBadRequest, "BadRequest", "the body is no JSON"}, t.name)
@@ -160,6 +160,7 @@ func (s *Server) object(w http.ResponseWriter, r *http.Request, t target) {
 		if !t.kind.Cluster {
 			body.SetNamespace(t.namespace)
 		}
+		t.name = body.GetName()
 	}
 	s.mu.Lock()
 	live := s.objects[place(t.kind, t.namespace, t.name)]
@@ -179,7 +180,11 @@ func (s *Server) object(w http.ResponseWriter, r *http.Request, t target) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if live == nil && r.Method != http.MethodPatch {
+	if live != nil && r.Method == http.MethodPost {
+		refuse(w, Refusal{http.StatusConflict, "AlreadyExists", fmt.Sprintf("%s %q already exists", t.kind.Resource, t.name)}, t.name)
+		return
+	}
+	if live == nil && r.Method != http.MethodPatch && r.Method != http.MethodPost {
 		refuse(w, Refusal{http.StatusNotFound, "NotFound", fmt.Sprintf("%s %q not found", t.kind.Resource, t.name)}, t.name)
 		return
 	}

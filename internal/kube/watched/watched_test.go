@@ -111,6 +111,7 @@ func (h *harbour) run() (stop func()) {
 	go func() { ended <- h.Run(ctx) }()
 	stop = sync.OnceFunc(func() { cancel(); <-ended })
 	h.t.Cleanup(stop)
+	h.until("it runs", func() bool { h.Shown(h.at("nothing"), &unstructured.Unstructured{}); return h.Open() == 1 })
 	return stop
 }
 
@@ -283,7 +284,7 @@ func TestAWatchThatNobodyNeedsEnds(t *testing.T) {
 	h.Idle = 200 * time.Millisecond
 	h.run()
 	h.Shown(h.at("one"), h.put("one", "there"))
-	h.until("the watch runs", func() bool { return h.server.watches.Load() == 1 })
+	h.until("the watch runs", func() bool { return h.server.watches.Load() > 0 })
 	h.until("the watch has ended", func() bool { return h.Open() == 0 })
 	if _, ok := h.Find(t.Context(), h.at("one")); ok || h.Open() != 0 {
 		t.Error("a question begins no watch, and is not answered")
@@ -303,7 +304,7 @@ func TestAfterARestartNothingIsKnownUntilItIsShown(t *testing.T) {
 		t.Error("what does not run knows something")
 	}
 	h.run()
-	h.until("it runs", func() bool { h.Shown(h.at("one"), h.put("one", "later")); return h.Open() == 1 })
+	h.Shown(h.at("one"), h.put("one", "later"))
 	h.shows("one", "later")
 }
 

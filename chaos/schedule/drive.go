@@ -20,9 +20,9 @@ const giveUp = 10 * time.Minute
 // they fall due, until ctx ends. Runs that are under way then are gone on with by the next
 // process; their faults end by themselves if there is none.
 func (s *Scheduler) Run(ctx context.Context) error {
-	unfinished, err := s.unfinished(ctx)
+	unfinished, err := s.Runs.Active(ctx)
 	if err != nil {
-		return err
+		return fmt.Errorf("list active runs: %w", err)
 	}
 	for _, run := range unfinished {
 		s.add(run)

@@ -58,4 +58,6 @@ type Runs interface {
 	// List is newest first, at most limit: of one experiment, or of all when it is empty;
 	// older than the run with the ID after, or from the newest when that is empty.
 	List(ctx context.Context, experiment, after string, limit int) ([]Run, error)
+	// Active are all that have not ended, however old they are.
+	Active(ctx context.Context) ([]Run, error)
 }

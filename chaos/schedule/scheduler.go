@@ -119,9 +119,9 @@ func (s *Scheduler) next(schedule Schedule, name string, envs []release.Env) (fi
 // Active reports whether run is the fault of a run that has not ended, for Trial.Sweep.
 // Before Run has resumed what was unfinished it asks the store.
 func (s *Scheduler) Active(ctx context.Context, run string) (bool, error) {
-	unfinished, err := s.unfinished(ctx)
+	unfinished, err := s.Runs.Active(ctx)
 	if err != nil {
-		return false, err
+		return false, fmt.Errorf("list active runs: %w", err)
 	}
 	for _, r := range unfinished {
 		if chaos.Live(r.Trial, run) {
@@ -129,15 +129,6 @@ func (s *Scheduler) Active(ctx context.Context, run string) (bool, error) {
 		}
 	}
 	return false, nil
-}
-
-// unfinished looks at enough of the history to find every run that may not have ended.
-func (s *Scheduler) unfinished(ctx context.Context) ([]Run, error) {
-	runs, err := s.Runs.List(ctx, "", "", 200)
-	if err != nil {
-		return nil, fmt.Errorf("list unfinished runs: %w", err)
-	}
-	return slices.DeleteFunc(runs, Run.Over), nil
 }
 
 // Start runs an experiment now because a person asks. service may be empty when the

@@ -131,6 +131,11 @@ func (r *rig) List(_ context.Context, experiment, after string, limit int) ([]sc
 	return all[:min(limit, len(all))], nil
 }
 
+func (r *rig) Active(ctx context.Context) ([]schedule.Run, error) {
+	all, err := r.List(ctx, "", "", 1000)
+	return slices.DeleteFunc(all, schedule.Run.Over), err
+}
+
 func (r *rig) announce(_ context.Context, e release.Event) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -18,9 +18,11 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/seatrial/seatrial/builder/sbom/scan"
+	"github.com/seatrial/seatrial/cmd/seatrial/history"
 	"github.com/seatrial/seatrial/cmd/seatrial/memory"
 	"github.com/seatrial/seatrial/cmd/seatrial/rendering"
 	"github.com/seatrial/seatrial/cmd/seatrial/settings"
+	"github.com/seatrial/seatrial/cmd/seatrial/shelf"
 	"github.com/seatrial/seatrial/internal/hint"
 	"github.com/seatrial/seatrial/internal/kube"
 )
@@ -109,7 +111,8 @@ func (s *server) run(ctx context.Context, console, inside net.Listener, metrics 
 		parts = append(parts, s.buildkitd.Run)
 	}
 	// These go by what the platform repo says, so they begin when it is known.
-	guided := []func(context.Context) error{s.intake.Run, s.runner.Run, s.fleet.Run, s.sloWatch.Run, s.watchFaults, s.scheduler.Run, s.weekly.Run, s.notifier.Run, s.arrivals.Poll, s.followBranches, s.live.Run, s.sweepFaults, s.retention.Run}
+	guided := []func(context.Context) error{s.intake.Run, s.runner.Run, s.fleet.Run, s.sloWatch.Run, s.watchFaults, s.scheduler.Run, s.weekly.Run, s.notifier.Run, s.arrivals.Poll, s.followBranches, s.live.Run, s.sweepFaults, s.retention.Run,
+		history.Sweeper{Rule: s.settings.History, Runs: shelf.Runs{KV: s.db}, Now: time.Now, Log: s.log}.Run}
 	for _, part := range parts {
 		group.Go(func() error { return part(ctx) })
 	}

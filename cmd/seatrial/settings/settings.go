@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seatrial/seatrial/cmd/seatrial/history"
 	"github.com/seatrial/seatrial/cmd/seatrial/retention"
 	"github.com/seatrial/seatrial/internal/git"
 	"github.com/seatrial/seatrial/internal/hint"
@@ -50,6 +51,8 @@ type Settings struct {
 	Summary Summary `json:"summary,omitzero"` // default: no weekly summary of experiments is sent
 
 	Retention retention.Rule `json:"retention,omitzero"` // default: nothing is deleted from the registry
+
+	History history.Rule `json:"history,omitzero"` // of experiments' runs
 }
 
 // Alertmanager is one that posts alerts to us.
@@ -183,6 +186,9 @@ func (s Settings) validate(file string) error {
 	}
 	if err := s.Retention.Validate(); err != nil {
 		return fmt.Errorf("%s: retention.%w", file, err)
+	}
+	if err := s.History.Validate(); err != nil {
+		return fmt.Errorf("%s: history.%w", file, err)
 	}
 	if err := s.Prometheus.validate(); err != nil {
 		return fmt.Errorf("%s: prometheus.%w", file, err)

@@ -12,9 +12,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
-	"time"
 
-	"github.com/seatrial/seatrial/chaos/schedule"
 	"github.com/seatrial/seatrial/policies"
 	"github.com/seatrial/seatrial/release"
 	"github.com/seatrial/seatrial/slo"
@@ -92,93 +90,6 @@ func (a Approvals) Approve(ctx context.Context, said policies.Approval) error {
 		return nil
 	}
 	return err
-}
-
-// Runs keeps the history of experiments, newest first.
-type Runs struct{ KV store.KV }
-
-const (
-	runPrefix     = "run/"
-	runIndex      = "runs/"
-	runByTime     = runIndex + "all/"
-	runExperiment = runIndex + "of/"
-)
-
-// Save stores a run that is still at its revision and, the first time, its place in the lists.
-func (r Runs) Save(ctx context.Context, run schedule.Run) (release.Revision, error) {
-	value, err := json.Marshal(run)
-	if err != nil {
-		return 0, err
-	}
-	name := store.TimeKey(run.Started, run.ID)
-	return r.KV.Commit(ctx, store.Txn{
-		If:  []store.Condition{{Key: runPrefix + run.ID, Modified: run.Revision}},
-		Put: []store.Put{{Key: runPrefix + run.ID, Value: value}, {Key: runByTime + name}, {Key: runExperiment + run.Experiment + "/" + name}},
-	})
-}
-
-// List is newest first.
-func (r Runs) List(ctx context.Context, experiment, after string, limit int) ([]schedule.Run, error) {
-	prefix := runByTime
-	if experiment != "" {
-		prefix = runExperiment + experiment + "/"
-	}
-	if after != "" {
-		run, err := r.Run(ctx, after)
-		if err != nil {
-			return nil, err
-		}
-		after = prefix + store.TimeKey(run.Started, run.ID)
-	}
-	keys, err := r.KV.List(ctx, prefix, after, limit)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]schedule.Run, 0, len(keys))
-	for _, k := range keys {
-		_, id, _ := strings.Cut(strings.TrimPrefix(k.Key, prefix), "-")
-		run, err := r.Run(ctx, id)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, run)
-	}
-	return out, nil
-}
-
-// Between is the runs that began from one moment on and before another, newest first, and
-// whether there are more than limit.
-func (r Runs) Between(ctx context.Context, from, to time.Time, limit int) (out []schedule.Run, more bool, err error) {
-	keys, err := r.KV.List(ctx, runByTime, runByTime+store.TimeKey(to, "")+"\xff", limit+1)
-	if err != nil {
-		return nil, false, err
-	}
-	for _, k := range keys {
-		_, id, _ := strings.Cut(strings.TrimPrefix(k.Key, runByTime), "-")
-		run, err := r.Run(ctx, id)
-		if err != nil {
-			return nil, false, err
-		}
-		if run.Started.Before(from) {
-			break
-		}
-		if len(out) == limit {
-			return out, true, nil
-		}
-		out = append(out, run)
-	}
-	return out, false, nil
-}
-
-// Run reads one run.
-func (r Runs) Run(ctx context.Context, id string) (run schedule.Run, err error) {
-	e, err := r.KV.Get(ctx, runPrefix+id)
-	if err != nil {
-		return run, err
-	}
-	err = json.Unmarshal(e.Value, &run)
-	run.Revision = e.Modified
-	return run, err
 }
 
 // Breaches keeps which breaches were told.

@@ -2,7 +2,9 @@ package shelf_test
 
 import (
 	"errors"
+	"fmt"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -56,6 +58,46 @@ func TestRunsAreListedNewestFirstPageByPage(t *testing.T) {
 	rest, err := runs.List(t.Context(), "", "b", 2)
 	if err != nil || len(rest) != 1 || rest[0].ID != "a" {
 		t.Errorf("second page %+v, %v; want a", rest, err)
+	}
+}
+
+func TestEveryActiveRunIsFoundAlsoOneFromBeforeThereWasAnIndex(t *testing.T) {
+	db := open(t)
+	runs, start := shelf.Runs{KV: db}, time.Date(2026, 11, 23, 2, 0, 0, 0, time.UTC)
+	save := func(r schedule.Run) schedule.Run {
+		t.Helper()
+		var err error
+		if r.Revision, err = runs.Save(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	save(schedule.Run{ID: "before", Experiment: "kill", State: schedule.Measuring, Started: start})
+	if _, err := db.Commit(t.Context(), store.Txn{Delete: []string{"runs/active/before"}}); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 250 {
+		save(schedule.Run{ID: fmt.Sprintf("over-%03d", i), Experiment: "kill", State: schedule.Passed, Started: start.Add(time.Duration(i+1) * time.Minute)})
+	}
+	expect := func(want ...string) {
+		t.Helper()
+		active, err := runs.Active(t.Context())
+		var got []string
+		for _, r := range active {
+			got = append(got, r.ID)
+		}
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("active %v, %v; want %v", got, err, want)
+		}
+	}
+	expect("before")
+	now := save(schedule.Run{ID: "now", Experiment: "kill", State: schedule.Planned, Started: start.Add(time.Hour)})
+	expect("before", "now")
+	now.State = schedule.Aborted
+	save(now)
+	expect("before")
+	if err := runs.Drop(t.Context(), now); !errors.Is(err, release.ErrStale) {
+		t.Errorf("a run that was saved meanwhile is dropped: %v", err)
 	}
 }
 

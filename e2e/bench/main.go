@@ -214,8 +214,8 @@ func trials(ctx context.Context, args []string, out, errs io.Writer) error {
 	flags.IntVar(&c.Runs, "runs", 9, "runs of each side")
 	flags.StringVar(&c.Prometheus, "prometheus", "", "the program (default: the one that the lab has built)")
 	flags.StringVar(&c.Listen, "listen", "127.0.0.1:9195", "address of that Prometheus")
-	flags.StringVar(&c.Cluster, "cluster", "", "a cluster of the running lab with Chaos Mesh, for how soon an aborted fault is recovered from")
-	flags.StringVar(&c.Only, "only", "", "rules, round, schedule, abort or recover: nothing else is measured")
+	flags.StringVar(&c.Cluster, "cluster", "", "a cluster of the running lab with Chaos Mesh, for recover and track")
+	flags.StringVar(&c.Only, "only", "", "rules, round, schedule, abort, recover or track: nothing else is measured")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}

@@ -41,23 +41,31 @@ type shore struct {
 	took map[string][]float64
 }
 
-func reach(c Config) (*shore, error) {
+// kubeconfig is the file of the cluster of the running lab.
+func kubeconfig(c Config) (string, error) {
 	env, err := lab.Load("")
+	if err != nil {
+		return "", err
+	}
+	for _, cluster := range env.Clusters {
+		if cluster.Name == c.Cluster {
+			return cluster.Kubeconfig, nil
+		}
+	}
+	return "", fmt.Errorf("the lab has no cluster %s: bin/lab up %s", c.Cluster, c.Cluster)
+}
+
+func reach(c Config) (*shore, error) {
+	file, err := kubeconfig(c)
 	if err != nil {
 		return nil, err
 	}
-	for _, cluster := range env.Clusters {
-		if cluster.Name != c.Cluster {
-			continue
-		}
-		k, err := kube.Admin(cluster.Kubeconfig, cluster.Name)
-		if err != nil {
-			return nil, err
-		}
-		return &shore{Mesh: &mesh.Mesh{Clusters: func(string) (*kube.Cluster, error) { return k, nil }},
-			lab: filepath.Join(c.Bin, "lab"), name: c.Cluster, took: map[string][]float64{}}, nil
+	k, err := kube.Admin(file, c.Cluster)
+	if err != nil {
+		return nil, err
 	}
-	return nil, fmt.Errorf("the lab has no cluster %s: bin/lab up %s", c.Cluster, c.Cluster)
+	return &shore{Mesh: &mesh.Mesh{Clusters: func(string) (*kube.Cluster, error) { return k, nil }},
+		lab: filepath.Join(c.Bin, "lab"), name: c.Cluster, took: map[string][]float64{}}, nil
 }
 
 func (s *shore) kubectl(ctx context.Context, stdin string, args ...string) error {

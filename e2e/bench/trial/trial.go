@@ -1,10 +1,10 @@
 // Package trial measures what SLOs and experiments cost: making the rules of a thousand SLOs,
 // beside sloth, which makes rules of the same; a round of the watch against a Prometheus; how
-// precisely two hundred schedules are kept; how soon a breach ends a fault; and how soon an
-// aborted fault is recovered from.
+// precisely two hundred schedules are kept; how soon a breach ends a fault; how soon an aborted
+// fault is recovered from; and what it takes to follow five hundred faults at once.
 //
-// Start at Run. It never needs a running lab but for the last of them; the others have at most a
-// Prometheus of their own, which the lab has built.
+// Start at Run. It never needs a running lab but for the last two of them; the others have at
+// most a Prometheus of their own, which the lab has built.
 package trial
 
 import (
@@ -34,7 +34,7 @@ type Config struct {
 	Prometheus string // the program; empty: the one that the lab has built
 	Listen     string // its address
 	Cluster    string // of the running lab, with Chaos Mesh; empty: what needs it is left out
-	Only       string // "rules", "round", "schedule", "abort", "recover"; empty: all of them
+	Only       string // "rules", "round", "schedule", "abort", "recover", "track"; empty: all of them
 }
 
 // Run measures and reports.
@@ -43,8 +43,8 @@ func Run(ctx context.Context, c Config, say io.Writer) (figure.Report, error) {
 	for _, part := range []struct {
 		name    string
 		measure func(context.Context, Config, io.Writer) (figure.Report, error)
-	}{{"rules", rules}, {"round", evaluate}, {"schedule", precision}, {"abort", aborts}, {"recover", recoveries}} {
-		if c.Only != "" && c.Only != part.name || part.name == "recover" && c.Cluster == "" {
+	}{{"rules", rules}, {"round", evaluate}, {"schedule", precision}, {"abort", aborts}, {"recover", recoveries}, {"track", tracks}} {
+		if c.Only != "" && c.Only != part.name || c.Cluster == "" && (part.name == "recover" || part.name == "track") {
 			continue
 		}
 		r, err := part.measure(ctx, c, say)

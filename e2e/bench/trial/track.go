@@ -30,7 +30,7 @@ import (
 
 const (
 	tracked  = 500 // faults at once
-	rounds   = 5   // of looks at all of them
+	looks    = 5   // rounds, each a look at all of them
 	atOnce   = 8
 	becoming = 90 * time.Second // until the watches have brought everything
 	water    = "bench-track"    // the namespace: it has no pods, so nothing is ever hit
@@ -83,20 +83,27 @@ func tracks(ctx context.Context, c Config, say io.Writer) (figure.Report, error)
 	if err != nil {
 		return figure.Report{}, err
 	}
-	real, err := kube.Admin(file, c.Cluster)
+	to, err := proxy(file, c.Cluster)
 	if err != nil {
 		return figure.Report{}, err
+	}
+	return track(ctx, c.Dir, &gate{to: to}, tracked, say)
+}
+
+// proxy hands requests on to a cluster, with its credentials.
+func proxy(kubeconfig, name string) (http.Handler, error) {
+	real, err := kube.Admin(kubeconfig, name)
+	if err != nil {
+		return nil, err
 	}
 	host, err := url.Parse(real.Host())
 	if err != nil {
-		return figure.Report{}, err
+		return nil, err
 	}
-	proxy := httputil.NewSingleHostReverseProxy(host)
-	proxy.FlushInterval = -1 // a watch's events at once
-	if proxy.Transport, err = rest.TransportFor(real.WatchConfig()); err != nil {
-		return figure.Report{}, err
-	}
-	return track(ctx, c.Dir, &gate{to: proxy}, tracked, say)
+	to := httputil.NewSingleHostReverseProxy(host)
+	to.FlushInterval = -1 // a watch's events at once
+	to.Transport, err = rest.TransportFor(real.WatchConfig())
+	return to, err
 }
 
 // fleet is so many faults on one cluster.
@@ -213,7 +220,7 @@ func (f *fleet) measure(ctx context.Context, m *mesh.Mesh, say io.Writer) (figur
 	plain, n := f.mesh(), len(f.faults)
 	before, empty := []float64{}, heap()
 	var slow, quick, after []float64
-	for range rounds {
+	for range looks {
 		asked, _, took, states, err := f.round(ctx, plain)
 		if err != nil {
 			return figure.Report{}, err
@@ -234,7 +241,7 @@ func (f *fleet) measure(ctx context.Context, m *mesh.Mesh, say io.Writer) (figur
 		}
 		time.Sleep(200 * time.Millisecond)
 	}
-	for range rounds {
+	for range looks {
 		asked, single, took, states, err := f.round(ctx, m)
 		if err != nil {
 			return figure.Report{}, err
@@ -248,7 +255,7 @@ func (f *fleet) measure(ctx context.Context, m *mesh.Mesh, say io.Writer) (figur
 	runtime.ReadMemStats(&process)
 	name := fmt.Sprintf("%d faults tracked at once, ", n)
 	return figure.Report{
-		Notes: []string{fmt.Sprintf("%d faults of two kinds on one cluster, paused and without a pod to hit; medians of %d rounds of a look at each, %d at a time; requests are counted between the program and the API server", n, rounds, atOnce)},
+		Notes: []string{fmt.Sprintf("%d faults of two kinds on one cluster, paused and without a pod to hit; medians of %d rounds of a look at each, %d at a time; requests are counted between the program and the API server", n, looks, atOnce)},
 		Figures: []figure.Figure{
 			figure.Of(name+"requests of a round", figure.Median(after), "").To("each asked for", figure.Median(before)).AtMost(1),
 			figure.Of(name+"a round", figure.Median(quick), "ms").To("each asked for", figure.Median(slow)),

@@ -6,6 +6,7 @@
 package autoscale
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -89,7 +90,8 @@ type Load struct {
 
 // Look reads the status of an autoscaler.
 func Look(h autoscalingv2.HorizontalPodAutoscaler, now time.Time) Sight {
-	s := Sight{At: now, Replicas: int(h.Status.DesiredReplicas), Before: int(h.Status.CurrentReplicas), Max: int(h.Spec.MaxReplicas)}
+	s := Sight{At: now, Before: int(h.Status.CurrentReplicas), Max: int(h.Spec.MaxReplicas)}
+	s.Replicas = cmp.Or(int(h.Status.DesiredReplicas), s.Before) // 0 wanted: it has decided nothing yet
 	if t := h.Status.LastScaleTime; t != nil {
 		s.Scaled = t.UTC()
 	}

@@ -124,6 +124,11 @@ func TestLook(t *testing.T) {
 	if got := autoscale.Look(long, noon).Blocked; len([]rune(got)) != 301 || !strings.HasSuffix(got, "配…") && !strings.HasSuffix(got, "额…") {
 		t.Errorf("a long message is cut to %d characters", len([]rune(got)))
 	}
+	young := scaler()
+	young.Status.DesiredReplicas = 0
+	if got := autoscale.Look(young, noon).Replicas; got != 3 {
+		t.Errorf("one that has decided nothing yet wants %d", got)
+	}
 	full := scaler()
 	full.Status.DesiredReplicas = 10
 	if !autoscale.Look(full, noon).AtMax {

@@ -88,6 +88,10 @@ func measure(t *testing.T, k *kube.Cluster, milli *atomic.Int64) {
 		w.Header().Set("Content-Type", "application/json")
 		const gv = "metrics.k8s.io/v1beta1"
 		namespace, found := strings.CutPrefix(req.URL.Path, "/apis/"+gv+"/namespaces/")
+		if !found && req.URL.Path != "/apis/"+gv {
+			http.NotFound(w, req)
+			return
+		}
 		if !found {
 			_ = json.NewEncoder(w).Encode(map[string]any{"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": gv,
 				"resources": []any{map[string]any{"name": "pods", "singularName": "", "namespaced": true, "kind": "PodMetrics", "verbs": []any{"get", "list"}}}})

@@ -23,6 +23,8 @@ func Thread(e release.Event) (name string, ends bool) {
 		return path.Dir(path.Dir(e.ID)), e.Kind == release.EventRecovered // without the time and what happened then
 	case release.EventAlert, release.EventAlertEnded:
 		return path.Dir(path.Dir(e.ID)), e.Kind == release.EventAlertEnded
+	case release.EventHot, release.EventCalm:
+		return path.Dir(path.Dir(e.ID)), e.Kind == release.EventCalm
 	case release.EventFailed, release.EventRolledBack, release.EventHeld, release.EventVerified:
 		return "release " + string(e.Service) + " " + string(e.Env), e.Kind == release.EventVerified
 	}
@@ -43,7 +45,7 @@ func severity(e release.Event) string {
 	switch e.Kind {
 	case release.EventHeld, release.EventBreach:
 		return "critical"
-	case release.EventAlert:
+	case release.EventAlert, release.EventHot:
 		return "warning"
 	case release.EventFailed, release.EventRolledBack, release.EventUnsteady:
 		return "error"

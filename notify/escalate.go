@@ -28,7 +28,7 @@ type Matters interface {
 // crash in between finds it as it is.
 func (n *Notifier) follow(ctx context.Context, e release.Event, team string, routes []release.Route) error {
 	name, ends := Thread(e)
-	hasEnd := slices.Contains([]release.EventKind{release.EventBreach, release.EventAlert, release.EventFailed, release.EventRolledBack, release.EventHeld}, e.Kind)
+	hasEnd := slices.Contains([]release.EventKind{release.EventBreach, release.EventAlert, release.EventFailed, release.EventRolledBack, release.EventHeld, release.EventHot}, e.Kind)
 	if n.config.Matters == nil || !ends && !hasEnd {
 		return nil
 	}

@@ -25,9 +25,11 @@ func wordsOf(language string) words {
 				release.EventExperiment: "实验已结束", release.EventUnsteady: "实验失败率过高", release.EventSummary: "实验周报", release.EventDrift: "配置漂移已修复",
 				release.EventCaughtUp: "集群已跟上", release.EventWithdrawn: "已从集群撤出",
 				release.EventAlert: "告警", release.EventAlertEnded: "告警已恢复",
+				release.EventHot: "CPU 持续过高", release.EventCalm: "CPU 过高已结束",
 			},
-			results: map[string]string{"Passed": "通过", "Failed": "未通过", "Invalid": "无效", "Aborted": "已中止"},
-			in:      "%s（%s）", env: "环境", reason: "原因", hint: "建议", open: "打开控制台", events: "%d 条通知", more: "另有 %d 条",
+			results: map[string]string{"Passed": "通过", "Failed": "未通过", "Invalid": "无效", "Aborted": "已中止",
+				"Scaled": "已扩缩容", "AtMaximum": "副本数已达上限", "Blocked": "无法扩缩容", "Unmoved": "未扩缩容", "Unwatched": "不再监测"},
+			in: "%s（%s）", env: "环境", reason: "原因", hint: "建议", open: "打开控制台", events: "%d 条通知", more: "另有 %d 条",
 		}
 	}
 	return words{
@@ -37,6 +39,7 @@ func wordsOf(language string) words {
 			release.EventExperiment: "experiment finished", release.EventUnsteady: "experiments keep failing", release.EventSummary: "experiments of the week", release.EventDrift: "drift healed",
 			release.EventCaughtUp: "cluster caught up", release.EventWithdrawn: "withdrawn from a cluster",
 			release.EventAlert: "alert", release.EventAlertEnded: "alert resolved",
+			release.EventHot: "CPU stays high", release.EventCalm: "high CPU is over",
 		},
 		in: "%s in %s", env: "environment", reason: "reason", hint: "next step", open: "open the console", events: "%d events", more: "and %d more",
 	}
@@ -45,9 +48,9 @@ func wordsOf(language string) words {
 // colour is the word WeCom has for good, bad and everything else.
 func colour(kind release.EventKind) string {
 	switch kind {
-	case release.EventVerified, release.EventRecovered, release.EventAlertEnded:
+	case release.EventVerified, release.EventRecovered, release.EventAlertEnded, release.EventCalm:
 		return "info"
-	case release.EventFailed, release.EventRolledBack, release.EventHeld, release.EventBreach, release.EventAlert, release.EventUnsteady:
+	case release.EventFailed, release.EventRolledBack, release.EventHeld, release.EventBreach, release.EventAlert, release.EventUnsteady, release.EventHot:
 		return "warning"
 	}
 	return "comment"

@@ -22,6 +22,8 @@ const (
 	EventWithdrawn  EventKind = "cluster.withdrawn"
 	EventAlert      EventKind = "alert.firing" // of Prometheus, through Alertmanager
 	EventAlertEnded EventKind = "alert.resolved"
+	EventHot        EventKind = "autoscaler.hot" // CPU at an autoscaler stays high
+	EventCalm       EventKind = "autoscaler.calm"
 )
 
 // Event is one thing worth telling. Its ID is the same when it is told again.
@@ -38,10 +40,10 @@ type Event struct {
 	Env     Env       `json:"env,omitempty"`
 	Phase   Phase     `json:"phase,omitempty"`
 	About   string    `json:"about,omitempty"`  // what of the service: an experiment, an SLO, a cluster
-	Result  string    `json:"result,omitempty"` // of an experiment: "Passed", "Failed", "Invalid", "Aborted"
+	Result  string    `json:"result,omitempty"` // of an experiment: "Passed", "Failed", "Invalid", "Aborted"; of an autoscaler: what it did
 	Subject string    `json:"subject"`          // one line: "shop/web 3f2a91c07d0b verified in staging"
 	Reason  string    `json:"reason,omitempty"`
 	Hint    string    `json:"hint,omitempty"`
 
-	Severity string `json:"severity,omitempty"` // of an alert: critical, error, warning or info; empty: the kind says it
+	Severity string `json:"severity,omitempty"` // critical, error, warning or info; empty: the kind says it
 }

@@ -249,7 +249,7 @@ type Channel struct {
 type ChannelSpec struct {
 	Type      string      `json:"type"`                // "wecom", "feishu", "dingtalk", "slack", "teams", "email", "webhook", "alertmanager", "pagerduty", "jira" or "status"
 	URLSecret string      `json:"urlSecret,omitempty"` // the server reads it from SEATRIAL_SECRET_<NAME>
-	Events    []EventKind `json:"events,omitempty"`    // default: verified, failed, rolled-back, held, breach, recovered, experiment, alerts
+	Events    []EventKind `json:"events,omitempty"`    // default: verified, failed, rolled-back, held, breach, recovered, experiment, alerts, autoscalers
 	Language  string      `json:"language,omitempty"`  // "en" (default) or "zh"
 	Mail      MailSpec    `json:"mail,omitzero"`       // of type "email"
 	Jira      JiraSpec    `json:"jira,omitzero"`       // of type "jira"

@@ -20,6 +20,7 @@ import (
 	"github.com/seatrial/seatrial/cmd/seatrial/agents"
 	"github.com/seatrial/seatrial/cmd/seatrial/alarms"
 	"github.com/seatrial/seatrial/cmd/seatrial/arrivals"
+	"github.com/seatrial/seatrial/cmd/seatrial/autoscalers"
 	"github.com/seatrial/seatrial/cmd/seatrial/builds"
 	"github.com/seatrial/seatrial/cmd/seatrial/faults"
 	"github.com/seatrial/seatrial/cmd/seatrial/rendering"
@@ -96,6 +97,7 @@ type server struct {
 	scheduler  *schedule.Scheduler
 	weekly     reports.Weekly
 
+	scaling     func(context.Context) error // tells of autoscalers whose CPU stays high
 	watchFaults func(context.Context) error
 	sweepNow    chan struct{} // asks for a sweep of faults that nobody owns
 	branchNow   chan struct{} // asks for a look at the desired-state branches
@@ -273,6 +275,7 @@ func (s *server) wireTrial() (err error) {
 	s.trial = &trial.Trial{Platform: s.world.Chaos, Engine: engine, Log: s.log}
 	s.scheduler = &schedule.Scheduler{Platform: s.world.Chaos, Places: s.experimentPlaces, Runs: shelf.Runs{KV: s.db}, Engine: engine,
 		Announce: func(ctx context.Context, e release.Event) error { return s.book.Tell(ctx, e) }, StopFile: s.stopFile(), Log: s.log}
+	s.scaling = autoscalers.Watch(s.sloPlaces, s.world.Agent, s.kube(), s.db, s.log).Run
 	when, err := s.settings.Summary.Schedule()
 	s.weekly = reports.Weekly{When: when, Runs: shelf.Runs{KV: s.db}, Platform: s.world.Chaos, Project: s.world.ProjectName, Tell: s.book.Tell, Notes: s.book, Now: time.Now, Log: s.log}
 	return err

@@ -96,7 +96,7 @@ func TestLoadFillsDefaultsIn(t *testing.T) {
 		t.Errorf("experiment = %+v", e)
 	}
 	ops := tree.Channels["ops"].Spec
-	if ops.Language != "en" || len(ops.Events) != 11 || slices.Contains(ops.Events, release.EventPhase) || !slices.Contains(ops.Events, release.EventSummary) {
+	if ops.Language != "en" || len(ops.Events) != 12 || slices.Contains(ops.Events, release.EventPhase) || !slices.Contains(ops.Events, release.EventSummary) {
 		t.Errorf("channel = %+v", ops)
 	}
 	if !slices.Contains(tree.Channels["forge"].Spec.Events, release.EventPhase) {

@@ -97,7 +97,9 @@ func (d Desk) say(ctx context.Context, w runs.Word, decision consent.Decision) (
 	c := t.Content
 	vote := consent.Vote{Experiment: c.Experiment, Env: c.Env, Service: c.Service, Trigger: c.Trigger, By: w.By, Groups: groups,
 		Digest: c.Digest(), At: d.Votes.Now().UTC(), Decision: decision, Reason: w.Reason}
-	if err := d.Votes.Add(ctx, vote); err != nil {
+	if err := d.Votes.Add(ctx, vote); errors.Is(err, release.ErrStale) { // said twice in one moment
+		return runs.Approvals{}, fmt.Errorf("%w: %w", web.ErrStale, err)
+	} else if err != nil {
 		return runs.Approvals{}, err
 	}
 	return d.read(ctx, t)

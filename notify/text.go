@@ -22,7 +22,7 @@ func wordsOf(language string) words {
 			kinds: map[release.EventKind]string{
 				release.EventPhase: "进入新阶段", release.EventVerified: "验证通过", release.EventFailed: "失败", release.EventRolledBack: "已回滚",
 				release.EventHeld: "需要人工处理", release.EventBreach: "SLO 不达标", release.EventRecovered: "SLO 已恢复",
-				release.EventExperiment: "实验已结束", release.EventUnsteady: "实验失败率过高", release.EventSummary: "实验周报", release.EventDrift: "配置漂移已修复",
+				release.EventExperiment: "实验已结束", release.EventUnsteady: "实验失败率过高", release.EventUnapproved: "实验等待批准", release.EventSummary: "实验周报", release.EventDrift: "配置漂移已修复",
 				release.EventCaughtUp: "集群已跟上", release.EventWithdrawn: "已从集群撤出",
 				release.EventAlert: "告警", release.EventAlertEnded: "告警已恢复",
 				release.EventHot: "CPU 持续过高", release.EventCalm: "CPU 过高已结束",
@@ -36,7 +36,7 @@ func wordsOf(language string) words {
 		kinds: map[release.EventKind]string{
 			release.EventPhase: "moved on", release.EventVerified: "verified", release.EventFailed: "failed", release.EventRolledBack: "rolled back",
 			release.EventHeld: "needs a person", release.EventBreach: "SLO breached", release.EventRecovered: "SLO recovered",
-			release.EventExperiment: "experiment finished", release.EventUnsteady: "experiments keep failing", release.EventSummary: "experiments of the week", release.EventDrift: "drift healed",
+			release.EventExperiment: "experiment finished", release.EventUnsteady: "experiments keep failing", release.EventUnapproved: "an experiment needs approvals", release.EventSummary: "experiments of the week", release.EventDrift: "drift healed",
 			release.EventCaughtUp: "cluster caught up", release.EventWithdrawn: "withdrawn from a cluster",
 			release.EventAlert: "alert", release.EventAlertEnded: "alert resolved",
 			release.EventHot: "CPU stays high", release.EventCalm: "high CPU is over",

@@ -15,8 +15,9 @@ const (
 	EventBreach     EventKind = "slo.breach"   // outside a release
 	EventRecovered  EventKind = "slo.recovered"
 	EventExperiment EventKind = "experiment.finished"
-	EventUnsteady   EventKind = "experiment.failing" // too many experiments on a service failed lately
-	EventSummary    EventKind = "experiment.summary" // what a project's experiments of a week have shown
+	EventUnsteady   EventKind = "experiment.failing"    // too many experiments on a service failed lately
+	EventUnapproved EventKind = "experiment.unapproved" // a schedule would run one, and too few people have agreed
+	EventSummary    EventKind = "experiment.summary"    // what a project's experiments of a week have shown
 	EventDrift      EventKind = "drift.healed"
 	EventCaughtUp   EventKind = "cluster.caught-up" // outside a release
 	EventWithdrawn  EventKind = "cluster.withdrawn"

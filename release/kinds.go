@@ -322,6 +322,14 @@ type ChaosRules struct {
 	Windows   []Window `json:"windows,omitempty"`   // only inside of one of them; left out: at any time
 	Freezes   []Freeze `json:"freezes,omitempty"`   // never inside of any of them
 	MinBudget int      `json:"minBudget,omitempty"` // percent of the error budget that every SLO of the service has to have left; default 0: it is not asked
+	Approvals Consent  `json:"approvals,omitzero"`  // who has to agree before a person or a schedule breaks something here; the trial of a release is not asked
+}
+
+// Consent says how many people of which groups have to agree to an experiment first.
+type Consent struct {
+	Required int      `json:"required,omitempty"`
+	Groups   []string `json:"groups,omitempty"`
+	ValidFor Duration `json:"validFor,omitempty"` // so long an approval counts, at most 30 days; default 7 days
 }
 
 // Freeze is a time in which nothing is broken on purpose.

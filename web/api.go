@@ -33,6 +33,7 @@ func (s *Server) routes() error {
 	s.buildRoutes(api)
 	s.logRoutes(api)
 	s.experimentRoutes(api)
+	s.consentRoutes(api)
 	s.chaosRoutes(api)
 	s.trialRoutes(api)
 	s.silenceRoutes(api)
@@ -125,12 +126,24 @@ func add[I, O any](s *Server, api huma.API, route Route, summary string, status 
 // conditional is a request that may carry If-Match.
 type conditional interface{ conditional() bool }
 
+// coded is an error with its reason in one word.
+type coded interface {
+	error
+	Code() string
+}
+
 // refuse decides what a caller may read of an error.
 func (s *Server) refuse(ctx context.Context, err error, route Route, conditional bool) error {
 	if own, ok := errors.AsType[*problem.Problem](err); ok {
 		return own
 	}
-	say := func(status int) error { return problem.New(status, err.Error(), hint.Of(err)) }
+	say := func(status int) error {
+		p := problem.New(status, err.Error(), hint.Of(err))
+		if c, ok := errors.AsType[coded](err); ok {
+			p.Code = c.Code()
+		}
+		return p
+	}
 	if limited, ok := errors.AsType[*auth.Limited](err); ok {
 		h := http.Header{}
 		problem.RetryAfter(h, limited.RetryAfter)

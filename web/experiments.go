@@ -6,19 +6,9 @@ import (
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/seatrial/seatrial/release"
 	"github.com/seatrial/seatrial/web/auth"
+	"github.com/seatrial/seatrial/web/runs"
 )
-
-type startRun struct {
-	Name string `path:"name" maxLength:"63"`
-	Key  string `header:"Idempotency-Key" maxLength:"255" doc:"Sent twice within a day, the request acts once and is answered the same."`
-	Body struct {
-		Env     release.Env     `json:"env" minLength:"1" maxLength:"63"`
-		Service release.Service `json:"service,omitempty" maxLength:"127" doc:"Left out: the experiment's own"`
-		Reason  string          `json:"reason,omitempty" maxLength:"1000"`
-	}
-}
 
 type abortRun struct {
 	ID   string `path:"id" maxLength:"200"`
@@ -51,7 +41,7 @@ func (s *Server) experimentRoutes(api huma.API) {
 			return &body[runList]{runList{items(page.Items).Items, page.Next}}, err
 		})
 	add(s, api, Route{Pattern: "POST /api/v1/experiments/{name}/run", Need: Operator}, "Run an experiment once", http.StatusAccepted,
-		func(ctx context.Context, in *startRun) (*body[Run], error) {
+		func(ctx context.Context, in *runs.Start) (*body[Run], error) {
 			by := auth.From(ctx).Name
 			run, err := s.parts.Experiments.Start(ctx, Start{Experiment: in.Name, Env: in.Body.Env, Service: in.Body.Service, By: by, Reason: in.Body.Reason})
 			if err != nil {
@@ -75,6 +65,30 @@ func (s *Server) experimentRoutes(api huma.API) {
 		})
 }
 
+// sayConsent is a word that may be bound to what was read.
+type sayConsent struct{ runs.Say }
+
+func (s *sayConsent) conditional() bool { return s.IfMatch != "" && s.IfMatch != "*" }
+
+func (s *Server) consentRoutes(api huma.API) {
+	add(s, api, Route{Pattern: "GET /api/v1/experiments/{name}/approvals", Need: Reader}, "List who has agreed to an experiment as it is now", http.StatusOK,
+		func(ctx context.Context, in *runs.Read) (*runs.Answer, error) {
+			now, err := s.parts.Consents.Approvals(ctx, in.Question, in.Schedule)
+			return runs.Answered(now), err
+		})
+	say := func(act, summary string, keep func(context.Context, runs.Word) (runs.Approvals, error)) {
+		add(s, api, Route{Pattern: "POST /api/v1/experiments/{name}/" + act, Need: Operator}, summary, http.StatusOK,
+			func(ctx context.Context, in *sayConsent) (*runs.Answer, error) {
+				w := in.Word(auth.From(ctx).Name)
+				now, err := keep(ctx, w)
+				s.log.Info("act", "experiment", w.Name, "env", w.Env, "act", act, "schedule", w.Schedule, "by", w.By, "reason", w.Reason, "content", now.Digest, "error", err)
+				return runs.Answered(now), err
+			})
+	}
+	say("approve", "Agree to one run of an experiment, or to its schedule", s.parts.Consents.Approve)
+	say("withdraw", "Take back what one has agreed to", s.parts.Consents.Withdraw)
+}
+
 type stopChaos struct {
 	Key  string `header:"Idempotency-Key" maxLength:"255" doc:"Sent twice within a day, the request acts once and is answered the same."`
 	Body struct {
@@ -89,9 +103,9 @@ func (s *Server) chaosRoutes(api huma.API) {
 		return &body[Stop]{Stop{Stopped: why != "", Why: why}}
 	}
 	add(s, api, Route{Pattern: "GET /api/v1/experiments/{name}/plan", Need: Reader}, "Say what a run would hit now, and break nothing", http.StatusOK,
-		func(ctx context.Context, in *PlanQuestion) (*body[Plan], error) {
-			plan, err := s.parts.Experiments.Plan(ctx, *in)
-			return &body[Plan]{plan}, err
+		func(ctx context.Context, in *runs.Question) (*body[runs.Plan], error) {
+			plan, err := s.parts.Experiments.Plan(ctx, *in, auth.From(ctx).Name)
+			return &body[runs.Plan]{plan}, err
 		})
 	add(s, api, Route{Pattern: "GET /api/v1/chaos", Need: Reader}, "Say whether things may be broken on purpose", http.StatusOK,
 		func(ctx context.Context, _ *nothingIn) (*body[Stop], error) { return state(ctx), nil })

@@ -10,6 +10,7 @@ import (
 	"github.com/seatrial/seatrial/web/drift"
 	"github.com/seatrial/seatrial/web/hooks"
 	"github.com/seatrial/seatrial/web/reports"
+	"github.com/seatrial/seatrial/web/runs"
 	"github.com/seatrial/seatrial/web/stream"
 	"github.com/seatrial/seatrial/web/vault"
 )
@@ -33,6 +34,7 @@ type Parts struct {
 	Builds      Builds
 	Experiments Experiments
 	Reports     reports.Maker
+	Consents    runs.Desk
 	Switch      Switch
 	Objectives  Objectives
 	Diary       Diary
@@ -122,8 +124,8 @@ type Experiments interface {
 	Start(ctx context.Context, s Start) (Run, error)
 	// Abort reverts the fault and ends the run.
 	Abort(ctx context.Context, id, by, reason string) (Run, error)
-	// Plan says what a run would hit now, and breaks nothing.
-	Plan(ctx context.Context, q PlanQuestion) (Plan, error)
+	// Plan says what a run that somebody starts would hit now, and breaks nothing.
+	Plan(ctx context.Context, q runs.Question, by string) (runs.Plan, error)
 }
 
 // Switch stops everything that is broken on purpose, everywhere.
@@ -191,7 +193,7 @@ type Change struct {
 func (p Parts) Validate() error {
 	var all []error
 	for name, missing := range map[string]bool{
-		"Releases": p.Releases == nil, "Logs": p.Logs == nil, "Builds": p.Builds == nil, "Experiments": p.Experiments == nil, "Objectives": p.Objectives == nil, "Diary": p.Diary == nil, "Reports": p.Reports == nil,
+		"Releases": p.Releases == nil, "Logs": p.Logs == nil, "Builds": p.Builds == nil, "Experiments": p.Experiments == nil, "Consents": p.Consents == nil, "Objectives": p.Objectives == nil, "Diary": p.Diary == nil, "Reports": p.Reports == nil,
 		"Fleet": p.Fleet == nil, "Changes": p.Changes == nil, "Vault": p.Vault == nil, "Known": p.Known == nil,
 		"Intake": p.Intake == nil, "Ready": p.Ready == nil, "Acts.Rollback": p.Acts.Rollback == nil,
 		"Acts.Hold": p.Acts.Hold == nil, "Acts.Free": p.Acts.Free == nil, "Acts.Retry": p.Acts.Retry == nil,

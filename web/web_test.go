@@ -28,6 +28,7 @@ import (
 	"github.com/seatrial/seatrial/web/calendar"
 	"github.com/seatrial/seatrial/web/drift"
 	"github.com/seatrial/seatrial/web/objectives"
+	"github.com/seatrial/seatrial/web/runs"
 	"github.com/seatrial/seatrial/web/vault/vaulttest"
 )
 
@@ -47,6 +48,8 @@ type yard struct {
 	changed  chan struct{}
 	acts     []web.Act
 	started  []web.Start
+	said     []runs.Said
+	refuses  error // of a start
 	broken   error
 	slow     chan struct{} // when set, acts wait for it
 }
@@ -192,11 +195,11 @@ func (y *yard) Components(_ context.Context, id release.ID, f builds.Filter) (bu
 }
 
 // Plan would hit one pod of two.
-func (y *yard) Plan(_ context.Context, q web.PlanQuestion) (web.Plan, error) {
+func (y *yard) Plan(_ context.Context, q runs.Question, _ string) (runs.Plan, error) {
 	if q.Name != "kill" {
-		return web.Plan{}, fmt.Errorf("experiment %s: %w", q.Name, web.ErrNotFound)
+		return runs.Plan{}, fmt.Errorf("experiment %s: %w", q.Name, web.ErrNotFound)
 	}
-	return web.Plan{Experiment: q.Name, Cluster: "staging", Matching: []string{"shop/a", "shop/b"}, Targets: []string{"shop/a"}}, nil
+	return runs.Plan{Experiment: q.Name, Cluster: "staging", Matching: []string{"shop/a", "shop/b"}, Targets: []string{"shop/a"}}, nil
 }
 
 func (y *yard) State(context.Context) string {
@@ -226,6 +229,9 @@ func (y *yard) Runs(context.Context, web.RunFilter) (web.RunPage, error) {
 func (y *yard) Start(_ context.Context, s web.Start) (web.Run, error) {
 	y.mu.Lock()
 	defer y.mu.Unlock()
+	if y.refuses != nil {
+		return web.Run{}, y.refuses
+	}
 	y.started = append(y.started, s)
 	return web.Run{ID: fmt.Sprint("r", len(y.started)), Experiment: s.Experiment, Env: s.Env, Trigger: "person", By: s.By, State: "Planned"}, nil
 }
@@ -313,7 +319,7 @@ func (y *yard) Watch(ctx context.Context, from release.Revision, fn func(web.Cha
 
 func (y *yard) parts(v *vaulttest.Memory) web.Parts {
 	return web.Parts{
-		Releases: y, Logs: y, Builds: y, Experiments: y, Switch: y, Silences: quietly{y}, Objectives: y, Diary: y, Reports: made{}, Fleet: y, Changes: y, Vault: v,
+		Releases: y, Logs: y, Builds: y, Experiments: y, Consents: agreed{y}, Switch: y, Silences: quietly{y}, Objectives: y, Diary: y, Reports: made{}, Fleet: y, Changes: y, Vault: v,
 		Acts:   web.Acts{Rollback: y.do, Hold: y.do, Free: y.do, Retry: y.do, Approve: y.do},
 		Known:  func(forge.Kind, string) bool { return true },
 		Intake: func(context.Context, forge.Push) (bool, error) { return true, nil },

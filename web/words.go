@@ -165,22 +165,6 @@ type Run struct {
 	Message    string               `json:"message,omitempty"`
 }
 
-// PlanQuestion is which run is meant.
-type PlanQuestion struct {
-	Name    string          `path:"name" maxLength:"63"`
-	Env     release.Env     `query:"env" required:"true" minLength:"1" maxLength:"63"`
-	Service release.Service `query:"service" maxLength:"127" doc:"Left out: the experiment's own"`
-}
-
-// Plan is what a run would hit now.
-type Plan struct {
-	Experiment string   `json:"experiment"`
-	Cluster    string   `json:"cluster,omitempty"`
-	Matching   []string `json:"matching" doc:"Pods that the selector matches, as namespace/name"`
-	Targets    []string `json:"targets" doc:"Of them, what would be hit; a real run chooses anew"`
-	Refused    string   `json:"refused,omitempty" doc:"Why it would not be run now"`
-}
-
 // Stop is whether things may be broken on purpose.
 type Stop struct {
 	Stopped bool   `json:"stopped"`

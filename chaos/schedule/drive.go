@@ -195,18 +195,21 @@ func (s *Scheduler) scheduled(ctx context.Context, p chaos.Platform, x release.E
 		s.dealt(name+"/"+string(env), at) // the one before is not over: not worth a record
 		return nil
 	}
+	var err error
 	why := missed
 	if why == "" {
-		place, busy, err := s.admit(ctx, p, run)
-		if err != nil {
+		if run, why, err = s.begin(ctx, p, run); err != nil {
 			return err
 		}
-		run.Cluster, why = place.Cluster, busy
 	}
 	if why != "" {
 		run.State, run.Message, run.Ended = Invalid, "skipped: "+why, run.Started
 	}
-	var err error
+	if run.Verdict != nil {
+		if err := s.unapproved(ctx, run); err != nil {
+			return err
+		}
+	}
 	if run.Revision, err = s.Runs.Save(ctx, run); errors.Is(err, release.ErrStale) {
 		s.dealt(name+"/"+string(env), at)
 		s.Log.Info("experiment", "run", run.ID, "state", "somebody else's")
@@ -220,6 +223,22 @@ func (s *Scheduler) scheduled(ctx context.Context, p chaos.Platform, x release.E
 		s.add(run)
 	}
 	return nil
+}
+
+// begin finds where a run of a schedule takes place, or why it does not; then with a
+// verdict when too few people have agreed to it.
+func (s *Scheduler) begin(ctx context.Context, p chaos.Platform, run Run) (Run, string, error) {
+	place, why, err := s.admit(ctx, p, run)
+	run.Cluster = place.Cluster
+	if err != nil || why != "" {
+		return run, why, err
+	}
+	v, _, err := s.agreed(ctx, s.terms(p, run, place.Project), run, false, run.Started)
+	if err != nil || v.Outcome() == release.Passed {
+		return run, "", err
+	}
+	run.Verdict = &v
+	return run, v.Reason(), nil
 }
 
 func (s *Scheduler) running(experiment string, env release.Env) bool {
@@ -414,6 +433,9 @@ func (s *Scheduler) subject(ctx context.Context, run Run) (chaos.Subject, string
 	}
 	sub.Experiment, sub.Observe = x, cmp.Or(x.Spec.Observe.Std(), time.Minute)
 	place, why, err := s.place(ctx, p, run)
+	if err == nil && why == "" {
+		why, err = s.revoked(ctx, p, run, place.Project)
+	}
 	stop := chaos.Stopped(s.StopFile)
 	switch {
 	case err != nil && stop != "":

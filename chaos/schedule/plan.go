@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/seatrial/seatrial/chaos"
+	"github.com/seatrial/seatrial/chaos/consent"
 	"github.com/seatrial/seatrial/internal/hint"
 	"github.com/seatrial/seatrial/release"
 )
@@ -15,11 +16,13 @@ type Plan struct {
 	Place Place
 	Aims  chaos.Aims
 	Why   string // it would not be run now; what it would hit is known all the same, unless that is why
+	Code  string // of Why in one word, where it has one
+	Hint  string // what to do about Why, where that is known
 }
 
 // Plan asks the cluster what a run would hit now, and breaks nothing. The targets of a
-// real run are chosen anew.
-func (s *Scheduler) Plan(ctx context.Context, name string, env release.Env, service release.Service) (Plan, error) {
+// real run are chosen anew. by is who would start it.
+func (s *Scheduler) Plan(ctx context.Context, name string, env release.Env, service release.Service, by string) (Plan, error) {
 	p, run, err := s.wanted(ctx, name, env, service)
 	if err != nil {
 		return Plan{}, err
@@ -28,20 +31,27 @@ func (s *Scheduler) Plan(ctx context.Context, name string, env release.Env, serv
 	if out.Place, out.Why, err = s.place(ctx, p, run); err != nil || out.Place.Cluster == "" {
 		return out, err
 	}
-	run.Cluster = out.Place.Cluster
+	run.Cluster, run.Trigger, run.By = out.Place.Cluster, consent.ByPerson, by
+	v, _, err := s.agreed(ctx, s.terms(p, run, out.Place.Project), run, false, s.Engine.Now())
+	if err != nil {
+		return out, err
+	}
+	if v.Outcome() != release.Passed {
+		out.Why, out.Code, out.Hint = v.Reason(), v.Code(), v.Hint()
+	}
 	subject, _, err := s.subject(ctx, run)
 	if err != nil {
 		return out, err
 	}
 	out.Aims, err = s.Engine.Aim(ctx, subject)
 	if why := chaos.Stopped(s.StopFile); why != "" {
-		out.Why = why
+		out.Why, out.Code, out.Hint = why, "", ""
 	}
 	if x, ok := errors.AsType[*chaos.Exceeds](err); ok {
-		out.Why, err = x.Reason, nil
+		out.Why, out.Code, out.Hint, err = x.Reason, "", "", nil
 	}
 	if c, ok := errors.AsType[*chaos.CannotInject](err); ok {
-		out.Why, err = c.Error(), nil
+		out.Why, out.Code, out.Hint, err = c.Error(), "", "", nil
 	}
 	return out, err
 }

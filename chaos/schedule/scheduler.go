@@ -33,6 +33,7 @@ type Scheduler struct {
 	Runs     Runs
 	Engine   *chaos.Engine
 	Announce func(context.Context, release.Event) error // durable; the same ID twice is one event
+	Votes    Votes                                      // nil: what needs approvals is not run
 	StopFile string                                     // while it exists nothing is broken, and what is gets reverted
 	Every    time.Duration                              // how often schedules are looked at; default 1s
 	Log      *slog.Logger
@@ -57,6 +58,8 @@ var (
 	ErrUnknownRun = errors.New("no such active run")
 	// ErrBusy: the service cannot be experimented on now.
 	ErrBusy = errors.New("busy")
+	// ErrUnknownPlace: the service is not in that environment.
+	ErrUnknownPlace = errors.New("no such place")
 )
 
 // Item is one experiment with what it has done and will do; GET /api/v1/experiments.
@@ -148,6 +151,9 @@ func (s *Scheduler) Start(ctx context.Context, name string, env release.Env, ser
 		return Run{}, fmt.Errorf("run experiment %s: %w: %s", name, ErrBusy, why)
 	}
 	run.Cluster = place.Cluster
+	if err := s.consented(ctx, p, run, place.Project); err != nil {
+		return Run{}, fmt.Errorf("run experiment %s: %w", name, err)
+	}
 	if run.Revision, err = s.Runs.Save(ctx, run); err != nil {
 		return Run{}, fmt.Errorf("run experiment %s: %w", name, err)
 	}

@@ -372,17 +372,17 @@ func TestAPlanNamesWhatWouldBeHitAndBreaksNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig()
 		s := r.scheduler("* * * * *", file)
-		p, err := s.Plan(t.Context(), "restart-one", "staging", "")
+		p, err := s.Plan(t.Context(), "restart-one", "staging", "", "ada")
 		if err != nil || p.Why != "" || len(p.Aims.Pods) != 2 || len(p.Aims.Fault.Targets) != 1 || p.Place.Cluster == "" {
 			t.Errorf("%+v %v", p, err)
 		}
 		if err := os.WriteFile(file, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if p, err = s.Plan(t.Context(), "restart-one", "staging", ""); err != nil || !strings.Contains(p.Why, "kill switch") || len(p.Aims.Fault.Targets) != 1 {
+		if p, err = s.Plan(t.Context(), "restart-one", "staging", "", "ada"); err != nil || !strings.Contains(p.Why, "kill switch") || len(p.Aims.Fault.Targets) != 1 {
 			t.Errorf("stopped: %+v %v", p, err)
 		}
-		if _, err = s.Plan(t.Context(), "none", "staging", ""); !errors.Is(err, schedule.ErrUnknownExperiment) {
+		if _, err = s.Plan(t.Context(), "none", "staging", "", "ada"); !errors.Is(err, schedule.ErrUnknownExperiment) {
 			t.Errorf("an experiment that is not there: %v", err)
 		}
 		if len(r.faults) != 0 || len(r.states()) != 0 {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/seatrial/seatrial/chaos"
 	"github.com/seatrial/seatrial/chaos/schedule"
+	"github.com/seatrial/seatrial/cmd/seatrial/consents"
 	"github.com/seatrial/seatrial/deployer"
 	"github.com/seatrial/seatrial/deployer/desired"
 	"github.com/seatrial/seatrial/internal/forge"
@@ -280,4 +281,10 @@ func (s *server) groups(ctx context.Context, person string) ([]string, error) {
 		}
 	}
 	return nil, nil
+}
+
+// votes keeps what people say about experiments.
+func (s *server) votes() consents.Votes {
+	tokens := func(ctx context.Context) ([]auth.Token, error) { return s.web.Guard().Tokens(ctx) }
+	return consents.Votes{KV: s.db, Groups: s.groups, Tokens: tokens, Now: time.Now}
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/seatrial/seatrial/cmd/seatrial/arrivals"
 	"github.com/seatrial/seatrial/cmd/seatrial/autoscalers"
 	"github.com/seatrial/seatrial/cmd/seatrial/builds"
+	"github.com/seatrial/seatrial/cmd/seatrial/consents"
 	"github.com/seatrial/seatrial/cmd/seatrial/faults"
 	"github.com/seatrial/seatrial/cmd/seatrial/rendering"
 	"github.com/seatrial/seatrial/cmd/seatrial/reports"
@@ -273,7 +274,7 @@ func (s *server) wireTrial() (err error) {
 	engine := &chaos.Engine{Provider: kinds, Finder: kinds, Measure: s.sloGate.Measure, Now: time.Now, Admit: faults.Admission(s.world.Must, s.sloGate.Budgets, time.Now),
 		Stop: func() string { return chaos.Stopped(s.stopFile()) }}
 	s.trial = &trial.Trial{Platform: s.world.Chaos, Engine: engine, Log: s.log}
-	s.scheduler = &schedule.Scheduler{Platform: s.world.Chaos, Places: s.experimentPlaces, Runs: shelf.Runs{KV: s.db}, Engine: engine,
+	s.scheduler = &schedule.Scheduler{Platform: s.world.Chaos, Places: s.experimentPlaces, Runs: shelf.Runs{KV: s.db}, Votes: s.votes(), Engine: engine,
 		Announce: func(ctx context.Context, e release.Event) error { return s.book.Tell(ctx, e) }, StopFile: s.stopFile(), Log: s.log}
 	s.scaling = autoscalers.Watch(s.sloPlaces, s.world.Agent, s.kube(), s.db, s.log).Run
 	when, err := s.settings.Summary.Schedule()
@@ -336,7 +337,7 @@ func (s *server) wireWeb(metrics prometheus.Registerer) (err error) {
 	}, web.Parts{
 		Releases: views.Releases{Book: s.book}, Acts: acts, Logs: views.Logs{Book: s.logs},
 		Builds:      views.Builds{Release: s.book.Release, Report: s.builder.Report, Bill: s.boms.Generate},
-		Experiments: views.Experiments{Scheduler: s.scheduler, History: shelf.Runs{KV: s.db}}, Switch: faults.Switch{File: s.stopFile()}, Silences: silences.Desk{Shelf: shelf.Silences{KV: s.db}, Now: time.Now},
+		Experiments: views.Experiments{Scheduler: s.scheduler, History: shelf.Runs{KV: s.db}}, Consents: consents.Desk{Votes: s.votes(), Terms: s.scheduler.Terms}, Switch: faults.Switch{File: s.stopFile()}, Silences: silences.Desk{Shelf: shelf.Silences{KV: s.db}, Now: time.Now},
 		Reports:    reports.Desk{Release: s.book.Release, Runs: shelf.Runs{KV: s.db}, Now: time.Now},
 		Objectives: views.Objectives{SLOs: s.world.SLOs, States: s.sloWatch.States, Ask: &course.Recent{Asks: s.prometheus}, Book: s.book, Runs: shelf.Runs{KV: s.db}, Now: time.Now},
 		Diary:      views.Diary{Platform: s.world.Chaos, Runs: shelf.Runs{KV: s.db}, Stopped: faults.Switch{File: s.stopFile()}.State, Now: time.Now},

@@ -89,7 +89,7 @@ func (c *checker) jira(s *release.ChannelSpec) {
 
 func eventNames() []string {
 	return []string{string(release.EventPhase), string(release.EventVerified), string(release.EventFailed), string(release.EventRolledBack), string(release.EventHeld),
-		string(release.EventBreach), string(release.EventRecovered), string(release.EventExperiment), string(release.EventUnsteady), string(release.EventSummary), string(release.EventDrift),
+		string(release.EventBreach), string(release.EventRecovered), string(release.EventExperiment), string(release.EventUnsteady), string(release.EventUnapproved), string(release.EventSummary), string(release.EventDrift),
 		string(release.EventCaughtUp), string(release.EventWithdrawn),
 		string(release.EventAlert), string(release.EventAlertEnded), string(release.EventHot), string(release.EventCalm)}
 }
@@ -103,8 +103,8 @@ func defaultEvents(channel string) []release.EventKind {
 	kinds := []release.EventKind{release.EventVerified, release.EventFailed, release.EventRolledBack, release.EventHeld,
 		release.EventBreach, release.EventRecovered, release.EventExperiment, release.EventUnsteady, release.EventAlert, release.EventAlertEnded,
 		release.EventHot, release.EventCalm}
-	if channel != "pagerduty" && channel != "jira" && channel != "alertmanager" { // a summary is to be read: nobody has to act on it
-		kinds = append(kinds, release.EventSummary)
+	if channel != "pagerduty" && channel != "jira" && channel != "alertmanager" { // these are no trouble
+		kinds = append(kinds, release.EventSummary, release.EventUnapproved)
 	}
 	return kinds
 }

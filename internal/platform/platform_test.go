@@ -96,7 +96,7 @@ func TestLoadFillsDefaultsIn(t *testing.T) {
 		t.Errorf("experiment = %+v", e)
 	}
 	ops := tree.Channels["ops"].Spec
-	if ops.Language != "en" || len(ops.Events) != 13 || slices.Contains(ops.Events, release.EventPhase) || !slices.Contains(ops.Events, release.EventSummary) {
+	if ops.Language != "en" || len(ops.Events) != 14 || slices.Contains(ops.Events, release.EventPhase) || !slices.Contains(ops.Events, release.EventSummary) {
 		t.Errorf("channel = %+v", ops)
 	}
 	if !slices.Contains(tree.Channels["forge"].Spec.Events, release.EventPhase) {

@@ -22,6 +22,7 @@ type Problem struct {
 	Status int     `json:"status" doc:"The HTTP status." example:"409"`
 	Detail string  `json:"detail,omitempty" doc:"What went wrong, for a person."`
 	Hint   string  `json:"hint,omitempty" doc:"What this person can do next."`
+	Code   string  `json:"code,omitempty" doc:"The reason in one word, where it has one." example:"approvals-missing"`
 	Errors []Field `json:"errors,omitempty" doc:"The fields that were not understood."`
 }
 

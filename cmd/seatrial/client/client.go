@@ -1,7 +1,7 @@
 // Package client speaks to a server's API for the command line.
 //
-// Start at Remote.Call. It never keeps a token: that comes from the environment at each
-// call, and goes nowhere but to the server.
+// Start at Remote.Call. It never keeps a token or a password: they come from the environment
+// at each call, and go nowhere but to the server.
 package client
 
 import (
@@ -19,10 +19,46 @@ import (
 
 	"github.com/seatrial/seatrial/cmd/seatrial/settings"
 	"github.com/seatrial/seatrial/internal/hint"
+	"github.com/seatrial/seatrial/internal/secret"
 )
 
 // Remote is the server that a command talks to.
-type Remote struct{ Server string }
+type Remote struct {
+	Server string
+
+	cookie  *http.Cookie // of a person who is signed in, instead of a token
+	ifMatch string
+}
+
+// IfMatch is the server, where a request only counts for what has this ETag.
+func (r *Remote) IfMatch(etag string) *Remote {
+	other := *r
+	other.ifMatch = etag
+	return &other
+}
+
+const session = "/api/v1/session"
+
+// SignIn is the server with a person who is signed in; who calls it calls SignOut.
+func (r *Remote) SignIn(ctx context.Context, user string, password secret.Text) (*Remote, error) {
+	res, err := r.Send(ctx, http.MethodPost, session, nil, map[string]string{"user": user, "password": password.Reveal()})
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	cookies := res.Cookies()
+	if len(cookies) == 0 {
+		return nil, fmt.Errorf("sign in at %s: the answer has no session", r.Address())
+	}
+	other := *r
+	other.cookie = cookies[0]
+	return &other, nil
+}
+
+// SignOut ends the session of SignIn.
+func (r *Remote) SignOut(ctx context.Context) error {
+	return r.Call(ctx, http.MethodDelete, session, nil, nil, nil)
+}
 
 // MaxAnswer bounds, in bytes, what a command reads of one answer.
 const MaxAnswer = 64 << 20
@@ -82,7 +118,12 @@ func (r *Remote) Send(ctx context.Context, method, path string, query url.Values
 	if in != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	if token := settings.Env("SEATRIAL_TOKEN"); token != "" {
+	if r.ifMatch != "" {
+		req.Header.Set("If-Match", r.ifMatch)
+	}
+	if r.cookie != nil {
+		req.AddCookie(r.cookie)
+	} else if token := settings.Env("SEATRIAL_TOKEN"); token != "" {
 		req.Header.Set("Authorization", "Bearer "+token.Reveal())
 	}
 	res, err := (&http.Client{Transport: &http.Transport{ResponseHeaderTimeout: 30 * time.Second, Proxy: nil}}).Do(req)
@@ -99,7 +140,7 @@ func (r *Remote) Send(ctx context.Context, method, path string, query url.Values
 func refusal(res *http.Response) error {
 	p := problem{Title: res.Status}
 	_ = json.NewDecoder(io.LimitReader(res.Body, 1<<20)).Decode(&p)
-	if res.StatusCode == http.StatusUnauthorized {
+	if res.StatusCode == http.StatusUnauthorized && res.Request.URL.Path != session {
 		return hint.Add(errors.New("the server wants to know who you are"), "set SEATRIAL_TOKEN to a token from the console's page Tokens")
 	}
 	text := p.Detail

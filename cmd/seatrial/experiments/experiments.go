@@ -18,6 +18,7 @@ import (
 
 	"github.com/seatrial/seatrial/cmd/seatrial/client"
 	"github.com/seatrial/seatrial/web"
+	"github.com/seatrial/seatrial/web/runs"
 )
 
 const path = "/api/v1/experiments"
@@ -25,7 +26,7 @@ const path = "/api/v1/experiments"
 // New is the command "experiment".
 func New(r *client.Remote) *cobra.Command {
 	cmd := &cobra.Command{Use: "experiment", Short: "See, run and abort experiments outside of releases"}
-	cmd.AddCommand(newList(r), newPlan(r), newRun(r), newAbort(r))
+	cmd.AddCommand(newList(r), newPlan(r), newRun(r), newApprovals(r), newApprove(r), newWithdraw(r), newAbort(r))
 	return cmd
 }
 
@@ -72,7 +73,7 @@ func newPlan(r *client.Remote) *cobra.Command {
 		Short: "List what a run would hit now, and break nothing",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var p web.Plan
+			var p runs.Plan
 			q := url.Values{"env": {at.env}, "service": {at.service}}
 			if err := r.Call(cmd.Context(), http.MethodGet, path+"/"+url.PathEscape(args[0])+"/plan", q, nil, &p); err != nil {
 				return err
@@ -85,7 +86,7 @@ func newPlan(r *client.Remote) *cobra.Command {
 	return cmd
 }
 
-func tell(w io.Writer, p web.Plan) {
+func tell(w io.Writer, p runs.Plan) {
 	if p.Cluster != "" {
 		fmt.Fprintf(w, "on %s, %d pods match\n", p.Cluster, len(p.Matching))
 	}
@@ -94,6 +95,9 @@ func tell(w io.Writer, p web.Plan) {
 	}
 	if p.Refused != "" {
 		fmt.Fprintf(w, "it would not be run now: %s\n", p.Refused)
+	}
+	if p.Hint != "" {
+		fmt.Fprintf(w, "hint: %s\n", p.Hint)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/seatrial/seatrial/chaos/schedule"
 	"github.com/seatrial/seatrial/store"
 	"github.com/seatrial/seatrial/web"
+	"github.com/seatrial/seatrial/web/runs"
 )
 
 // Experiments reads and starts experiments.
@@ -22,7 +23,7 @@ func (v Experiments) Experiments(ctx context.Context) ([]web.Experiment, error) 
 	items, err := v.Scheduler.Items(ctx)
 	out := make([]web.Experiment, 0, len(items))
 	for _, i := range items {
-		e := web.Experiment{Name: i.Name, Spec: i.Spec, Next: i.Next, Last: runs(i.Last)}
+		e := web.Experiment{Name: i.Name, Spec: i.Spec, Next: i.Next, Last: runsOf(i.Last)}
 		if i.Running != nil {
 			now := run(*i.Running)
 			e.Running = &now
@@ -38,7 +39,7 @@ func (v Experiments) Experiments(ctx context.Context) ([]web.Experiment, error) 
 // Runs returns a page of runs, newest first.
 func (v Experiments) Runs(ctx context.Context, f web.RunFilter) (web.RunPage, error) {
 	list, err := v.History.List(ctx, f.Name, f.After, f.Limit)
-	page := web.RunPage{Items: runs(list)}
+	page := web.RunPage{Items: runsOf(list)}
 	if len(list) == f.Limit && f.Limit > 0 {
 		page.Next = list[len(list)-1].ID
 	}
@@ -51,19 +52,24 @@ func (v Experiments) Start(ctx context.Context, s web.Start) (web.Run, error) {
 	switch {
 	case errors.Is(err, schedule.ErrUnknownExperiment):
 		err = as{err, web.ErrNotFound}
-	case errors.Is(err, schedule.ErrBusy):
+	case errors.Is(err, schedule.ErrBusy), isUnapproved(err):
 		err = as{err, web.ErrRefused}
 	}
 	return run(r), err
 }
 
+func isUnapproved(err error) bool {
+	_, ok := errors.AsType[*schedule.Unapproved](err)
+	return ok
+}
+
 // Plan says what a run would hit now.
-func (v Experiments) Plan(ctx context.Context, q web.PlanQuestion) (web.Plan, error) {
-	p, err := v.Scheduler.Plan(ctx, q.Name, q.Env, q.Service)
+func (v Experiments) Plan(ctx context.Context, q runs.Question, by string) (runs.Plan, error) {
+	p, err := v.Scheduler.Plan(ctx, q.Name, q.Env, q.Service, by)
 	if errors.Is(err, schedule.ErrUnknownExperiment) {
 		err = as{err, web.ErrNotFound}
 	}
-	out := web.Plan{Experiment: q.Name, Cluster: p.Place.Cluster, Matching: []string{}, Targets: append([]string{}, p.Aims.Fault.Targets...), Refused: p.Why}
+	out := runs.Plan{Experiment: q.Name, Cluster: p.Place.Cluster, Matching: []string{}, Targets: append([]string{}, p.Aims.Fault.Targets...), Refused: p.Why, Code: p.Code, Hint: p.Hint}
 	for _, pod := range p.Aims.Pods {
 		out.Matching = append(out.Matching, pod.ID())
 	}
@@ -87,7 +93,7 @@ func decodeRun(e store.Entry) (web.Run, error) {
 	return run(r), nil
 }
 
-func runs(list []schedule.Run) []web.Run {
+func runsOf(list []schedule.Run) []web.Run {
 	out := make([]web.Run, 0, len(list))
 	for _, r := range list {
 		out = append(out, run(r))

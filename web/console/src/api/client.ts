@@ -1,6 +1,6 @@
 // The only place that talks to the server. Every answer that is not 2xx becomes an
 // ApiError with the server's own words and hint.
-import type { Board, Build, Calendar, Cluster, Comparison, Components, Course, Experiment, LogMatches, LogPage, NewToken, Objective, Page, Place, Problem, Release, ReleaseSummary, Run, Session, Token, Tree, Plan, Stop } from './types'
+import type { Board, Build, Calendar, Cluster, Comparison, Components, Consents, Course, Experiment, LogMatches, LogPage, NewToken, Objective, Page, Place, Problem, Release, ReleaseSummary, Run, Session, Token, Tree, Plan, Stop } from './types'
 import { summary } from './summary'
 
 export class ApiError extends Error {
@@ -20,7 +20,7 @@ export class ApiError extends Error {
   get unreachable(): boolean { return this.status === 0 }
 }
 
-export interface Mutation { key: string; version?: number }
+export interface Mutation { key: string; version?: number | string | undefined }
 
 export interface ReleaseFilters { service?: string; env?: string; phase?: string; q?: string }
 export interface SLOFilters { service?: string; env?: string; state?: string }
@@ -117,6 +117,10 @@ export const api = {
   planExperiment: (name: string, f: { env: string; service: string }, s?: AbortSignal) => get<Plan>(`/experiments/${enc(name)}/plan${query({ ...f })}`, s),
   chaos: (s?: AbortSignal) => get<Stop>('/chaos', s),
   switchChaos: (body: { stopped: boolean; reason: string }, m: Mutation) => call<Stop>('POST', '/chaos', body, m),
+  consents: (name: string, f: { env: string; service: string; schedule: boolean }, s?: AbortSignal) =>
+    get<Consents>(`/experiments/${enc(name)}/approvals${query({ ...f, schedule: f.schedule ? 'true' : '' })}`, s),
+  agree: (name: string, body: { env: string; service?: string; schedule: boolean; reason: string }, m: Mutation) =>
+    call<Consents>('POST', `/experiments/${enc(name)}/approve`, body, m),
   runExperiment: (name: string, body: { env: string; service?: string; reason: string }, m: Mutation) =>
     call<Run>('POST', `/experiments/${enc(name)}/run`, body, m),
   abortRun: (id: string, body: { reason: string }, m: Mutation) => call<Run>('POST', `/experiments/runs/${enc(id)}/abort`, body, m),

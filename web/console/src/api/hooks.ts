@@ -77,6 +77,11 @@ export function usePlan(name: string, f: { env: string; service: string }) {
   return useQuery({ queryKey: ['plan', name, f], queryFn: ({ signal }) => api.planExperiment(name, f, signal), enabled: f.env !== '' && f.service !== '', staleTime: 0, retry: false })
 }
 
+/** useConsents is who has agreed to an experiment. */
+export function useConsents(name: string, f: { env: string; service: string; schedule: boolean }) {
+  return useQuery({ queryKey: ['consents', name, f], queryFn: ({ signal }) => api.consents(name, f, signal), enabled: f.env !== '' && f.service !== '', staleTime: 0, retry: false })
+}
+
 /** useStop is the kill switch. */
 export function useStop() {
   return useQuery({ queryKey: ['chaos'], queryFn: ({ signal }) => api.chaos(signal), refetchInterval: 5_000 })

@@ -72,7 +72,12 @@ export interface Release {
 export type Origin = 'push' | 'desired-state' | 'pull-request'
 
 /** Plan is what a run of an experiment would hit now. */
-export interface Plan { experiment: string; cluster?: string; matching: string[]; targets: string[]; refused?: string }
+export interface Plan { experiment: string; cluster?: string; matching: string[]; targets: string[]; refused?: string; code?: string; hint?: string }
+
+/** Consents is who has agreed to an experiment as it is now. */
+export interface Consents { required: number; groups: string[]; digest: string; verdict: Verdict; said: Said[] }
+export type ConsentState = 'counts' | 'void' | 'expired' | 'used' | 'withdrawn' | 'starter' | 'outsider' | 'noPerson'
+export interface Said { by: string; at: string; until: string; state: ConsentState; reason?: string }
 
 /** Stop is the kill switch. */
 export interface Stop { stopped: boolean; why?: string }

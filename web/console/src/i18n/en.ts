@@ -142,6 +142,11 @@ export const en = {
     noPlot: 'There is nothing to draw', table: 'The same as a table', tableLead: 'Of each stretch the moment that burned most.', happened: 'Releases and faults in the window', nothingHappened: 'No release came here and nothing was broken on purpose.', leftOff: 'There are older ones that are not shown.', end: { 'under way': 'under way', verified: 'verified', refused: 'refused' } as Record<string, string>,
     queries: 'What Prometheus was asked', every: (x: string) => `Every ${x}, over twice the window: each moment’s budget is of the window before it.`, until: 'until', still: 'still broken', inTrial: 'in a release’s trial', gone: 'There is no such SLO',
   },
+  consent: {
+    approve: 'Approve', lead: 'You agree to exactly this experiment. Any change of it makes your approval void; whoever starts a run by hand does not count.',
+    schedule: 'its schedule, instead of one run by hand', enough: 'Enough people have agreed.', nobody: (env: string) => `Nobody has to agree in ${env}.`,
+    states: { counts: 'counts, until', void: 'void: the experiment has changed', expired: 'expired', used: 'used by a run', withdrawn: 'withdrawn', starter: 'starts the run', outsider: 'in none of the groups', noPerson: 'no person' },
+  },
   calendar: {
     title: 'Calendar of experiments', link: 'Calendar', lead: 'What is planned to be broken, what was, and when nothing may be.', back: 'Experiments', month: 'Month', week: 'Week', view: 'View', today: 'Today', earlier: 'Earlier', later: 'Later', keys: 'Arrow keys move by day and week, Page Up and Page Down by month.',
     zone: (z: string) => `Days and times are of ${z}; what is planned tells the time of its own zone, too.`, planned: 'planned', closed: 'nothing may be broken', window: 'open', notThen: 'would be skipped', often: 'Too often to be listed', agenda: 'What happens on', free: 'Nothing is planned and nothing was run.',

@@ -142,6 +142,11 @@ export const zh: Messages = {
     noPlot: '没有可绘制的内容', table: '同样内容的表格', tableLead: '每段取消耗最快的时刻。', happened: '时间窗内的发布与故障', nothingHappened: '没有发布到达这里，也没有主动注入故障。', leftOff: '还有更早的未显示。', end: { 'under way': '进行中', verified: '已验证', refused: '被拒绝' },
     queries: '向 Prometheus 查询的内容', every: (x) => `每 ${x} 一次，覆盖两个时间窗：每个时刻的预算取它之前的整个时间窗。`, until: '至', still: '尚未恢复', inTrial: '发布的海试中', gone: '没有这个 SLO',
   },
+  consent: {
+    approve: '批准', lead: '你同意的正是这个实验。实验一旦变化，批准即失效；手动启动运行的人自己的批准不算。',
+    schedule: '批准它的计划，而不是一次手动运行', enough: '批准人数已足够。', nobody: (env) => `${env} 不需要任何人批准。`,
+    states: { counts: '有效，至', void: '已失效：实验已变化', expired: '已过期', used: '已被一次运行用掉', withdrawn: '已撤回', starter: '启动运行的人', outsider: '不在任何指定的组', noPerson: '不是人' },
+  },
   calendar: {
     title: '实验日历', link: '日历', lead: '计划注入什么、注入过什么，以及何时禁止注入。', back: '实验', month: '月', week: '周', view: '视图', today: '今天', earlier: '更早', later: '更晚', keys: '方向键按天和周移动，Page Up 与 Page Down 按月移动。',
     zone: (z) => `日期与时间按 ${z} 显示；计划同时标出其自身时区的时间。`, planned: '计划', closed: '禁止注入故障', window: '开放', notThen: '届时会跳过', often: '过于频繁，未逐一列出', agenda: '当日安排', free: '没有计划，也没有运行记录。',

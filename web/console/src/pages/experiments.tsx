@@ -1,9 +1,9 @@
 // Experiments: what may be broken, when it is broken next, and what came of it.
 import { useQueryClient } from '@tanstack/react-query'
 import { Link, useSearch } from '@tanstack/react-router'
-import { useId, useState, type ReactNode } from 'react'
+import { useState, type ReactNode } from 'react'
 import { api } from '../api/client'
-import { useBoard, useExperiments, useMay, usePlan, useRuns, useStop } from '../api/hooks'
+import { useExperiments, useMay, usePlan, useRuns, useStop } from '../api/hooks'
 import type { Experiment, ExperimentSpec, Run } from '../api/types'
 import { useT } from '../i18n'
 import type { Messages } from '../i18n/en'
@@ -13,6 +13,7 @@ import { Action, Empty, Failure, Labels, Loading, Note } from '../ui/parts'
 import { RunStatus } from '../ui/status'
 import { Age, known, Moment, Since } from '../ui/time'
 import { useTitle } from '../ui/title'
+import { Agree, useWhere } from './consent'
 import { EvidenceList, FaultView } from './release/evidence'
 import '../styles/release.css'
 import '../styles/experiments.css'
@@ -71,7 +72,7 @@ function Victims({ name, env, service }: { name: string; env: string; service: s
     <section className="small">
       <h3 className="small">{t.experiments.victims(plan.data.targets.length, plan.data.matching.length, plan.data.cluster ?? '')}</h3>
       <ul>{plan.data.targets.map((pod) => <li key={pod}><code>{pod}</code></li>)}</ul>
-      {plan.data.refused && <Note tone="wait">{t.experiments.notNow}{t.common.colon}{plan.data.refused}</Note>}
+      {plan.data.refused && <Note tone="wait">{t.experiments.notNow}{t.common.colon}{plan.data.refused}{plan.data.hint && <><br /><span className="label">{t.common.hint}{t.common.colon}</span>{plan.data.hint}</>}</Note>}
     </section>
   )
 }
@@ -79,7 +80,7 @@ function Victims({ name, env, service }: { name: string; env: string; service: s
 function Card({ x, chosen }: { x: Experiment; chosen: boolean }) {
   const t = useT()
   const may = useMay()
-  const [asking, setAsking] = useState<'run' | 'abort' | null>(null)
+  const [asking, setAsking] = useState<'run' | 'agree' | 'abort' | null>(null)
   return (
     <article className={`panel experiment${chosen ? ' is-chosen' : ''}`} aria-labelledby={`x-${x.name}`}>
       <div className="panel-head">
@@ -88,6 +89,7 @@ function Card({ x, chosen }: { x: Experiment; chosen: boolean }) {
         {may && (x.running
           ? <Action look="small danger" onClick={() => setAsking('abort')}>{t.experiments.abort}</Action>
           : <Action look="small" onClick={() => setAsking('run')}><Icon name="play" size={12} />{t.experiments.run}</Action>)}
+        {may && <Action look="small" onClick={() => setAsking('agree')}>{t.consent.approve}</Action>}
       </div>
       <div className="panel-body stack">
         <Spec spec={x.spec}>
@@ -97,6 +99,7 @@ function Card({ x, chosen }: { x: Experiment; chosen: boolean }) {
         </Spec>
       </div>
       {asking === 'run' && <RunNow x={x} onClose={() => setAsking(null)} />}
+      {asking === 'agree' && <Agree x={x} onClose={() => setAsking(null)}><Spec spec={x.spec} /></Agree>}
       {asking === 'abort' && x.running && <AbortRun run={x.running} onClose={() => setAsking(null)} />}
     </article>
   )
@@ -135,31 +138,14 @@ function useAgain(name: string): () => void {
 
 function RunNow({ x, onClose }: { x: Experiment; onClose: () => void }) {
   const t = useT()
-  const id = useId()
-  const board = useBoard({})
   const again = useAgain(x.name)
-  const environments = x.spec.schedule?.environments ?? (board.data?.environments ?? []).map((e) => e.name)
-  const services = (board.data?.services ?? []).map((s) => s.service)
-  const [env, setEnv] = useState('')
-  const [service, setService] = useState('')
-  const inEnv = env || environments[0] || ''
-  const of = x.spec.service || service || services[0] || ''
+  const { env, service, fields } = useWhere(x)
   return (
-    <Confirm title={`${t.experiments.run}${t.common.colon}${x.name}`} lead={t.experiments.askRun} verb={t.experiments.run} danger ready={inEnv !== '' && of !== ''}
-      send={(reason, key) => api.runExperiment(x.name, { env: inEnv, reason, ...(x.spec.service ? {} : { service: of }) }, { key })} onDone={again} onClose={onClose}>
+    <Confirm title={`${t.experiments.run}${t.common.colon}${x.name}`} lead={t.experiments.askRun} verb={t.experiments.run} danger ready={env !== '' && service !== ''}
+      send={(reason, key) => api.runExperiment(x.name, { env, reason, ...(x.spec.service ? {} : { service }) }, { key })} onDone={again} onClose={onClose}>
       <Spec spec={x.spec} />
-      <div className="field">
-        <label htmlFor={id}>{t.act.env}</label>
-        <select id={id} className="select" value={inEnv} onChange={(e) => setEnv(e.target.value)}>{environments.map((e) => <option key={e}>{e}</option>)}</select>
-      </div>
-      {!x.spec.service && (
-        <div className="field">
-          <label htmlFor={`${id}-s`}>{t.experiments.service}</label>
-          <select id={`${id}-s`} className="select" value={of} onChange={(e) => setService(e.target.value)}>{services.map((s) => <option key={s}>{s}</option>)}</select>
-          <p className="small quiet">{t.experiments.serviceHint}</p>
-        </div>
-      )}
-      <Victims name={x.name} env={inEnv} service={of} />
+      {fields}
+      <Victims name={x.name} env={env} service={service} />
     </Confirm>
   )
 }

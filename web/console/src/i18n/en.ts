@@ -107,6 +107,18 @@ export const en = {
     title: 'Evidence', gate: 'Gate', holds: 'holds', broken: 'does not hold', measured: 'Measured', threshold: 'Threshold', at: 'Asked', query: 'Query', samples: (n: number) => s(n, 'sample', 'samples'), noSamples: 'The answer was empty.', fault: 'Fault', facts: 'Facts', window: 'Window',
     injected: 'Injected', recovered: 'Recovered', notRecovered: 'not recovered', targets: 'Hit', cells: 'Measured cells', good: 'Good', total: 'Total', ratio: 'Ratio', plot: 'Samples over time', warnings: 'Warnings', created: 'Created', kind: 'Kind', more: (n: number) => `and ${n} more`, trial: 'Trial record', before: 'Last verified', now: 'This release', calm: 'no fault', under: 'same fault', experiment: 'Experiment', slo: 'SLO', faultWindow: 'fault',
   },
+  two: {
+    effect: 'what the fault does', difference: 'Difference', otherFault: 'another fault', beside: (here: string, there: string) => `${here}, the last verified on ${there}`,
+    word: { better: 'better than the last verified', alike: 'no worse than the last verified', worse: 'worse than the last verified', untold: 'not compared' },
+    code: {
+      alike: 'No harm was found.', 'less-resilient': 'Worse under the fault by more than is tolerated, and the fault is why.', 'worse-anyway': 'Worse under the fault, and as much without it.', 'worse-without': 'Worse before anything was broken.',
+      'too-few-events': 'Too few events in one of the cells: the objective decides alone.', 'no-event-counts': 'What was recorded are no counts of events.', 'another-fault': 'The last verified release was tried with another fault.',
+    } as Record<string, string>,
+    sure: (x: string) => `${x} sure that the fault does it more harm`, unit: 'Differences are in percentage points, each with the interval that holds it in 98 of 100 cases.', tolerated: (x: string) => `${x} points are tolerated.`,
+    policy: { refuse: 'A release that is worse is refused.', hold: 'A release that is worse is held for a person.', tell: 'A release that is worse is told of, and goes on.' } as Record<string, string>,
+    again: (n: number, of: number) => `Found so in ${n} of ${s(of, 'attempt', 'attempts')}.`, once: 'Found so once, which may be luck: it counts when it is found so twice.',
+    first: 'No release was tried here before this one: there is nothing to compare with.', uncompared: 'It was not compared: a cell is missing, or the trial has not come so far.',
+  },
   act: {
     title: 'Actions', rollback: 'Roll back', hold: 'Hold', free: 'Free', retry: 'Retry', approve: 'Approve', reason: 'Reason', reasonHint: 'It is kept in the history for everyone to read.', required: 'Say why in a few words.', env: 'Environment', sending: 'Sending…', accepted: 'Accepted. The server acts on it now.',
     stale: 'The release has moved on since this page was read. It has been read again: check it and confirm once more.',

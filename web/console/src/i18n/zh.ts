@@ -107,6 +107,18 @@ export const zh: Messages = {
     title: '证据', gate: '门禁', holds: '成立', broken: '不成立', measured: '实测', threshold: '阈值', at: '查询时间', query: '查询', samples: (n) => `${n} 个样本`, noSamples: '查询结果为空。', fault: '故障', facts: '事实', window: '时间窗',
     injected: '注入', recovered: '恢复', notRecovered: '未恢复', targets: '命中', cells: '测量格', good: '良好', total: '总数', ratio: '比率', plot: '样本随时间变化', warnings: '警告', created: '创建', kind: '类型', more: (n) => `另有 ${n} 项`, trial: '海试记录', before: '上一个已验证版本', now: '本次发布', calm: '无故障', under: '相同故障', experiment: '实验', slo: 'SLO', faultWindow: '故障',
   },
+  two: {
+    effect: '故障的影响', difference: '差值', otherFault: '另一种故障', beside: (here, there) => `${here}，上一个已验证版本在 ${there}`,
+    word: { better: '优于上一个已验证版本', alike: '不差于上一个已验证版本', worse: '差于上一个已验证版本', untold: '未比较' },
+    code: {
+      alike: '未发现损害。', 'less-resilient': '故障下变差超出容许范围，且原因在于故障。', 'worse-anyway': '故障下变差，无故障时同样如此。', 'worse-without': '在注入任何故障之前就已变差。',
+      'too-few-events': '某一格的事件太少：仅由目标决定。', 'no-event-counts': '记录的内容不是事件计数。', 'another-fault': '上一个已验证版本试的是另一种故障。',
+    },
+    sure: (x) => `有 ${x} 的把握认为故障对它的损害更大`, unit: '差值以百分点计，区间在 100 次中有 98 次包含真值。', tolerated: (x) => `容许 ${x} 个百分点。`,
+    policy: { refuse: '变差的发布会被拒绝。', hold: '变差的发布会挂起，由人决定。', tell: '变差的发布只会告知，继续前进。' },
+    again: (n, of) => `${of} 次尝试中有 ${n} 次如此。`, once: '只发现一次，可能只是运气：两次如此才计入。',
+    first: '此前没有发布在这里试过：没有可比较的对象。', uncompared: '没有比较：缺少某一格，或海试尚未进行到这一步。',
+  },
   act: {
     title: '操作', rollback: '回滚', hold: '挂起', free: '解除挂起', retry: '重试', approve: '批准', reason: '原因', reasonHint: '原因会写入历史，所有人可见。', required: '请简要说明原因。', env: '环境', sending: '正在发送…', accepted: '已受理，服务器正在执行。',
     stale: '读取本页之后发布已有变化。页面已重新读取，请核对后再次确认。',

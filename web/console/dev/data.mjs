@@ -118,7 +118,7 @@ function stageOf(r, e, i, places, time) {
 export function trialOf(r, env, from, bad) {
   const cluster = env === 'prod' ? 'prod-canary' : 'staging'
   const f = fault('kill-one-pod', cluster, from - 30)
-  return { experiment: 0, step: 'done', attempt: 1, since: ago(from - 60), fault: f, ...tried(r.service, cluster, bad) }
+  return { experiment: 0, step: 'done', attempt: 1, since: ago(from - 60), fault: f, ...tried(r.service, cluster, bad, r.commit) }
 }
 
 function verdictsOf(r, places, time) {

@@ -93,6 +93,8 @@ export const api = {
   board: (f: BoardFilters, s?: AbortSignal) => get<Board>(`/board${query({ ...f })}`, s),
   releases: (f: ReleaseFilters, after: string | undefined, s?: AbortSignal) =>
     get<Page<Release | ReleaseSummary>>(`/releases${query({ ...f, after, limit: 50 })}`, s).then(summaries),
+  /** scored are the newest releases of a service, with the score of each trial. */
+  scored: (service: string, s?: AbortSignal) => get<Page<Release>>(`/releases${query({ service, limit: 200 })}`, s).then((p) => p.items ?? []),
   release: (id: string, s?: AbortSignal) => get<Release>(release(id), s),
   returning: (id: string, env: string, s?: AbortSignal) => get<Page<Release>>(`${release(id)}/returning${query({ env })}`, s),
   log: (id: string, from: number, s?: AbortSignal) => get<LogPage>(`${release(id)}/log${query({ from })}`, s),

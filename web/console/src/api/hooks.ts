@@ -102,6 +102,11 @@ export function useReleases(filters: ReleaseFilters) {
   })
 }
 
+/** useScores are the releases of a service whose trials have scores. */
+export function useScores(service: string) {
+  return useQuery({ queryKey: ['scores', service], queryFn: ({ signal }) => api.scored(service, signal), refetchInterval: 60_000 })
+}
+
 export function useRelease(id: string) {
   const stream = useStream()
   return useQuery({

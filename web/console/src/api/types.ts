@@ -39,7 +39,7 @@ export interface Judgement { gate: string; env?: string; wave?: string; shift?: 
 export interface Ratio { good: number; total: number }
 export interface Trial {
   experiment: number; step: string; attempt: number; fault?: FaultRecord; since?: string
-  cells?: Record<string, Ratio>; evidence?: Evidence[]
+  cells?: Record<string, Ratio>; evidence?: Evidence[]; score?: number // 0 to 100
 }
 export interface Target {
   cluster: string; state: string; revision?: string; shift?: string; message?: string; synced?: string; healthy?: string; away?: string

@@ -71,6 +71,11 @@ export const en = {
     shown: (n: number, of: number) => (n === of ? s(n, 'object', 'objects') : `${n} of ${s(of, 'object', 'objects')}`), left: (n: number) => `${s(n, 'more object is', 'more objects are')} not shown: there are too many.`, below: (x: string) => `, of ${x}`,
     state: { Synced: 'as in git', Drifted: 'differs', Missing: 'missing', Prune: 'is deleted', Waiting: 'waits for approval' },
   },
+  scores: {
+    title: 'Resilience', lead: 'How well its releases took their faults here: 100, no fault was noticed; 0, all that the objectives allow was used up, or it did not recover.', score: 'Score', release: 'Release', caption: 'Score of each release, newest first',
+    none: 'No release has a score here yet', noneHint: 'A trial of this environment gives one: name experiments in its spec.trial.experiments.', one: 'One score draws no line yet.',
+    plot: (n: number, least: string, most: string) => `Score of ${n} releases over time, between ${least} and ${most}`, end: { verified: 'verified', refused: 'refused', open: 'no verdict yet' },
+  },
   releases: {
     title: 'Releases', lead: 'Newest first.', search: 'Commit, message or author', none: 'No releases yet', noneHint: 'Push a commit to a repository that has a .seatrial.yaml.',
     noMatch: 'No release matches these filters', where: 'Where', end: 'No older releases', shown: (n: number) => `${n} shown`, caption: 'Releases, newest first',

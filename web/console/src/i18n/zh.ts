@@ -71,6 +71,11 @@ export const zh: Messages = {
     shown: (n, of) => (n === of ? `${n} 个对象` : `${of} 个对象中的 ${n} 个`), left: (n) => `对象过多，另有 ${n} 个未显示。`, below: (x) => `，属于 ${x}`,
     state: { Synced: '与 git 一致', Drifted: '有差异', Missing: '缺失', Prune: '将删除', Waiting: '等待批准' },
   },
+  scores: {
+    title: '韧性', lead: '各个发布在此承受故障的程度：100 表示未察觉任何故障；0 表示用尽了目标允许的余量，或没有恢复。', score: '得分', release: '发布', caption: '每个发布的得分，最新在前',
+    none: '这里还没有发布得分', noneHint: '此环境的海试会给出得分：请在其 spec.trial.experiments 中列出实验。', one: '只有一个得分，还画不出曲线。',
+    plot: (n, least, most) => `${n} 个发布的得分随时间变化，介于 ${least} 与 ${most} 之间`, end: { verified: '已验证', refused: '被拒绝', open: '尚无判定' },
+  },
   releases: {
     title: '发布', lead: '最新的在前。', search: '提交、说明或作者', none: '还没有发布', noneHint: '向含有 .seatrial.yaml 的仓库推送一次提交即可。',
     noMatch: '没有符合筛选条件的发布', where: '位置', end: '没有更早的发布', shown: (n) => `已显示 ${n} 条`, caption: '发布列表，最新的在前',

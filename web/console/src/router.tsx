@@ -81,11 +81,14 @@ const slo = createRoute({
   getParentRoute: () => shell, path: '/slos/$name', component: lazyRouteComponent(() => import('./pages/slos/page'), 'SLOPage'),
   validateSearch: (s: Record<string, unknown>): { cluster?: string } => ({ cluster: text(s.cluster) }),
 })
+const silences = createRoute({
+  getParentRoute: () => shell, path: '/silences', component: lazyRouteComponent(() => import('./pages/silences'), 'Silences'),
+})
 const tokens = createRoute({
   getParentRoute: () => shell, path: '/tokens', component: lazyRouteComponent(() => import('./pages/tokens'), 'Tokens'),
 })
 
-const tree = root.addChildren([signIn, shell.addChildren([board, releases, release, build, place, experiments, calendar, run, clusters, slos, slo, tokens])])
+const tree = root.addChildren([signIn, shell.addChildren([board, releases, release, build, place, experiments, calendar, run, clusters, slos, slo, silences, tokens])])
 
 export function newRouter(client: QueryClient) {
   return createRouter({ routeTree: tree, context: { client }, defaultPreload: 'intent', defaultPreloadStaleTime: 0, scrollRestoration: true, defaultErrorComponent: Crash })

@@ -237,6 +237,10 @@ export function useRun(id: string) {
   return useQuery({ queryKey: ['run', id], queryFn: ({ signal }) => api.run(id, signal), refetchInterval: (q) => (q.state.data?.ended ? false : 3_000) })
 }
 
+export function useSilences() {
+  return useQuery({ queryKey: ['silences'], queryFn: ({ signal }) => api.silences(signal), refetchInterval: 15_000 })
+}
+
 export function useTokens() {
   return useQuery({ queryKey: ['tokens'], queryFn: ({ signal }) => api.tokens(signal) })
 }

@@ -189,4 +189,7 @@ export interface Session { user: string; role: Role; version?: string; csrf?: st
 export interface Token { id: string; name: string; role: Role; by?: string; created: string; lastUsed?: string }
 export interface NewToken { id: string; name: string; token: string }
 
-export interface Problem { type?: string; title: string; status: number; detail?: string; hint?: string }
+/** Silence holds messages back until it ends; endedBy: somebody ended it early. */
+export interface Silence { id: string; matchers: string[]; from: string; until: string; by: string; reason: string; endedBy?: string; endedFor?: string }
+
+export interface Problem { type?: string; title: string; status: number; detail?: string; hint?: string; errors?: { location?: string; message: string }[] | null }

@@ -5,7 +5,7 @@ export const en = {
   name: 'English',
   product: 'Seatrial',
   skip: 'Skip to content',
-  nav: { label: 'Main', board: 'Board', releases: 'Releases', experiments: 'Experiments', clusters: 'Clusters', slos: 'SLOs', tokens: 'API tokens' },
+  nav: { label: 'Main', board: 'Board', releases: 'Releases', experiments: 'Experiments', clusters: 'Clusters', slos: 'SLOs', silences: 'Silences', tokens: 'API tokens' },
   common: {
     colon: ': ', comma: ', ',
     loading: 'Loading…', retry: 'Try again', cancel: 'Cancel', close: 'Close', more: 'Load older', copy: 'Copy', copied: 'Copied',
@@ -167,6 +167,14 @@ export const en = {
   runPage: {
     back: 'Experiments', timeline: 'Timeline', verdict: 'Verdict', sli: 'What users felt', sliLead: 'The share of good events in each window that was measured.', none: 'Nothing was measured.', noVerdict: 'There is no verdict yet.', calm: 'without the fault', under: 'under the fault', recovery: 'Recovered in', seconds: (n: number) => `within ${n} s`, notBack: 'did not come back', targets: 'Targets', noTargets: 'Nothing was hit.', faultFor: 'Fault lasted', took: 'Took', gone: 'There is no such run', open: 'Open the run', report: 'Report', evidence: 'Evidence',
     moment: { scheduled: 'scheduled for', started: 'began', created: 'fault created', injected: 'fault injected', recovered: 'fault put back', measuredFrom: 'measuring under the fault began', measuredTo: 'measuring under the fault ended', ended: 'ended' } as Record<string, string>,
+  },
+  silences: {
+    title: 'Silences', lead: 'Messages that match are held back until the silence ends, and told then, unless the trouble has ended by itself.', add: 'Add a silence', confirm: 'Silence', end: 'End now', none: 'Nothing is silenced', noneHint: 'Every message is told to whom it is for.',
+    caption: 'Active silences, the next to end first', overCaption: 'Silences of the last 30 days that are over', folded: (n: number) => `${s(n, 'silence', 'silences')} of the last 30 days that are over`, what: 'What is silenced', by: 'Who', until: 'Until', over: 'Over since', early: (by: string) => `ended early by ${by}`, itself: 'by itself',
+    addLead: 'What matches all conditions is not told while it lasts, critical or not.', askEnd: 'End this silence', endLead: 'What it held back is told now, unless the trouble is over.', added: 'It is silenced.', ended: 'The silence is over.',
+    condition: (n: number) => `Condition ${n}`, label: 'Label', sign: 'Comparison', remove: (n: number) => `Remove condition ${n}`, another: 'Another condition', whatHint: 'All of them have to hold. “matches” takes a regular expression of the whole value.',
+    labels: { service: 'service', environment: 'environment', severity: 'severity', kind: 'kind', project: 'project', team: 'team' }, like: { service: 'shop/web', environment: 'prod', severity: 'critical', kind: 'release.held', project: 'shop', team: 'shop' },
+    signs: { '=': '= is', '!=': '!= is not', '=~': '=~ matches', '!~': '!~ does not match' }, length: 'For how long', untilTime: 'until a time …', most: 'At most 30 days from now.', sum: 'Not told:', sumUntil: 'until', sumFor: (x: string) => `for ${x}`, unready: 'Say what to silence, and for how long.',
   },
   tokens: { title: 'API tokens', lead: 'For scripts and the command line. A token is shown once.', none: 'No tokens', noneHint: 'Create one to use the command line or the API.', create: 'Create token', created: 'Token created', once: 'Copy it now: it cannot be shown again.', token: 'Token', role: 'Role', lastUsed: 'Last used', revoke: 'Revoke', askRevoke: (n: string) => `Scripts that use “${n}” stop working at once.`, caption: 'API tokens', nameHint: 'Where it is used, for example ci-shop.', roles: { viewer: 'viewer: reads', operator: 'operator: reads and acts', admin: 'admin: everything' } },
   notFound: { title: 'Not on the chart', lead: 'There is no page at this address.', home: 'To the board' },

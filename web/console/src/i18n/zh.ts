@@ -5,7 +5,7 @@ export const zh: Messages = {
   name: '中文',
   product: 'Seatrial',
   skip: '跳到正文',
-  nav: { label: '主导航', board: '总览', releases: '发布', experiments: '实验', clusters: '集群', slos: 'SLO', tokens: 'API 令牌' },
+  nav: { label: '主导航', board: '总览', releases: '发布', experiments: '实验', clusters: '集群', slos: 'SLO', silences: '静默', tokens: 'API 令牌' },
   common: {
     colon: '：', comma: '，',
     loading: '加载中…', retry: '重试', cancel: '取消', close: '关闭', more: '加载更早的', copy: '复制', copied: '已复制',
@@ -167,6 +167,14 @@ export const zh: Messages = {
   runPage: {
     back: '实验', timeline: '时间线', verdict: '判定', sli: '用户的感受', sliLead: '每个测量时间窗内良好事件的比例。', none: '没有任何测量。', noVerdict: '尚无判定。', calm: '无故障', under: '故障下', recovery: '恢复用时', seconds: (n) => `${n} 秒内`, notBack: '没有恢复', targets: '目标', noTargets: '没有命中任何对象。', faultFor: '故障持续', took: '耗时', gone: '没有这次运行', open: '打开运行', report: '报告', evidence: '证据',
     moment: { scheduled: '计划时间', started: '开始', created: '创建故障', injected: '注入故障', recovered: '故障恢复', measuredFrom: '开始在故障下测量', measuredTo: '结束在故障下测量', ended: '结束' },
+  },
+  silences: {
+    title: '静默', lead: '符合条件的消息会留到静默结束再发；期间自行结束的故障不再通知。', add: '添加静默', confirm: '静默', end: '立即结束', none: '没有静默', noneHint: '每条消息都会发给相关的人。',
+    caption: '生效中的静默，最先结束的在前', overCaption: '最近 30 天内已结束的静默', folded: (n) => `最近 30 天内已结束的静默：${n} 个`, what: '静默什么', by: '谁', until: '直到', over: '结束于', early: (by) => `由 ${by} 提前结束`, itself: '到期结束',
+    addLead: '期间不通知同时满足所有条件的消息，无论是否 critical。', askEnd: '结束此静默', endLead: '它留住的消息会立即发出，已结束的故障除外。', added: '已静默。', ended: '静默已结束。',
+    condition: (n) => `条件 ${n}`, label: '标签', sign: '比较', remove: (n) => `移除条件 ${n}`, another: '再加一个条件', whatHint: '必须同时满足。“匹配”使用针对整个值的正则表达式。',
+    labels: { service: 'service（服务）', environment: 'environment（环境）', severity: 'severity（严重程度）', kind: 'kind（类型）', project: 'project（项目）', team: 'team（团队）' }, like: { service: 'shop/web', environment: 'prod', severity: 'critical', kind: 'release.held', project: 'shop', team: 'shop' },
+    signs: { '=': '= 等于', '!=': '!= 不等于', '=~': '=~ 匹配', '!~': '!~ 不匹配' }, length: '持续多久', untilTime: '直到某个时间……', most: '从现在起最多 30 天。', sum: '不通知：', sumUntil: '直到', sumFor: (x) => `持续 ${x}`, unready: '请说明静默什么、持续多久。',
   },
   tokens: { title: 'API 令牌', lead: '供脚本和命令行使用。令牌只显示一次。', none: '没有令牌', noneHint: '创建一个令牌以使用命令行或 API。', create: '创建令牌', created: '令牌已创建', once: '请立即复制：之后无法再次显示。', token: '令牌', role: '角色', lastUsed: '最近使用', revoke: '吊销', askRevoke: (n) => `使用“${n}”的脚本会立即失效。`, caption: 'API 令牌列表', nameHint: '用在哪里，例如 ci-shop。', roles: { viewer: 'viewer：只读', operator: 'operator：读取与操作', admin: 'admin：全部权限' } },
   notFound: { title: '航图上没有这里', lead: '此地址没有对应的页面。', home: '回到总览' },

@@ -67,7 +67,7 @@ export const en = {
     together: (set: string) => `Returns with it (set ${set})`, to: 'Return to', last: 'last verified', will: 'What it will do', nothing: 'nothing changes', nothingKept: 'No other release was ever verified here: there is nothing to return to.',
   },
   tree: {
-    title: 'Objects', lead: 'What the service has on each cluster, and what that owns.', search: 'Kind, name, namespace or message', only: 'Only what needs a look', object: 'Object', health: 'Health', age: 'Age',
+    title: 'Objects', lead: 'What the service has on each cluster, and what that owns.', search: 'Kind, name, namespace or message', only: 'Only what needs a look', kind: 'Kind', noMatch: 'No object matches these filters', object: 'Object', health: 'Health', age: 'Age',
     shown: (n: number, of: number) => (n === of ? s(n, 'object', 'objects') : `${n} of ${s(of, 'object', 'objects')}`), left: (n: number) => `${s(n, 'more object is', 'more objects are')} not shown: there are too many.`, below: (x: string) => `, of ${x}`,
     state: { Synced: 'as in git', Drifted: 'differs', Missing: 'missing', Prune: 'is deleted', Waiting: 'waits for approval' },
   },
@@ -125,7 +125,7 @@ export const en = {
     first: 'No release was tried here before this one: there is nothing to compare with.', uncompared: 'It was not compared: a cell is missing, or the trial has not come so far.',
   },
   act: {
-    title: 'Actions', rollback: 'Roll back', hold: 'Hold', free: 'Free', retry: 'Retry', approve: 'Approve', reason: 'Reason', reasonHint: 'It is kept in the history for everyone to read.', required: 'Say why in a few words.', env: 'Environment', sending: 'Sending…', accepted: 'Accepted. The server acts on it now.',
+    title: 'Actions', rollback: 'Roll back', hold: 'Hold', free: 'Free', retry: 'Retry', approve: 'Approve', reason: 'Reason', reasonHint: 'It is kept in the history for everyone to read.', required: 'Say why in a few words.', refused: 'This was not accepted', env: 'Environment', sending: 'Sending…', accepted: 'Accepted. The server acts on it now.',
     stale: 'The release has moved on since this page was read. It has been read again: check it and confirm once more.',
     ask: {
       rollback: 'Return an environment to its last verified release. The return is written to the desired-state branch first; this release is then held.',

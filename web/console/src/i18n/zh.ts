@@ -67,7 +67,7 @@ export const zh: Messages = {
     together: (set) => `一同回滚（集合 ${set}）`, to: '返回到', last: '上一个已验证', will: '将执行的变更', nothing: '无变更', nothingKept: '此环境没有其他已验证的发布，无法返回。',
   },
   tree: {
-    title: '对象', lead: '服务在各集群上的对象及其下属对象。', search: '种类、名称、命名空间或消息', only: '仅显示需要关注的', object: '对象', health: '健康', age: '存在时间',
+    title: '对象', lead: '服务在各集群上的对象及其下属对象。', search: '种类、名称、命名空间或消息', only: '仅显示需要关注的', kind: '类型', noMatch: '没有符合筛选条件的对象', object: '对象', health: '健康', age: '存在时间',
     shown: (n, of) => (n === of ? `${n} 个对象` : `${of} 个对象中的 ${n} 个`), left: (n) => `对象过多，另有 ${n} 个未显示。`, below: (x) => `，属于 ${x}`,
     state: { Synced: '与 git 一致', Drifted: '有差异', Missing: '缺失', Prune: '将删除', Waiting: '等待批准' },
   },
@@ -125,7 +125,7 @@ export const zh: Messages = {
     first: '此前没有发布在这里试过：没有可比较的对象。', uncompared: '没有比较：缺少某一格，或海试尚未进行到这一步。',
   },
   act: {
-    title: '操作', rollback: '回滚', hold: '挂起', free: '解除挂起', retry: '重试', approve: '批准', reason: '原因', reasonHint: '原因会写入历史，所有人可见。', required: '请简要说明原因。', env: '环境', sending: '正在发送…', accepted: '已受理，服务器正在执行。',
+    title: '操作', rollback: '回滚', hold: '挂起', free: '解除挂起', retry: '重试', approve: '批准', reason: '原因', reasonHint: '原因会写入历史，所有人可见。', required: '请简要说明原因。', refused: '未被受理', env: '环境', sending: '正在发送…', accepted: '已受理，服务器正在执行。',
     stale: '读取本页之后发布已有变化。页面已重新读取，请核对后再次确认。',
     ask: {
       rollback: '让环境回到上一个已验证的发布。先把回滚写入期望状态分支，随后挂起本发布。',

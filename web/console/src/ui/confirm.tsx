@@ -37,6 +37,8 @@ interface Props<T> {
   onClose: () => void
 }
 
+const show = (el: HTMLElement | null) => { el?.scrollIntoView({ block: 'nearest' }) }
+
 /** Confirm asks for a reason, sends once, and closes only when the server has accepted. */
 export function Confirm<T>({ title, lead, verb, danger, askReason = true, most = 500, ready = true, children, send, onDone, onStale, onClose }: Props<T>) {
   const t = useT()
@@ -71,7 +73,7 @@ export function Confirm<T>({ title, lead, verb, danger, askReason = true, most =
             <p id={`${id}-hint`} className={missing ? 'error' : 'small quiet'}>{missing ? t.act.required : t.act.reasonHint}</p>
           </div>
         )}
-        {stale ? <Note tone="wait">{t.act.stale}</Note> : act.error && <Failure error={act.error} />}
+        {stale ? <Note tone="wait">{t.act.stale}</Note> : act.error && <div ref={show}><Failure error={act.error} acting /></div>}
         <div className="dialog-foot">
           <button type="button" className="button" onClick={onClose} aria-disabled={act.isPending}>{t.common.cancel}</button>
           <button type="submit" className={`button ${danger ? 'danger' : 'primary'}`} aria-disabled={act.isPending || !ready}>{act.isPending ? t.act.sending : verb}</button>

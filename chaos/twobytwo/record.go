@@ -20,8 +20,15 @@ const (
 	factTolerance        = "tolerance" // in shares of good events
 	factWorse            = "worse"     // what becomes of one that is: release.CompareSpec
 	factCode             = "code"
-	factExtra            = "extra"      // difference in differences, in shares
-	factConfidence       = "confidence" // that it is below zero
+	factConfidence       = "confidence" // that the difference in differences is below zero
+)
+
+// Keys of the three differences, in shares; each has its interval beside it, as ".low" and
+// ".high". They are for people: a replay computes them again.
+const (
+	factWithout = "difference.without" // candidate less verified, without the fault
+	factUnder   = "difference.under"   // and under it
+	factExtra   = "extra"              // difference in differences
 )
 
 // Record is the two-by-two of one SLO as evidence; under is the candidate's measurement
@@ -36,9 +43,14 @@ func Record(under release.Evidence, t Table, spec release.CompareSpec) release.E
 	ev := release.Evidence{
 		Claim: evidence.Title(under) + " under the fault is no worse than the last verified release's", Holds: f.Outcome != release.Refused, Cluster: under.Cluster, Detail: f.Reason,
 		Facts: map[string]string{"slo": under.Facts["slo"], "title": under.Facts["title"], "outcome": f.Outcome.String(), factCode: f.Code, factWorse: spec.Worse,
-			factTolerance: number(tolerance), factExtra: number(f.Extra.By), factConfidence: number(f.Confidence),
+			factTolerance: number(tolerance), factConfidence: number(f.Confidence),
 			factVerifiedWithout: counted(t.Verified.Without), factVerifiedUnder: counted(t.Verified.Under),
 			factCandidateWithout: counted(t.Candidate.Without), factCandidateUnder: counted(t.Candidate.Under)},
+	}
+	if f.Outcome != release.Undetermined {
+		for key, c := range map[string]Change{factWithout: f.Without, factUnder: f.Under, factExtra: f.Extra} {
+			ev.Facts[key], ev.Facts[key+".low"], ev.Facts[key+".high"] = number(c.By), number(c.Low), number(c.High)
+		}
 	}
 	if f.Code != CodeNumbers {
 		now, before := share(t.Candidate.Under), share(t.Verified.Under)

@@ -3,6 +3,7 @@ package twobytwo_test
 import (
 	"math"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -133,5 +134,26 @@ func TestScore(t *testing.T) {
 		if got, ok := twobytwo.Score(c.took); math.Abs(got-c.want) > 1e-9 || ok != c.ok {
 			t.Errorf("%s: %v %v, want %v %v", c.name, got, ok, c.want, c.ok)
 		}
+	}
+}
+
+func TestARecordHasTheThreeDifferencesWithTheirIntervals(t *testing.T) {
+	objective := 0.99
+	under := release.Evidence{Threshold: &objective, Facts: map[string]string{"slo": "web", "title": "availability"}}
+	spec := release.CompareSpec{Worse: release.WorseRefuse, Tolerance: 0.5}
+	ev := twobytwo.Record(under, table(0.999, 0.998, 0.999, 0.97, 5000), spec)
+	again, ok := twobytwo.Again(ev)
+	if !ok {
+		t.Fatalf("the record cannot be read: %v", ev.Facts)
+	}
+	for key, want := range map[string]twobytwo.Change{"difference.without": again.Without, "difference.under": again.Under, "extra": again.Extra} {
+		for end, v := range map[string]float64{"": want.By, ".low": want.Low, ".high": want.High} {
+			if got, err := strconv.ParseFloat(ev.Facts[key+end], 64); err != nil || got != v {
+				t.Errorf("%s is %q, want %v", key+end, ev.Facts[key+end], v)
+			}
+		}
+	}
+	if few := twobytwo.Record(under, table(1, 1, 1, 0, 49), spec); few.Facts["extra"] != "" || few.Facts["extra.low"] != "" {
+		t.Errorf("too few events have a difference: %v", few.Facts)
 	}
 }

@@ -1,6 +1,7 @@
 // Data for the development server only: a small fleet with one release in every
 // situation the console has to show. Nothing of the product or its tests uses it.
 import { createHash } from 'node:crypto'
+import { tried } from './compared.mjs'
 
 const hex = (s) => createHash('sha1').update(s).digest('hex')
 const sha = (s) => 'sha256:' + createHash('sha256').update(s).digest('hex')
@@ -117,9 +118,7 @@ function stageOf(r, e, i, places, time) {
 export function trialOf(r, env, from, bad) {
   const cluster = env === 'prod' ? 'prod-canary' : 'staging'
   const f = fault('kill-one-pod', cluster, from - 30)
-  const cell = `kill-one-pod/${r.service.replace('/', '-')}-availability@${cluster}`
-  const cells = { [`${cell}/baseline`]: { good: 6031, total: 6034 }, [`${cell}/fault`]: bad ? { good: 5190, total: 6038 } : { good: 6002, total: 6038 } }
-  return { experiment: 0, step: 'done', attempt: 1, since: ago(from - 60), fault: f, cells, evidence: [] }
+  return { experiment: 0, step: 'done', attempt: 1, since: ago(from - 60), fault: f, ...tried(r.service, cluster, bad, r.commit) }
 }
 
 function verdictsOf(r, places, time) {

@@ -16,6 +16,12 @@ const csp = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 's
 
 const state = {
   releases: fleet(), experiments: experiments(), revision: 18_600, sessions: new Map(), streams: new Set(), logs: new Map(),
+  silences: [
+    { id: 'k3v9q2m7xa', matchers: ['service=shop/web', 'environment=prod', 'severity!=critical'], from: ago(1_900), until: ago(-5_300), by: 'lin.mei', reason: 'the database moves to the new cluster; checkout answers slowly while it does' },
+    { id: 'b8w2n5c1zr', matchers: ['service=~"pay/.*"', 'kind=alert.firing'], from: ago(86_000), until: ago(-200_000), by: 'token:nightly', reason: 'quarter close' },
+    { id: 'd4h7j0p6ty', matchers: ['team=search'], from: ago(190_000), until: ago(160_000), by: 'priya.nair', reason: 'index is rebuilt', endedBy: 'jonas.berg', endedFor: 'the rebuild is done' },
+    { id: 'f1g3l9s8ku', matchers: ['environment=staging'], from: ago(400_000), until: ago(392_800), by: 'tom.ashby', reason: 'staging is moved' },
+  ],
   tokens: [{ id: 'tok1', name: 'ci-shop', role: 'operator', created: ago(900_000), lastUsed: ago(340) }, { id: 'tok2', name: 'grafana', role: 'viewer', created: ago(4_000_000) }],
 }
 const runs = new Map(state.experiments.map((x) => [x.name, x.last.length ? runsOf(x.name, x.spec.service) : []]))
@@ -136,6 +142,7 @@ async function handle(req, res, url) {
     return json(res, 200, { stopped: Boolean(state.stop), ...(state.stop ? { why: `the kill switch is on: ${state.stop}` } : {}) })
   }
   if (path.startsWith('/experiments')) return experiment(req, res, url, path)
+  if (path.startsWith('/silences')) return silences(req, res, path, session.user)
   if (path.startsWith('/tokens')) return tokens(req, res, path)
   const m = /^\/releases\/([^/]+)(?:\/(\w+(?:\/search)?))?$/.exec(path)
   const r = m && state.releases.find((x) => x.id === decodeURIComponent(m[1]))
@@ -188,6 +195,24 @@ async function experiment(req, res, url, path) {
   runs.set(x.name, [run, ...(runs.get(x.name) ?? [])])
   send('experiment', run)
   return json(res, 202, run)
+}
+
+async function silences(req, res, path, by) {
+  if (req.method === 'GET') return json(res, 200, { items: state.silences })
+  const body = await bodyOf(req)
+  if (path === '/silences') {
+    const odd = body.matchers.find((m) => !/^(service|environment|severity|kind|project|team)(=~|!~|!=|=)/.test(m))
+    if (odd) return problem(res, 422, 'Unprocessable Entity', `unknown label ${odd}`, '')
+    if (body.matchers.every((m) => /!=|=~\.\*$/.test(m))) return problem(res, 422, 'Unprocessable Entity', `${JSON.stringify(body.matchers)} fits what has no labels at all`, 'add a matcher that says what to silence: service=shop/web')
+    const one = { id: 's' + Date.now(), matchers: body.matchers, from: ago(0), until: ago(-parseInt(body.for)), by, reason: body.reason }
+    state.silences.push(one)
+    return json(res, 201, one)
+  }
+  const one = state.silences.find((s) => s.id === path.split('/')[2])
+  if (!one) return problem(res, 404, 'Not Found', `silence ${path.split('/')[2]}: not found`, 'see which there are: seatrial silence list')
+  if (Date.parse(one.until) <= Date.now()) return problem(res, 409, 'Conflict', `silence ${one.id} is over since ${one.until}: refused`, '')
+  Object.assign(one, { until: ago(0), endedBy: by, endedFor: body.reason })
+  return json(res, 200, one)
 }
 
 async function tokens(req, res, path) {

@@ -4,6 +4,7 @@ import { createRootRouteWithContext, createRoute, createRouter, lazyRouteCompone
 import { api, ApiError } from './api/client'
 import type { ReleaseFilters, SLOFilters } from './api/client'
 import { isDay } from './journey/calendar'
+import type { Filter } from './journey/tree'
 import { Board } from './pages/board'
 import { Crash, NotFound } from './pages/problems'
 import { SignIn } from './pages/signin'
@@ -12,6 +13,9 @@ import { Root, Shell } from './shell'
 interface Context { client: QueryClient }
 
 const text = (v: unknown): string | undefined => (typeof v === 'string' && v !== '' ? v : typeof v === 'number' ? String(v) : undefined)
+
+/** PlaceSearch is which cluster's objects are shown, and which of them. */
+interface PlaceSearch extends Filter { cluster?: string }
 
 /** safeNext accepts an address of this console only: "/x", never "//host" or "/\host". */
 export function safeNext(next: unknown): string {
@@ -58,6 +62,7 @@ const build = createRoute({
 })
 const place = createRoute({
   getParentRoute: () => shell, path: '/places/$team/$name/$env', component: lazyRouteComponent(() => import('./pages/place'), 'PlacePage'),
+  validateSearch: (s: Record<string, unknown>): PlaceSearch => ({ cluster: text(s.cluster), q: text(s.q), kind: text(s.kind), health: text(s.health), ...(s.only === true ? { only: true } : {}) }),
 })
 const experiments = createRoute({
   getParentRoute: () => shell, path: '/experiments', component: lazyRouteComponent(() => import('./pages/experiments'), 'Experiments'),
@@ -81,11 +86,14 @@ const slo = createRoute({
   getParentRoute: () => shell, path: '/slos/$name', component: lazyRouteComponent(() => import('./pages/slos/page'), 'SLOPage'),
   validateSearch: (s: Record<string, unknown>): { cluster?: string } => ({ cluster: text(s.cluster) }),
 })
+const silences = createRoute({
+  getParentRoute: () => shell, path: '/silences', component: lazyRouteComponent(() => import('./pages/silences'), 'Silences'),
+})
 const tokens = createRoute({
   getParentRoute: () => shell, path: '/tokens', component: lazyRouteComponent(() => import('./pages/tokens'), 'Tokens'),
 })
 
-const tree = root.addChildren([signIn, shell.addChildren([board, releases, release, build, place, experiments, calendar, run, clusters, slos, slo, tokens])])
+const tree = root.addChildren([signIn, shell.addChildren([board, releases, release, build, place, experiments, calendar, run, clusters, slos, slo, silences, tokens])])
 
 export function newRouter(client: QueryClient) {
   return createRouter({ routeTree: tree, context: { client }, defaultPreload: 'intent', defaultPreloadStaleTime: 0, scrollRestoration: true, defaultErrorComponent: Crash })

@@ -58,6 +58,7 @@ function Top() {
           <Link to="/experiments" activeOptions={{ includeSearch: false }}>{t.nav.experiments}</Link>
           <Link to="/clusters">{t.nav.clusters}</Link>
           <Link to="/slos">{t.nav.slos}</Link>
+          <Link to="/silences">{t.nav.silences}</Link>
         </nav>
         <div className="top-end">
           <Live />

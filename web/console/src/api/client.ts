@@ -1,6 +1,6 @@
 // The only place that talks to the server. Every answer that is not 2xx becomes an
 // ApiError with the server's own words and hint.
-import type { Board, Build, Calendar, Cluster, Comparison, Components, Consents, Course, Experiment, LogMatches, LogPage, NewToken, Objective, Page, Place, Problem, Release, ReleaseSummary, Run, Session, Token, Tree, Plan, Stop } from './types'
+import type { Board, Build, Calendar, Cluster, Comparison, Components, Consents, Course, Experiment, LogMatches, LogPage, NewToken, Objective, Page, Place, Problem, Release, ReleaseSummary, Run, Session, Silence, Token, Tree, Plan, Stop } from './types'
 import { summary } from './summary'
 
 export class ApiError extends Error {
@@ -12,7 +12,7 @@ export class ApiError extends Error {
     super(problem.detail ?? problem.title)
     this.name = 'ApiError'
     this.status = problem.status
-    this.detail = problem.detail ?? problem.title
+    this.detail = [problem.detail ?? problem.title, ...(problem.errors ?? []).map((e) => [e.location, e.message].filter(Boolean).join(': '))].join('; ')
     this.hint = problem.hint ?? ''
   }
 
@@ -93,6 +93,8 @@ export const api = {
   board: (f: BoardFilters, s?: AbortSignal) => get<Board>(`/board${query({ ...f })}`, s),
   releases: (f: ReleaseFilters, after: string | undefined, s?: AbortSignal) =>
     get<Page<Release | ReleaseSummary>>(`/releases${query({ ...f, after, limit: 50 })}`, s).then(summaries),
+  /** scored are the newest releases of a service, with the score of each trial. */
+  scored: (service: string, s?: AbortSignal) => get<Page<Release>>(`/releases${query({ service, limit: 200 })}`, s).then((p) => p.items ?? []),
   release: (id: string, s?: AbortSignal) => get<Release>(release(id), s),
   returning: (id: string, env: string, s?: AbortSignal) => get<Page<Release>>(`${release(id)}/returning${query({ env })}`, s),
   log: (id: string, from: number, s?: AbortSignal) => get<LogPage>(`${release(id)}/log${query({ from })}`, s),
@@ -130,6 +132,10 @@ export const api = {
   course: (name: string, cluster: string | undefined, s?: AbortSignal) => get<Course>(`/slos/${enc(name)}${query({ cluster })}`, s),
   calendar: (from: string, to: string, s?: AbortSignal) => get<Calendar>(`/experiments/calendar${query({ from, to })}`, s),
   run: (id: string, s?: AbortSignal) => get<Run>(`/experiments/runs/${enc(id)}/record`, s),
+
+  silences: (s?: AbortSignal) => get<Page<Silence>>('/silences', s),
+  addSilence: (body: { matchers: string[]; for: string; reason: string }, m: Mutation) => call<Silence>('POST', '/silences', body, m),
+  endSilence: (id: string, body: { reason: string }, m: Mutation) => call<Silence>('POST', `/silences/${enc(id)}/end`, body, m),
 
   tokens: (s?: AbortSignal) => get<Page<Token>>('/tokens', s),
   createToken: (body: { name: string; role: Role }, m: Mutation) => call<NewToken>('POST', '/tokens', body, m),

@@ -107,6 +107,11 @@ export function useReleases(filters: ReleaseFilters) {
   })
 }
 
+/** useScores are the releases of a service whose trials have scores. */
+export function useScores(service: string) {
+  return useQuery({ queryKey: ['scores', service], queryFn: ({ signal }) => api.scored(service, signal), refetchInterval: 60_000 })
+}
+
 export function useRelease(id: string) {
   const stream = useStream()
   return useQuery({
@@ -235,6 +240,10 @@ export function useCalendar(from: string, to: string) {
 
 export function useRun(id: string) {
   return useQuery({ queryKey: ['run', id], queryFn: ({ signal }) => api.run(id, signal), refetchInterval: (q) => (q.state.data?.ended ? false : 3_000) })
+}
+
+export function useSilences() {
+  return useQuery({ queryKey: ['silences'], queryFn: ({ signal }) => api.silences(signal), refetchInterval: 15_000 })
 }
 
 export function useTokens() {

@@ -39,7 +39,7 @@ export interface Judgement { gate: string; env?: string; wave?: string; shift?: 
 export interface Ratio { good: number; total: number }
 export interface Trial {
   experiment: number; step: string; attempt: number; fault?: FaultRecord; since?: string
-  cells?: Record<string, Ratio>; evidence?: Evidence[]
+  cells?: Record<string, Ratio>; evidence?: Evidence[]; score?: number // 0 to 100
 }
 export interface Target {
   cluster: string; state: string; revision?: string; shift?: string; message?: string; synced?: string; healthy?: string; away?: string
@@ -194,4 +194,7 @@ export interface Session { user: string; role: Role; version?: string; csrf?: st
 export interface Token { id: string; name: string; role: Role; by?: string; created: string; lastUsed?: string }
 export interface NewToken { id: string; name: string; token: string }
 
-export interface Problem { type?: string; title: string; status: number; detail?: string; hint?: string }
+/** Silence holds messages back until it ends; endedBy: somebody ended it early. */
+export interface Silence { id: string; matchers: string[]; from: string; until: string; by: string; reason: string; endedBy?: string; endedFor?: string }
+
+export interface Problem { type?: string; title: string; status: number; detail?: string; hint?: string; errors?: { location?: string; message: string }[] | null }

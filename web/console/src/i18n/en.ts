@@ -5,7 +5,7 @@ export const en = {
   name: 'English',
   product: 'Seatrial',
   skip: 'Skip to content',
-  nav: { label: 'Main', board: 'Board', releases: 'Releases', experiments: 'Experiments', clusters: 'Clusters', slos: 'SLOs', tokens: 'API tokens' },
+  nav: { label: 'Main', board: 'Board', releases: 'Releases', experiments: 'Experiments', clusters: 'Clusters', slos: 'SLOs', silences: 'Silences', tokens: 'API tokens' },
   common: {
     colon: ': ', comma: ', ',
     loading: 'Loading…', retry: 'Try again', cancel: 'Cancel', close: 'Close', more: 'Load older', copy: 'Copy', copied: 'Copied',
@@ -67,9 +67,14 @@ export const en = {
     together: (set: string) => `Returns with it (set ${set})`, to: 'Return to', last: 'last verified', will: 'What it will do', nothing: 'nothing changes', nothingKept: 'No other release was ever verified here: there is nothing to return to.',
   },
   tree: {
-    title: 'Objects', lead: 'What the service has on each cluster, and what that owns.', search: 'Kind, name, namespace or message', only: 'Only what needs a look', object: 'Object', health: 'Health', age: 'Age',
+    title: 'Objects', lead: 'What the service has on each cluster, and what that owns.', search: 'Kind, name, namespace or message', only: 'Only what needs a look', kind: 'Kind', noMatch: 'No object matches these filters', object: 'Object', health: 'Health', age: 'Age',
     shown: (n: number, of: number) => (n === of ? s(n, 'object', 'objects') : `${n} of ${s(of, 'object', 'objects')}`), left: (n: number) => `${s(n, 'more object is', 'more objects are')} not shown: there are too many.`, below: (x: string) => `, of ${x}`,
     state: { Synced: 'as in git', Drifted: 'differs', Missing: 'missing', Prune: 'is deleted', Waiting: 'waits for approval' },
+  },
+  scores: {
+    title: 'Resilience', lead: 'How well its releases took their faults here: 100, no fault was noticed; 0, all that the objectives allow was used up, or it did not recover.', score: 'Score', release: 'Release', caption: 'Score of each release, newest first',
+    none: 'No release has a score here yet', noneHint: 'A trial of this environment gives one: name experiments in its spec.trial.experiments.', one: 'One score draws no line yet.',
+    plot: (n: number, least: string, most: string) => `Score of ${n} releases over time, between ${least} and ${most}`, end: { verified: 'verified', refused: 'refused', open: 'no verdict yet' },
   },
   releases: {
     title: 'Releases', lead: 'Newest first.', search: 'Commit, message or author', none: 'No releases yet', noneHint: 'Push a commit to a repository that has a .seatrial.yaml.',
@@ -107,8 +112,20 @@ export const en = {
     title: 'Evidence', gate: 'Gate', holds: 'holds', broken: 'does not hold', measured: 'Measured', threshold: 'Threshold', at: 'Asked', query: 'Query', samples: (n: number) => s(n, 'sample', 'samples'), noSamples: 'The answer was empty.', fault: 'Fault', facts: 'Facts', window: 'Window',
     injected: 'Injected', recovered: 'Recovered', notRecovered: 'not recovered', targets: 'Hit', cells: 'Measured cells', good: 'Good', total: 'Total', ratio: 'Ratio', plot: 'Samples over time', warnings: 'Warnings', created: 'Created', kind: 'Kind', more: (n: number) => `and ${n} more`, trial: 'Trial record', before: 'Last verified', now: 'This release', calm: 'no fault', under: 'same fault', experiment: 'Experiment', slo: 'SLO', faultWindow: 'fault',
   },
+  two: {
+    effect: 'what the fault does', difference: 'Difference', otherFault: 'another fault', beside: (here: string, there: string) => `${here}, the last verified on ${there}`,
+    word: { better: 'better than the last verified', alike: 'no worse than the last verified', worse: 'worse than the last verified', untold: 'not compared' },
+    code: {
+      alike: 'No harm was found.', 'less-resilient': 'Worse under the fault by more than is tolerated, and the fault is why.', 'worse-anyway': 'Worse under the fault, and as much without it.', 'worse-without': 'Worse before anything was broken.',
+      'too-few-events': 'Too few events in one of the cells: the objective decides alone.', 'no-event-counts': 'What was recorded are no counts of events.', 'another-fault': 'The last verified release was tried with another fault.',
+    } as Record<string, string>,
+    sure: (x: string) => `${x} sure that the fault does it more harm`, unit: 'Differences are in percentage points, each with the interval that holds it in 98 of 100 cases.', tolerated: (x: string) => `${x} points are tolerated.`,
+    policy: { refuse: 'A release that is worse is refused.', hold: 'A release that is worse is held for a person.', tell: 'A release that is worse is told of, and goes on.' } as Record<string, string>,
+    again: (n: number, of: number) => `Found so in ${n} of ${s(of, 'attempt', 'attempts')}.`, once: 'Found so once, which may be luck: it counts when it is found so twice.',
+    first: 'No release was tried here before this one: there is nothing to compare with.', uncompared: 'It was not compared: a cell is missing, or the trial has not come so far.',
+  },
   act: {
-    title: 'Actions', rollback: 'Roll back', hold: 'Hold', free: 'Free', retry: 'Retry', approve: 'Approve', reason: 'Reason', reasonHint: 'It is kept in the history for everyone to read.', required: 'Say why in a few words.', env: 'Environment', sending: 'Sending…', accepted: 'Accepted. The server acts on it now.',
+    title: 'Actions', rollback: 'Roll back', hold: 'Hold', free: 'Free', retry: 'Retry', approve: 'Approve', reason: 'Reason', reasonHint: 'It is kept in the history for everyone to read.', required: 'Say why in a few words.', refused: 'This was not accepted', env: 'Environment', sending: 'Sending…', accepted: 'Accepted. The server acts on it now.',
     stale: 'The release has moved on since this page was read. It has been read again: check it and confirm once more.',
     ask: {
       rollback: 'Return an environment to its last verified release. The return is written to the desired-state branch first; this release is then held.',
@@ -155,6 +172,14 @@ export const en = {
   runPage: {
     back: 'Experiments', timeline: 'Timeline', verdict: 'Verdict', sli: 'What users felt', sliLead: 'The share of good events in each window that was measured.', none: 'Nothing was measured.', noVerdict: 'There is no verdict yet.', calm: 'without the fault', under: 'under the fault', recovery: 'Recovered in', seconds: (n: number) => `within ${n} s`, notBack: 'did not come back', targets: 'Targets', noTargets: 'Nothing was hit.', faultFor: 'Fault lasted', took: 'Took', gone: 'There is no such run', open: 'Open the run', report: 'Report', evidence: 'Evidence',
     moment: { scheduled: 'scheduled for', started: 'began', created: 'fault created', injected: 'fault injected', recovered: 'fault put back', measuredFrom: 'measuring under the fault began', measuredTo: 'measuring under the fault ended', ended: 'ended' } as Record<string, string>,
+  },
+  silences: {
+    title: 'Silences', lead: 'Messages that match are held back until the silence ends, and told then, unless the trouble has ended by itself.', add: 'Add a silence', confirm: 'Silence', end: 'End now', none: 'Nothing is silenced', noneHint: 'Every message is told to whom it is for.',
+    caption: 'Active silences, the next to end first', overCaption: 'Silences of the last 30 days that are over', folded: (n: number) => `${s(n, 'silence', 'silences')} of the last 30 days that are over`, what: 'What is silenced', by: 'Who', until: 'Until', over: 'Over since', early: (by: string) => `ended early by ${by}`, itself: 'by itself',
+    addLead: 'What matches all conditions is not told while it lasts, critical or not.', askEnd: 'End this silence', endLead: 'What it held back is told now, unless the trouble is over.', added: 'It is silenced.', ended: 'The silence is over.',
+    condition: (n: number) => `Condition ${n}`, label: 'Label', sign: 'Comparison', remove: (n: number) => `Remove condition ${n}`, another: 'Another condition', whatHint: 'All of them have to hold. “matches” takes a regular expression of the whole value.',
+    labels: { service: 'service', environment: 'environment', severity: 'severity', kind: 'kind', project: 'project', team: 'team' }, like: { service: 'shop/web', environment: 'prod', severity: 'critical', kind: 'release.held', project: 'shop', team: 'shop' },
+    signs: { '=': '= is', '!=': '!= is not', '=~': '=~ matches', '!~': '!~ does not match' }, length: 'For how long', untilTime: 'until a time …', most: 'At most 30 days from now.', sum: 'Not told:', sumUntil: 'until', sumFor: (x: string) => `for ${x}`, unready: 'Say what to silence, and for how long.',
   },
   tokens: { title: 'API tokens', lead: 'For scripts and the command line. A token is shown once.', none: 'No tokens', noneHint: 'Create one to use the command line or the API.', create: 'Create token', created: 'Token created', once: 'Copy it now: it cannot be shown again.', token: 'Token', role: 'Role', lastUsed: 'Last used', revoke: 'Revoke', askRevoke: (n: string) => `Scripts that use “${n}” stop working at once.`, caption: 'API tokens', nameHint: 'Where it is used, for example ci-shop.', roles: { viewer: 'viewer: reads', operator: 'operator: reads and acts', admin: 'admin: everything' } },
   notFound: { title: 'Not on the chart', lead: 'There is no page at this address.', home: 'To the board' },

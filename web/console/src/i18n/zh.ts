@@ -5,7 +5,7 @@ export const zh: Messages = {
   name: '中文',
   product: 'Seatrial',
   skip: '跳到正文',
-  nav: { label: '主导航', board: '总览', releases: '发布', experiments: '实验', clusters: '集群', slos: 'SLO', tokens: 'API 令牌' },
+  nav: { label: '主导航', board: '总览', releases: '发布', experiments: '实验', clusters: '集群', slos: 'SLO', silences: '静默', tokens: 'API 令牌' },
   common: {
     colon: '：', comma: '，',
     loading: '加载中…', retry: '重试', cancel: '取消', close: '关闭', more: '加载更早的', copy: '复制', copied: '已复制',
@@ -67,9 +67,14 @@ export const zh: Messages = {
     together: (set) => `一同回滚（集合 ${set}）`, to: '返回到', last: '上一个已验证', will: '将执行的变更', nothing: '无变更', nothingKept: '此环境没有其他已验证的发布，无法返回。',
   },
   tree: {
-    title: '对象', lead: '服务在各集群上的对象及其下属对象。', search: '种类、名称、命名空间或消息', only: '仅显示需要关注的', object: '对象', health: '健康', age: '存在时间',
+    title: '对象', lead: '服务在各集群上的对象及其下属对象。', search: '种类、名称、命名空间或消息', only: '仅显示需要关注的', kind: '类型', noMatch: '没有符合筛选条件的对象', object: '对象', health: '健康', age: '存在时间',
     shown: (n, of) => (n === of ? `${n} 个对象` : `${of} 个对象中的 ${n} 个`), left: (n) => `对象过多，另有 ${n} 个未显示。`, below: (x) => `，属于 ${x}`,
     state: { Synced: '与 git 一致', Drifted: '有差异', Missing: '缺失', Prune: '将删除', Waiting: '等待批准' },
+  },
+  scores: {
+    title: '韧性', lead: '各个发布在此承受故障的程度：100 表示未察觉任何故障；0 表示用尽了目标允许的余量，或没有恢复。', score: '得分', release: '发布', caption: '每个发布的得分，最新在前',
+    none: '这里还没有发布得分', noneHint: '此环境的海试会给出得分：请在其 spec.trial.experiments 中列出实验。', one: '只有一个得分，还画不出曲线。',
+    plot: (n, least, most) => `${n} 个发布的得分随时间变化，介于 ${least} 与 ${most} 之间`, end: { verified: '已验证', refused: '被拒绝', open: '尚无判定' },
   },
   releases: {
     title: '发布', lead: '最新的在前。', search: '提交、说明或作者', none: '还没有发布', noneHint: '向含有 .seatrial.yaml 的仓库推送一次提交即可。',
@@ -107,8 +112,20 @@ export const zh: Messages = {
     title: '证据', gate: '门禁', holds: '成立', broken: '不成立', measured: '实测', threshold: '阈值', at: '查询时间', query: '查询', samples: (n) => `${n} 个样本`, noSamples: '查询结果为空。', fault: '故障', facts: '事实', window: '时间窗',
     injected: '注入', recovered: '恢复', notRecovered: '未恢复', targets: '命中', cells: '测量格', good: '良好', total: '总数', ratio: '比率', plot: '样本随时间变化', warnings: '警告', created: '创建', kind: '类型', more: (n) => `另有 ${n} 项`, trial: '海试记录', before: '上一个已验证版本', now: '本次发布', calm: '无故障', under: '相同故障', experiment: '实验', slo: 'SLO', faultWindow: '故障',
   },
+  two: {
+    effect: '故障的影响', difference: '差值', otherFault: '另一种故障', beside: (here, there) => `${here}，上一个已验证版本在 ${there}`,
+    word: { better: '优于上一个已验证版本', alike: '不差于上一个已验证版本', worse: '差于上一个已验证版本', untold: '未比较' },
+    code: {
+      alike: '未发现损害。', 'less-resilient': '故障下变差超出容许范围，且原因在于故障。', 'worse-anyway': '故障下变差，无故障时同样如此。', 'worse-without': '在注入任何故障之前就已变差。',
+      'too-few-events': '某一格的事件太少：仅由目标决定。', 'no-event-counts': '记录的内容不是事件计数。', 'another-fault': '上一个已验证版本试的是另一种故障。',
+    },
+    sure: (x) => `有 ${x} 的把握认为故障对它的损害更大`, unit: '差值以百分点计，区间在 100 次中有 98 次包含真值。', tolerated: (x) => `容许 ${x} 个百分点。`,
+    policy: { refuse: '变差的发布会被拒绝。', hold: '变差的发布会挂起，由人决定。', tell: '变差的发布只会告知，继续前进。' },
+    again: (n, of) => `${of} 次尝试中有 ${n} 次如此。`, once: '只发现一次，可能只是运气：两次如此才计入。',
+    first: '此前没有发布在这里试过：没有可比较的对象。', uncompared: '没有比较：缺少某一格，或海试尚未进行到这一步。',
+  },
   act: {
-    title: '操作', rollback: '回滚', hold: '挂起', free: '解除挂起', retry: '重试', approve: '批准', reason: '原因', reasonHint: '原因会写入历史，所有人可见。', required: '请简要说明原因。', env: '环境', sending: '正在发送…', accepted: '已受理，服务器正在执行。',
+    title: '操作', rollback: '回滚', hold: '挂起', free: '解除挂起', retry: '重试', approve: '批准', reason: '原因', reasonHint: '原因会写入历史，所有人可见。', required: '请简要说明原因。', refused: '未被受理', env: '环境', sending: '正在发送…', accepted: '已受理，服务器正在执行。',
     stale: '读取本页之后发布已有变化。页面已重新读取，请核对后再次确认。',
     ask: {
       rollback: '让环境回到上一个已验证的发布。先把回滚写入期望状态分支，随后挂起本发布。',
@@ -155,6 +172,14 @@ export const zh: Messages = {
   runPage: {
     back: '实验', timeline: '时间线', verdict: '判定', sli: '用户的感受', sliLead: '每个测量时间窗内良好事件的比例。', none: '没有任何测量。', noVerdict: '尚无判定。', calm: '无故障', under: '故障下', recovery: '恢复用时', seconds: (n) => `${n} 秒内`, notBack: '没有恢复', targets: '目标', noTargets: '没有命中任何对象。', faultFor: '故障持续', took: '耗时', gone: '没有这次运行', open: '打开运行', report: '报告', evidence: '证据',
     moment: { scheduled: '计划时间', started: '开始', created: '创建故障', injected: '注入故障', recovered: '故障恢复', measuredFrom: '开始在故障下测量', measuredTo: '结束在故障下测量', ended: '结束' },
+  },
+  silences: {
+    title: '静默', lead: '符合条件的消息会留到静默结束再发；期间自行结束的故障不再通知。', add: '添加静默', confirm: '静默', end: '立即结束', none: '没有静默', noneHint: '每条消息都会发给相关的人。',
+    caption: '生效中的静默，最先结束的在前', overCaption: '最近 30 天内已结束的静默', folded: (n) => `最近 30 天内已结束的静默：${n} 个`, what: '静默什么', by: '谁', until: '直到', over: '结束于', early: (by) => `由 ${by} 提前结束`, itself: '到期结束',
+    addLead: '期间不通知同时满足所有条件的消息，无论是否 critical。', askEnd: '结束此静默', endLead: '它留住的消息会立即发出，已结束的故障除外。', added: '已静默。', ended: '静默已结束。',
+    condition: (n) => `条件 ${n}`, label: '标签', sign: '比较', remove: (n) => `移除条件 ${n}`, another: '再加一个条件', whatHint: '必须同时满足。“匹配”使用针对整个值的正则表达式。',
+    labels: { service: 'service（服务）', environment: 'environment（环境）', severity: 'severity（严重程度）', kind: 'kind（类型）', project: 'project（项目）', team: 'team（团队）' }, like: { service: 'shop/web', environment: 'prod', severity: 'critical', kind: 'release.held', project: 'shop', team: 'shop' },
+    signs: { '=': '= 等于', '!=': '!= 不等于', '=~': '=~ 匹配', '!~': '!~ 不匹配' }, length: '持续多久', untilTime: '直到某个时间……', most: '从现在起最多 30 天。', sum: '不通知：', sumUntil: '直到', sumFor: (x) => `持续 ${x}`, unready: '请说明静默什么、持续多久。',
   },
   tokens: { title: 'API 令牌', lead: '供脚本和命令行使用。令牌只显示一次。', none: '没有令牌', noneHint: '创建一个令牌以使用命令行或 API。', create: '创建令牌', created: '令牌已创建', once: '请立即复制：之后无法再次显示。', token: '令牌', role: '角色', lastUsed: '最近使用', revoke: '吊销', askRevoke: (n) => `使用“${n}”的脚本会立即失效。`, caption: 'API 令牌列表', nameHint: '用在哪里，例如 ci-shop。', roles: { viewer: 'viewer：只读', operator: 'operator：读取与操作', admin: 'admin：全部权限' } },
   notFound: { title: '航图上没有这里', lead: '此地址没有对应的页面。', home: '回到总览' },

@@ -1,5 +1,4 @@
 import { expect, test } from 'vitest'
-import { squares } from './cells'
 import { percent, plotOf } from './series'
 
 const t = (s: number) => new Date(Date.UTC(2026, 10, 23, 7, 0, s)).toISOString()
@@ -17,13 +16,4 @@ test('a single moment is no line', () => {
 test('a share is never rounded up to 100 per cent', () => {
   expect([1, 0.99996, 0.99, 0.8596, 0].map(percent)).toEqual(['100 %', '99.996 %', '99.00 %', '85.96 %', '0.00 %'])
   expect(percent(0.99999999)).not.toMatch(/^100/)
-})
-
-test('a trial is set beside the last verified release', () => {
-  const cell = { good: 9, total: 10 }
-  const trial = (cells: Record<string, typeof cell>) => ({ experiment: 0, step: '', attempt: 1, cells })
-  const key = 'kill-one-pod/shop-web-availability@staging'
-  expect(squares(trial({ [`${key}/baseline`]: cell, [`${key}/fault`]: cell }), trial({ [`${key}/fault`]: cell, 'odd': cell }))).toEqual([
-    { key, experiment: 'kill-one-pod', slo: 'shop-web-availability', cluster: 'staging', before: { fault: cell }, now: { baseline: cell, fault: cell } },
-  ])
 })

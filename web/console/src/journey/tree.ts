@@ -21,10 +21,19 @@ export function lines(items: Resource[]): Line[] {
   })
 }
 
+/** Filter is which objects are looked for; what is left out fits all. */
+export interface Filter { q?: string; kind?: string; health?: string; only?: boolean }
+
+/** kinds and healths are those that there are, to choose from. */
+export const kinds = (all: readonly Line[]): string[] => [...new Set(all.map((l) => l.resource.kind))].sort()
+export const healths = (all: readonly Line[]): string[] => [...new Set(all.flatMap((l) => l.resource.health || []))].sort()
+
 /** shown keeps what matches, together with what it is below. */
-export function shown(all: Line[], q: string, only: boolean): Line[] {
-  const words = q.trim().toLowerCase()
-  const hit = (l: Line) => (!only || l.troubled) && `${l.resource.kind}/${l.resource.name} ${l.resource.namespace ?? ''} ${l.resource.message ?? ''}`.toLowerCase().includes(words)
+export function shown(all: readonly Line[], f: Filter): Line[] {
+  const words = (f.q ?? '').trim().toLowerCase()
+  const hit = ({ resource: r, troubled }: Line) =>
+    (!f.only || troubled) && (f.kind === undefined || r.kind === f.kind) && (f.health === undefined || r.health === f.health) &&
+    `${r.kind}/${r.name} ${r.namespace ?? ''} ${r.message ?? ''}`.toLowerCase().includes(words)
   const out: Line[] = []
   let depth = 0 // what is less deep than this holds something that is kept
   for (const l of [...all].reverse()) {

@@ -10,7 +10,9 @@ import { Age } from '../ui/time'
 import { useTitle } from '../ui/title'
 import { Differences } from './differences'
 import { Resources } from './resources'
+import { Scores } from './scores'
 import '../styles/release.css'
+import '../styles/slos.css'
 
 export function PlacePage() {
   const t = useT()
@@ -23,7 +25,7 @@ export function PlacePage() {
       <div className="page-head"><div className="grow"><h1>{service} <span className="quiet">{t.slot.in} {env}</span></h1>{place.data && <Now place={place.data} />}</div></div>
       {place.error && (place.data ? <Note tone="wait" icon="nosignal">{t.common.stale}</Note> : <Failure error={place.error} retry={() => void place.refetch()} />)}
       {place.isPending && <div className="panel"><Loading /></div>}
-      {place.data && <div className="stack place"><Clusters place={place.data} /><Drift service={service} env={env} /><Objects place={place.data} /><Kept place={place.data} /></div>}
+      {place.data && <div className="stack place"><Clusters place={place.data} /><Drift service={service} env={env} /><Objects place={place.data} /><Scores service={service} env={env} /><Kept place={place.data} /></div>}
     </>
   )
 }

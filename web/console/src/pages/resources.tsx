@@ -1,13 +1,15 @@
 // What a service has on each cluster, and what that owns: a tree that is asked for when it is
-// opened, with the difference of every object that is not as git says.
+// opened, with the difference of every object that is not as git says. What is looked for is
+// in the address, so that a view can be shared.
+import { useNavigate, useSearch } from '@tanstack/react-router'
 import { useState } from 'react'
 import { useTree } from '../api/hooks'
 import type { Comparison, Difference, Resource } from '../api/types'
 import { useT, word } from '../i18n'
-import { lines, shown, type Line } from '../journey/tree'
+import { healths, kinds, lines, shown, type Filter, type Line } from '../journey/tree'
 import { Icon } from '../ui/icons'
-import { Failure, Loading, Note, Scroll } from '../ui/parts'
-import { SearchField } from '../ui/search'
+import { Empty, Failure, Loading, Note, Scroll } from '../ui/parts'
+import { SearchField, Select } from '../ui/search'
 import { Status, type Tone } from '../ui/status'
 import { Age } from '../ui/time'
 import { Text } from './differences'
@@ -29,10 +31,18 @@ export function Resources({ service, env, clusters, compared }: Where & { cluste
 type ClusterProps = Where & { cluster: string; differences: Difference[] }
 
 function Cluster({ cluster, ...rest }: ClusterProps) {
-  const [open, setOpen] = useState(false)
+  const chosen = useSearch({ from: '/shell/places/$team/$name/$env', select: (s) => s.cluster })
+  const navigate = useNavigate({ from: '/places/$team/$name/$env' })
+  const [first] = useState(chosen === cluster)
+  const [open, setOpen] = useState(first)
+  const toggle = (now: boolean) => {
+    if (now === open) return
+    setOpen(now)
+    void navigate({ search: (old) => ({ ...old, cluster: now ? cluster : old.cluster === cluster ? undefined : old.cluster }), replace: true, resetScroll: false })
+  }
   return (
     <li>
-      <details className="tree" onToggle={(e) => setOpen(e.currentTarget.open)}>
+      <details className="tree" open={open} onToggle={(e) => toggle(e.currentTarget.open)}>
         <summary className="row tight"><span className="fold"><Icon name="right" size={12} /></span><strong>{cluster}</strong></summary>
         {open && <Tree cluster={cluster} {...rest} />}
       </details>
@@ -42,28 +52,31 @@ function Cluster({ cluster, ...rest }: ClusterProps) {
 
 function Tree({ service, env, cluster, differences }: ClusterProps) {
   const t = useT()
-  const [q, setQ] = useState('')
-  const [only, setOnly] = useState(false)
+  const filter = useSearch({ from: '/shell/places/$team/$name/$env' })
+  const navigate = useNavigate({ from: '/places/$team/$name/$env' })
+  const look = (f: Filter) => void navigate({ search: (old) => ({ ...old, ...f }), replace: true, resetScroll: false })
   const tree = useTree({ service, env, cluster })
   if (tree.isPending) return <Loading lines={4} />
   if (!tree.data) return <Failure error={tree.error} retry={() => void tree.refetch()} />
   const all = lines(tree.data.items ?? [])
-  const some = shown(all, q, only)
+  const some = shown(all, filter)
   return (
     <>
       {tree.error && <Note tone="wait" icon="nosignal">{t.common.stale}</Note>}
       <div className="log-tools">
-        <SearchField label={t.tree.search} value={q} onChange={setQ} hideLabel />
-        <label className="row tight small"><input type="checkbox" checked={only} onChange={(e) => setOnly(e.target.checked)} />{t.tree.only}</label>
+        <SearchField label={t.tree.search} value={filter.q ?? ''} onChange={(q) => look({ q: q || undefined })} />
+        <Select label={t.tree.kind} value={filter.kind} options={kinds(all).map((k) => [k, k])} onChange={(kind) => look({ kind })} />
+        <Select label={t.tree.health} value={filter.health} options={healths(all).map((h) => [h, word(t.health, h)])} onChange={(health) => look({ health })} />
+        <label className="row tight small"><input type="checkbox" checked={filter.only === true} onChange={(e) => look({ only: e.target.checked || undefined })} />{t.tree.only}</label>
         <span className="small quiet" role="status">{t.tree.shown(some.length, all.length)}</span>
       </div>
-      <Scroll className="grid-wrap" label={`${t.tree.title} ${cluster}`}>
+      {some.length === 0 && all.length > 0 ? <Empty title={t.tree.noMatch}><button type="button" className="button" onClick={() => look({ q: undefined, kind: undefined, health: undefined, only: undefined })}>{t.common.clear}</button></Empty> : <Scroll className="grid-wrap" label={`${t.tree.title} ${cluster}`}>
         <table className="grid">
           <caption className="visually-hidden">{t.tree.title} {cluster}</caption>
           <thead><tr><th scope="col">{t.tree.object}</th><th scope="col">{t.common.state}</th><th scope="col">{t.tree.health}</th><th scope="col">{t.tree.age}</th><th scope="col">{t.common.message}</th></tr></thead>
           <tbody>{some.map((l) => <Row key={`${l.resource.group ?? ''} ${l.resource.namespace ?? ''} ${l.parent} ${l.resource.kind}/${l.resource.name}`} line={l} text={textOf(l.resource, differences)} />)}</tbody>
         </table>
-      </Scroll>
+      </Scroll>}
       {tree.data.left > 0 && <p className="small quiet tree-left">{t.tree.left(tree.data.left)}</p>}
     </>
   )

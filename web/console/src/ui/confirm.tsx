@@ -28,6 +28,7 @@ interface Props<T> {
   verb: string
   danger?: boolean
   askReason?: boolean
+  most?: number // characters of the reason; default 500
   ready?: boolean // false while a field of the caller is not filled in
   children?: ReactNode
   send: (reason: string, key: string) => Promise<T>
@@ -36,8 +37,10 @@ interface Props<T> {
   onClose: () => void
 }
 
+const show = (el: HTMLElement | null) => { el?.scrollIntoView({ block: 'nearest' }) }
+
 /** Confirm asks for a reason, sends once, and closes only when the server has accepted. */
-export function Confirm<T>({ title, lead, verb, danger, askReason = true, ready = true, children, send, onDone, onStale, onClose }: Props<T>) {
+export function Confirm<T>({ title, lead, verb, danger, askReason = true, most = 500, ready = true, children, send, onDone, onStale, onClose }: Props<T>) {
   const t = useT()
   const id = useId()
   const [reason, setReason] = useState('')
@@ -66,11 +69,11 @@ export function Confirm<T>({ title, lead, verb, danger, askReason = true, ready 
         {askReason && (
           <div className="field">
             <label htmlFor={id}>{t.act.reason}</label>
-            <textarea id={id} className="textarea" value={reason} onChange={(e) => setReason(e.target.value)} aria-required aria-invalid={missing} aria-describedby={`${id}-hint`} maxLength={500} />
+            <textarea id={id} className="textarea" value={reason} onChange={(e) => setReason(e.target.value)} aria-required aria-invalid={missing} aria-describedby={`${id}-hint`} maxLength={most} />
             <p id={`${id}-hint`} className={missing ? 'error' : 'small quiet'}>{missing ? t.act.required : t.act.reasonHint}</p>
           </div>
         )}
-        {stale ? <Note tone="wait">{t.act.stale}</Note> : act.error && <Failure error={act.error} />}
+        {stale ? <Note tone="wait">{t.act.stale}</Note> : act.error && <div ref={show}><Failure error={act.error} acting /></div>}
         <div className="dialog-foot">
           <button type="button" className="button" onClick={onClose} aria-disabled={act.isPending}>{t.common.cancel}</button>
           <button type="submit" className={`button ${danger ? 'danger' : 'primary'}`} aria-disabled={act.isPending || !ready}>{act.isPending ? t.act.sending : verb}</button>

@@ -44,13 +44,13 @@ export function Note({ tone, icon, children }: { tone: string; icon?: IconName; 
   return <div className={`note ${tone}`}><Icon name={icon ?? 'alert'} /><div>{children}</div></div>
 }
 
-export function Failure({ error, retry }: { error: unknown; retry?: () => void }) {
+export function Failure({ error, retry, acting }: { error: unknown; retry?: () => void; acting?: boolean }) {
   const t = useT()
   const api = error instanceof ApiError ? error : null
   return (
     <div role="alert">
       <Note tone="bad">
-        <strong>{t.common.errorTitle}</strong>
+        <strong>{acting && !api?.unreachable ? t.act.refused : t.common.errorTitle}</strong>
         <span className="break">{api?.unreachable ? t.common.unreachable : (api?.detail ?? String(error))}</span>
         {(api?.unreachable || api?.hint) && <span className="quiet">{t.common.hint}{t.common.colon}{api.unreachable ? t.common.unreachableHint : api.hint}</span>}
         {retry && <span><button type="button" className="button small" onClick={retry}>{t.common.retry}</button></span>}

@@ -12,7 +12,7 @@ export interface Mark { at: number; bad?: boolean }
 
 interface Props {
   data: PlotData; label: string; threshold?: number; shades?: readonly Shade[]; marks?: readonly Mark[]
-  unit?: 'share' | 'times' // default: shares when all values are between 0 and 1
+  unit?: 'share' | 'times' | 'score' // score: 0 to 100; default: shares when all values are between 0 and 1
   together?: string // plots of one name show one cursor
   onPoint?: (index: number | null) => void
 }
@@ -37,11 +37,11 @@ function options(el: HTMLElement, { data, threshold, shades, marks, unit, togeth
   const small = data.series.every((s) => s.values.every((v) => v === null || (v >= 0 && v <= 1)))
   const font = `11px ${getComputedStyle(document.body).fontFamily}`
   const long = (data.times.at(-1) ?? 0) - (data.times[0] ?? 0)
-  const value = (v: number) => (unit === 'times' ? `${Number(v.toFixed(2))}×` : unit === 'share' || small ? `${Number((v * 100).toFixed(2))} %` : String(v))
+  const value = (v: number) => (unit === 'times' ? `${Number(v.toFixed(2))}×` : unit === 'score' ? String(v) : unit === 'share' || small ? `${Number((v * 100).toFixed(2))} %` : String(v))
   return {
     width, height, legend: { show: false }, padding: [10, 22, 0, 0],
     cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false }, ...(together ? { sync: { key: together } } : {}) },
-    scales: { x: { time: true }, y: { range: (_u, min, max) => bounds(min, max, threshold) } },
+    scales: { x: { time: true }, y: { range: (_u, min, max) => (unit === 'score' ? [-4, 104] : bounds(min, max, threshold)) } },
     axes: [
       { stroke: ink, font, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 }, values: (_u, at) => at.map((s) => moment(s, long, locale)), space: 90, size: 34 },
       { stroke: ink, font, size: 62, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 }, values: (_u, at) => at.map(value) },

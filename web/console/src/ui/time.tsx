@@ -16,7 +16,8 @@ function subscribe(listener: () => void): () => void {
   }
 }
 
-function useSecond(): number { return useSyncExternalStore(subscribe, () => now) }
+/** useSecond is the time, once a second. */
+export function useSecond(): number { return useSyncExternalStore(subscribe, () => now) }
 
 /** span says a length of time in its largest unit. */
 export function span(ms: number, t: Messages['time']): string {

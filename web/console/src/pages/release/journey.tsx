@@ -4,7 +4,7 @@ import { lazy, Suspense, useMemo, useState } from 'react'
 import type { Release } from '../../api/types'
 import { useT, word } from '../../i18n'
 import { journey, type Waypoint } from '../../journey/journey'
-import { Loading } from '../../ui/parts'
+import { Loading, Scroll } from '../../ui/parts'
 import { Clock, Since } from '../../ui/time'
 import { WaypointStatus } from './waypoint'
 
@@ -39,7 +39,7 @@ export function Journey({ r }: { r: Release }) {
 function JourneyTable({ points, lanes }: { points: Waypoint[]; lanes: string[] }) {
   const t = useT()
   return (
-    <div className="grid-wrap">
+    <Scroll className="grid-wrap" label={t.release.journey}>
       <table className="grid">
         <caption className="visually-hidden">{t.release.journey}</caption>
         <thead><tr><th scope="col">{t.common.environment}</th><th scope="col">{t.common.phase}</th><th scope="col">{t.release.wave}</th><th scope="col">{t.common.state}</th><th scope="col">{t.release.started}</th><th scope="col">{t.experiments.duration}</th></tr></thead>
@@ -56,6 +56,6 @@ function JourneyTable({ points, lanes }: { points: Waypoint[]; lanes: string[] }
           ))}
         </tbody>
       </table>
-    </div>
+    </Scroll>
   )
 }

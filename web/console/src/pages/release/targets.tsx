@@ -1,6 +1,6 @@
 import type { Release, Stage, Target, Wave } from '../../api/types'
 import { useT, word } from '../../i18n'
-import { Sha } from '../../ui/parts'
+import { Scroll, Sha } from '../../ui/parts'
 import { Status, TargetStatus } from '../../ui/status'
 import { Clock, Since } from '../../ui/time'
 
@@ -28,7 +28,7 @@ function StageTargets({ stage, reached }: { stage: Stage; reached: boolean }) {
         {stage.previous && <span className="small quiet">{t.release.previous} <Sha commit={stage.previous.commit} /></span>}
       </div>
       {waves.length === 0 ? <p className="stage-empty small quiet">{t.release.noWaves}</p> : (
-        <div className="grid-wrap">
+        <Scroll className="grid-wrap" label={`${t.release.targets}${t.common.colon}${stage.env}`}>
           <table className="grid targets">
             <caption className="visually-hidden">{t.release.targets}: {stage.env}</caption>
             <thead><tr><th scope="col">{t.release.wave}</th><th scope="col">{t.common.cluster}</th><th scope="col">{t.common.state}</th><th scope="col">{t.common.revision}</th><th scope="col">{t.release.synced}</th><th scope="col">{t.release.healthy}</th><th scope="col">{t.common.message}</th></tr></thead>
@@ -48,7 +48,7 @@ function StageTargets({ stage, reached }: { stage: Stage; reached: boolean }) {
               </tbody>
             ))}
           </table>
-        </div>
+        </Scroll>
       )}
     </div>
   )

@@ -1,12 +1,11 @@
-import { Fragment } from 'react'
-import type { Judgement, Ratio, Release, Stage, Trial } from '../../api/types'
+import type { Judgement, Release, Stage, Trial } from '../../api/types'
 import { useT, word } from '../../i18n'
-import { squares, type Square } from '../../journey/cells'
-import { percent } from '../../journey/series'
+import { squares } from '../../journey/cells'
 import { Icon } from '../../ui/icons'
 import { OutcomeStatus } from '../../ui/status'
 import { Clock } from '../../ui/time'
 import { EvidenceList, FaultView } from './evidence'
+import { TwoByTwo } from './twobytwo'
 
 export function Verdicts({ r }: { r: Release }) {
   const t = useT()
@@ -58,37 +57,10 @@ function TrialView({ stage, trial }: { stage: Stage; trial: Trial }) {
     <details className="trial" open={stage.verified === undefined}>
       <summary><span className="fold"><Icon name="right" size={12} /></span><strong>{t.evidence.trial}{t.common.colon}{stage.env}</strong><span className="small quiet">{trial.step}{trial.attempt > 1 ? ` · ${t.release.attempt(trial.attempt)}` : ''}</span></summary>
       <div className="verdict-body stack">
-        {cells.length > 0 && <Cells cells={cells} />}
+        {cells.length > 0 && <TwoByTwo squares={cells} />}
         {evidence.length > 0 && <EvidenceList evidence={evidence} />}
         {trial.fault && <FaultView fault={trial.fault} />}
       </div>
     </details>
   )
-}
-
-function Cells({ cells }: { cells: Square[] }) {
-  const t = useT()
-  return (
-    <div className="grid-wrap">
-      <table className="grid cells">
-        <caption className="visually-hidden">{t.evidence.cells}</caption>
-        <thead>
-          <tr><th scope="col" rowSpan={2}>{t.evidence.slo}</th><th scope="col" rowSpan={2}>{t.common.cluster}</th><th scope="col" rowSpan={2}>{t.evidence.experiment}</th><th scope="colgroup" colSpan={2}>{t.evidence.before}</th><th scope="colgroup" colSpan={2}>{t.evidence.now}</th></tr>
-          <tr>{['before', 'now'].map((side) => <Fragment key={side}><th scope="col">{t.evidence.calm}</th><th scope="col">{t.evidence.under}</th></Fragment>)}</tr>
-        </thead>
-        <tbody>
-          {cells.map((c) => (
-            <tr key={c.key}>
-              <th scope="row">{c.slo}</th><td>{c.cluster}</td><td>{c.experiment}</td>
-              <Share of={c.before.baseline} /><Share of={c.before.fault} /><Share of={c.now.baseline} /><Share of={c.now.fault} />
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
-  )
-}
-
-function Share({ of }: { of: Ratio | undefined }) {
-  return <td className="num">{of && of.total > 0 ? <span title={`${of.good} / ${of.total}`}>{percent(of.good / of.total)}</span> : <span className="quiet">–</span>}</td>
 }

@@ -8,7 +8,7 @@ VERSION   := $(shell git describe --tags --always --dirty 2>/dev/null || echo de
 LDFLAGS   := -s -w -X main.version=$(VERSION)
 CONSOLE   := web/console
 DEMO      := $(or $(SEATRIAL_DEMO_DIR),/var/lib/seatrial-demo)
-LABTESTS  := ./builder ./cmd/seatrial/build ./signing ./deployer ./slo ./chaos/mesh ./chaos/connections ./deployer/autoscale
+LABTESTS  := ./builder ./cmd/seatrial/build ./signing ./deployer ./slo ./chaos/mesh ./chaos/connections ./deployer/autoscale ./chaos/execs
 UNIT       = $(shell go list ./... 2>/dev/null | grep -v /e2e$$)
 
 .PHONY: help

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/seatrial/seatrial/internal/faults"
 	"github.com/seatrial/seatrial/internal/hint"
 	"github.com/seatrial/seatrial/release"
 )
@@ -33,7 +34,7 @@ func (e *Engine) Remove(ctx context.Context, f release.FaultRecord) error {
 		}
 		select {
 		case <-limited.Done():
-			return hint.Add(fmt.Errorf("%s: still there after %s: %s", what, removeLimit, seen.Message), "look at Chaos Mesh's controller on "+f.Cluster+": it removes the fault")
+			return hint.Add(fmt.Errorf("%s: still there after %s: %s", what, removeLimit, seen.Message), byHand(f))
 		case <-tick.C:
 		}
 	}
@@ -44,4 +45,15 @@ func (e *Engine) remove(ctx context.Context, f release.FaultRecord, force Force)
 		return Sight{}, err
 	}
 	return e.Provider.Look(ctx, f)
+}
+
+// byHand is what a person can do about a fault that stays.
+func byHand(f release.FaultRecord) string {
+	switch f.Kind {
+	case faults.Exec:
+		return "put back in the pods what it changed, then take annotation and label seatrial.dev/exec off them"
+	case faults.ConnectionPool:
+		return "look at the database: its user is still limited"
+	}
+	return "look at Chaos Mesh's controller on " + f.Cluster + ": it removes the fault"
 }

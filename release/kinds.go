@@ -306,8 +306,8 @@ type ExperimentSpec struct {
 
 // Fault is one thing to break: one of Chaos Mesh's kinds, or one of ours.
 type Fault struct {
-	Kind      string         `json:"kind"`                // "PodChaos", "NetworkChaos", "ConnectionPool"
-	Action    string         `json:"action"`              // "pod-kill", "partition", "limit"
+	Kind      string         `json:"kind"`                // "PodChaos", "NetworkChaos", "ConnectionPool", "Exec"
+	Action    string         `json:"action"`              // "pod-kill", "partition", "limit", "run"
 	With      map[string]any `json:"with,omitempty"`      // what the action is told, by the names in docs/faults.md: latency: 100ms
 	Mode      string         `json:"mode,omitempty"`      // "one" (default), "all", "fixed", "fixed-percent"
 	Value     string         `json:"value,omitempty"`     // for the last two

@@ -229,7 +229,7 @@ func examples() map[string]map[string]any {
 func TestEveryActionOfTheTableIsWhatChaosMeshKnows(t *testing.T) {
 	written := examples()
 	for _, k := range faults.Kinds() {
-		if k.Refused != "" || k.Shared {
+		if k.Refused != "" || k.Own {
 			continue
 		}
 		for _, a := range k.Actions {
@@ -260,7 +260,7 @@ func TestEveryActionOfTheTableIsWhatChaosMeshKnows(t *testing.T) {
 }
 
 func TestWhatChaosMeshDoesNotCarryOutIsRefused(t *testing.T) {
-	for _, kind := range []string{"ConnectionPool", "AWSChaos", "Schedule", "Nothing"} {
+	for _, kind := range []string{"ConnectionPool", "Exec", "AWSChaos", "Schedule", "Nothing"} {
 		o := order()
 		o.Fault.Kind = kind
 		err := apiServer(t, 201, "", "").Inject(t.Context(), o)

@@ -21,6 +21,7 @@ import (
 type Kind struct {
 	Name      string
 	Actions   []Action
+	Own       bool   // we carry it out, and not Chaos Mesh
 	Container bool   // it may be told one container of its pods
 	Shared    bool   // it breaks something that all pods use, and not pods one by one
 	Chosen    bool   // the action is a field of the spec; else it is a word of ours for what there is

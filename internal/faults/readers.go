@@ -84,6 +84,39 @@ func whole(least, most int64) reader {
 	}}
 }
 
+// within is a duration between two.
+func within(least, most time.Duration) reader {
+	r := span(least, most)
+	r.want = fmt.Sprintf("a duration from %s to %s", least, most)
+	return r
+}
+
+// What programs may be told: a mark on the pod has to hold them.
+const (
+	maxArgs     = 32
+	maxArgBytes = 4096
+)
+
+// program is a program with its arguments, as the kernel gets them: no shell reads them,
+// and a number would not be what was written (0644 is 420).
+func program(what string) reader {
+	return reader{`a list of text, numbers in quotes: ` + what, func(v any) (any, bool) {
+		in, ok := v.([]any)
+		if !ok || len(in) == 0 || len(in) > maxArgs {
+			return nil, false
+		}
+		out, size := make([]string, 0, len(in)), 0
+		for i, element := range in {
+			arg, ok := element.(string)
+			if size += len(arg); !ok || i == 0 && arg == "" || strings.ContainsRune(arg, 0) || size > maxArgBytes {
+				return nil, false
+			}
+			out = append(out, arg)
+		}
+		return out, true
+	}}
+}
+
 func oneOf(words ...string) reader {
 	return reader{"one of " + strings.Join(words, ", "), func(v any) (any, bool) {
 		for _, w := range words {

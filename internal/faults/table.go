@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 )
 
 func sortedKeys(m map[string]any) []string { return slices.Sorted(maps.Keys(m)) }
@@ -54,7 +55,8 @@ func kinds() []Kind {
 			filled("jitter", "delay.jitter", "0ms", span(0, maxJitter)),
 			filled("correlation", "delay.correlation", "0", share()),
 		}}}},
-		{Name: ConnectionPool, Shared: true, Actions: []Action{{Name: "limit", Fields: pool()}}},
+		{Name: ConnectionPool, Own: true, Shared: true, Actions: []Action{{Name: "limit", Fields: pool()}}},
+		{Name: Exec, Own: true, Container: true, Actions: []Action{{Name: "run", NeedsContainer: true, Fields: programs()}}},
 		{Name: "AWSChaos", Refused: elsewhere}, {Name: "AzureChaos", Refused: elsewhere}, {Name: "GCPChaos", Refused: elsewhere},
 		{Name: "PhysicalMachineChaos", Refused: elsewhere},
 		{Name: "Schedule", Refused: "an experiment has a schedule of its own: write spec.schedule"},
@@ -62,8 +64,11 @@ func kinds() []Kind {
 	}
 }
 
-// ConnectionPool is the kind that limits a database user's connections.
-const ConnectionPool = "ConnectionPool"
+// Kinds of our own.
+const (
+	ConnectionPool = "ConnectionPool" // limits a database user's connections
+	Exec           = "Exec"           // runs a program in containers, and another that takes it back
+)
 
 const maxJitter = 3_600_000_000_000 // an hour
 
@@ -201,5 +206,15 @@ func pool() []Field {
 		needed("user", "", matching("the application's user: letters, digits, _ . -", `^[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}$`)),
 		filled("host", "", "%", matching("the host part of a user of MySQL", `^[A-Za-z0-9_.:%/-]{1,60}$`)),
 		needed("connections", "", whole(1, 100_000)),
+	}
+}
+
+// programs are what is run in a container. Without the one that puts back nothing is run.
+func programs() []Field {
+	return []Field{
+		needed("command", "", program("the program that breaks something, and its arguments")),
+		needed("revert", "", program("the program that puts it back, and its arguments; what nothing puts back is not broken")),
+		optional("check", "", program("a program, and its arguments, that ends with 0 while the fault is in effect")),
+		filled("timeout", "", "10s", within(time.Second, 20*time.Second)),
 	}
 }

@@ -36,6 +36,7 @@ type Robot struct {
 // RobotConfig says what the account may do.
 type RobotConfig struct {
 	Also     []string // more kinds: "databases.db.dev"
+	Exec     []string // namespaces in which experiments may run programs in pods
 	Patience time.Duration
 }
 
@@ -77,6 +78,15 @@ func (c RobotConfig) rules() []any {
 	return all
 }
 
+// execRules are the rights that faults of kind Exec need: to mark a pod, and to run
+// programs in it. Clusters ask for "get" of those that speak WebSocket, too.
+func execRules() []any {
+	return []any{
+		map[string]any{"apiGroups": []any{""}, "resources": []any{"pods"}, "verbs": []any{"get", "patch"}},
+		map[string]any{"apiGroups": []any{""}, "resources": []any{"pods/exec"}, "verbs": []any{"create", "get"}},
+	}
+}
+
 func list(words []string) (out []any) {
 	for _, w := range words {
 		out = append(out, w)
@@ -89,16 +99,7 @@ func list(words []string) (out []any) {
 func (c *Cluster) MakeRobot(ctx context.Context, cfg RobotConfig) (Robot, error) {
 	ctx, cancel := context.WithTimeout(ctx, cfg.Patience)
 	defer cancel()
-	const rbac = "rbac.authorization.k8s.io/v1"
-	ref := map[string]any{"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": RobotName}
-	for _, o := range []map[string]any{
-		{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": RobotNamespace}},
-		{"apiVersion": "v1", "kind": "ServiceAccount", "metadata": nameIn(RobotNamespace)},
-		{"apiVersion": rbac, "kind": "ClusterRole", "metadata": nameIn(""), "rules": cfg.rules()},
-		{"apiVersion": rbac, "kind": "ClusterRoleBinding", "metadata": nameIn(""), "roleRef": ref,
-			"subjects": []any{map[string]any{"kind": "ServiceAccount", "name": RobotName, "namespace": RobotNamespace}}},
-		tokenSecret(),
-	} {
+	for _, o := range cfg.objects() {
 		if _, err := c.put(ctx, o); err != nil {
 			return Robot{}, fmt.Errorf("%s %s: %w", o["kind"], RobotName, err)
 		}
@@ -114,6 +115,28 @@ func (c *Cluster) MakeRobot(ctx context.Context, cfg RobotConfig) (Robot, error)
 		}
 	}
 	return Robot{Server: c.config.Host, CA: string(ca), Token: token}, nil
+}
+
+// objects are the account and its rights, in the order in which they need each other.
+func (c RobotConfig) objects() []map[string]any {
+	const rbac = "rbac.authorization.k8s.io/v1"
+	who := []any{map[string]any{"kind": "ServiceAccount", "name": RobotName, "namespace": RobotNamespace}}
+	all := []map[string]any{
+		{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": RobotNamespace}},
+		{"apiVersion": "v1", "kind": "ServiceAccount", "metadata": nameIn(RobotNamespace)},
+		{"apiVersion": rbac, "kind": "ClusterRole", "metadata": nameIn(""), "rules": c.rules()},
+		{"apiVersion": rbac, "kind": "ClusterRoleBinding", "metadata": nameIn(""), "roleRef": roleRef("ClusterRole"), "subjects": who},
+	}
+	for _, namespace := range c.Exec {
+		all = append(all,
+			map[string]any{"apiVersion": rbac, "kind": "Role", "metadata": nameIn(namespace), "rules": execRules()},
+			map[string]any{"apiVersion": rbac, "kind": "RoleBinding", "metadata": nameIn(namespace), "roleRef": roleRef("Role"), "subjects": who})
+	}
+	return append(all, tokenSecret())
+}
+
+func roleRef(kind string) map[string]any {
+	return map[string]any{"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": RobotName}
 }
 
 func nameIn(namespace string) map[string]any {

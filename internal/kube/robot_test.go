@@ -30,7 +30,9 @@ func admin(t *testing.T, server *kubetest.Server) *kube.Cluster {
 
 func rbacServer(t *testing.T) *kubetest.Server {
 	return kubetest.New(t, kubetest.Kind{Group: "rbac.authorization.k8s.io", Version: "v1", Kind: "ClusterRole", Resource: "clusterroles", Cluster: true},
-		kubetest.Kind{Group: "rbac.authorization.k8s.io", Version: "v1", Kind: "ClusterRoleBinding", Resource: "clusterrolebindings", Cluster: true})
+		kubetest.Kind{Group: "rbac.authorization.k8s.io", Version: "v1", Kind: "ClusterRoleBinding", Resource: "clusterrolebindings", Cluster: true},
+		kubetest.Kind{Group: "rbac.authorization.k8s.io", Version: "v1", Kind: "Role", Resource: "roles"},
+		kubetest.Kind{Group: "rbac.authorization.k8s.io", Version: "v1", Kind: "RoleBinding", Resource: "rolebindings"})
 }
 
 func TestMakeRobot(t *testing.T) {
@@ -41,7 +43,7 @@ func TestMakeRobot(t *testing.T) {
 		}
 		return nil
 	}
-	robot, err := admin(t, server).MakeRobot(t.Context(), kube.RobotConfig{Also: []string{"databases.db.dev"}, Patience: 10 * time.Second})
+	robot, err := admin(t, server).MakeRobot(t.Context(), kube.RobotConfig{Also: []string{"databases.db.dev"}, Exec: []string{"shop"}, Patience: 10 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +53,7 @@ func TestMakeRobot(t *testing.T) {
 	role := server.Get("ClusterRole", "", kube.RobotName)
 	rules, _, _ := unstructured.NestedSlice(role.Object, "rules")
 	text := fmt.Sprint(rules)
-	for _, no := range []string{"*", "clusterroles", "nodes", "customresourcedefinitions", "escalate", "impersonate"} {
+	for _, no := range []string{"*", "clusterroles", "nodes", "customresourcedefinitions", "escalate", "impersonate", "pods/exec"} {
 		if strings.Contains(text, no) {
 			t.Errorf("it may do too much: %s in %s", no, text)
 		}
@@ -63,6 +65,13 @@ func TestMakeRobot(t *testing.T) {
 		if s := fmt.Sprint(r); strings.Contains(s, "pods") && strings.Contains(s, "delete") {
 			t.Errorf("it may delete pods: %s", s)
 		}
+	}
+	inside, _, _ := unstructured.NestedSlice(server.Get("Role", "shop", kube.RobotName).Object, "rules")
+	if want := "[map[apiGroups:[] resources:[pods] verbs:[get patch]] map[apiGroups:[] resources:[pods/exec] verbs:[create get]]]"; fmt.Sprint(inside) != want {
+		t.Errorf("in the namespace it may %v, want %s", inside, want)
+	}
+	if bound := server.Get("RoleBinding", "shop", kube.RobotName); bound == nil || !strings.Contains(fmt.Sprint(bound.Object), "name:seatrial namespace:seatrial") {
+		t.Errorf("bound to %v", bound)
 	}
 	binding := server.Get("ClusterRoleBinding", "", kube.RobotName)
 	if subjects, _, _ := unstructured.NestedSlice(binding.Object, "subjects"); len(subjects) != 1 || !strings.Contains(fmt.Sprint(subjects), kube.RobotNamespace) {

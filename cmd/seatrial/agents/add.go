@@ -55,6 +55,7 @@ func newAdd(file *string) *cobra.Command {
 	cmd.Flags().StringVar(&name, "name", "", "the cluster's name in the platform repo (default: the context)")
 	cmd.Flags().StringVar(&kubeconfig, "kubeconfig", os.Getenv("KUBECONFIG"), "with an administrator's context (default $KUBECONFIG or ~/.kube/config)")
 	cmd.Flags().StringSliceVar(&c.Also, "also", nil, "more kinds to manage, like databases.db.dev")
+	cmd.Flags().StringSliceVar(&c.Exec, "exec-in", nil, "namespaces in which experiments of kind Exec may run programs in pods")
 	cmd.Flags().DurationVar(&c.Patience, "wait", 30*time.Second, "for the cluster to make the token")
 	return cmd
 }

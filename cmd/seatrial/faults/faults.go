@@ -12,6 +12,7 @@ import (
 
 	"github.com/seatrial/seatrial/chaos"
 	"github.com/seatrial/seatrial/chaos/connections"
+	"github.com/seatrial/seatrial/chaos/execs"
 	"github.com/seatrial/seatrial/chaos/mesh"
 	"github.com/seatrial/seatrial/internal/faults"
 	"github.com/seatrial/seatrial/internal/kube"
@@ -29,6 +30,7 @@ func Kinds(clusters *kube.Clusters, secrets func(name string) secret.Text, kv st
 			Secret: secrets, Variable: platform.SecretVariable, Journal: Journal{KV: kv}, Now: time.Now,
 			Open: map[string]connections.Open{"mysql": connections.MySQL, "postgres": connections.Postgres},
 		},
+		faults.Exec: &execs.Execs{Clusters: clusters.Get, Run: kube.Exec, Now: time.Now},
 	}}, m.Watches.Run
 }
 

@@ -48,12 +48,12 @@ func TestTheJournalOutlivesTheServer(t *testing.T) {
 	}
 }
 
-func TestEveryKindThatPodsShareHasAProviderOfOurs(t *testing.T) {
+func TestEveryKindOfOurOwnHasAProvider(t *testing.T) {
 	kinds, _ := own.Kinds(kube.Open(t.TempDir()), nil, nil)
 	for _, k := range faults.Kinds() {
 		_, ours := kinds.Own[k.Name]
-		if ours != k.Shared {
-			t.Errorf("%s: ours %v, shared %v", k.Name, ours, k.Shared)
+		if ours != k.Own {
+			t.Errorf("%s: has a provider of ours %v, is our own %v", k.Name, ours, k.Own)
 		}
 		if lister, ok := kinds.Own[k.Name].(chaos.Lister); ours && (!ok || lister == nil) {
 			t.Errorf("faults of %s would not be found again", k.Name)

@@ -218,14 +218,17 @@ func (s *Server) changeLocked(r *http.Request, t target, body, live *unstructure
 	return s.storeLocked(t.kind, body)
 }
 
-// merge lays one object over another; lists are replaced.
+// merge lays one object over another; lists are replaced, and null takes away.
 func merge(under, over map[string]any) map[string]any {
 	for k, v := range over {
 		a, ok := under[k].(map[string]any)
 		b, ok2 := v.(map[string]any)
-		if ok && ok2 {
+		switch {
+		case v == nil:
+			delete(under, k)
+		case ok && ok2:
 			under[k] = merge(a, b)
-		} else {
+		default:
 			under[k] = v
 		}
 	}

@@ -53,6 +53,8 @@ func (s shelf) Save(_ context.Context, r schedule.Run) (release.Revision, error)
 
 func (shelf) List(context.Context, string, string, int) ([]schedule.Run, error) { return nil, nil }
 
+func (shelf) Active(context.Context) ([]schedule.Run, error) { return nil, nil }
+
 // The same words without a method of their own name.
 type (
 	rest       = web.Experiments

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode"
 
@@ -52,27 +54,29 @@ func (n *NotStarted) Unwrap() error { return n.Err }
 func Exec(ctx context.Context, c *Cluster, p Program) (Ended, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.Limit)
 	defer cancel()
-	run, err := c.executor(p)
+	var said tail
+	var code lastCode
+	run, err := c.executor(p, &code)
 	if err != nil {
 		return Ended{}, &NotStarted{Why: err.Error(), Final: true, Err: err}
 	}
-	var said tail
 	err = run.StreamWithContext(ctx, remotecommand.StreamOptions{Stdout: io.Discard, Stderr: &said})
 	ended := Ended{Said: said.line()}
 	if code, ok := errors.AsType[exec.CodeExitError](err); ok {
 		ended.Code = code.Code
 		return ended, nil
 	}
-	if no := notStarted(err); no != nil {
+	if no := notStarted(err, code.last()); no != nil {
 		return Ended{}, no
 	}
 	return ended, err
 }
 
 // executor speaks WebSocket, and SPDY to clusters and proxies that cannot.
-func (c *Cluster) executor(p Program) (remotecommand.Executor, error) {
+func (c *Cluster) executor(p Program, code *lastCode) (remotecommand.Executor, error) {
 	cfg := c.WatchConfig()
-	url := c.typed.CoreV1().RESTClient().Post().Resource("pods").Namespace(p.Namespace).Name(p.Pod).SubResource("exec").VersionedParams(
+	cfg.Wrap(code.around)
+	url := c.typed.CoreV1().RESTClient().Post().Timeout(0).Resource("pods").Namespace(p.Namespace).Name(p.Pod).SubResource("exec").VersionedParams(
 		&corev1.PodExecOptions{Container: p.Container, Command: p.Args, Stdout: true, Stderr: true}, scheme.ParameterCodec).URL()
 	socket, err := remotecommand.NewWebSocketExecutor(cfg, "GET", url.String())
 	if err != nil {
@@ -87,8 +91,37 @@ func (c *Cluster) executor(p Program) (remotecommand.Executor, error) {
 	})
 }
 
+// lastCode is the code of a cluster's last answer. The SPDY of client-go drops it when it
+// makes an error of the answer.
+type lastCode struct{ code atomic.Int32 }
+
+func (a *lastCode) last() int { return int(a.code.Load()) }
+
+func (a *lastCode) around(inner http.RoundTripper) http.RoundTripper {
+	return trip(func(r *http.Request) (*http.Response, error) {
+		res, err := inner.RoundTrip(r)
+		if res != nil {
+			a.code.Store(int32(res.StatusCode))
+		}
+		return res, err
+	})
+}
+
+type trip func(*http.Request) (*http.Response, error)
+
+// RoundTrip is http.RoundTripper's.
+func (t trip) RoundTrip(r *http.Request) (*http.Response, error) { return t(r) }
+
+// refused reports whether an answer says that the request is wrong, and not that it came at
+// a bad time.
+func refused(code int) bool {
+	return code >= 400 && code < 500 && code != http.StatusTooManyRequests && code != http.StatusRequestTimeout
+}
+
+const noUpgrade = "unable to upgrade connection"
+
 // notStarted knows the answers after which nothing has run; nil for all others.
-func notStarted(err error) *NotStarted {
+func notStarted(err error, code int) *NotStarted {
 	if err == nil {
 		return nil
 	}
@@ -99,8 +132,8 @@ func notStarted(err error) *NotStarted {
 	if status := apierrors.APIStatus(nil); errors.As(err, &status) {
 		return &NotStarted{Why: message, Final: !Transient(err), Err: err}
 	}
-	if httpstream.IsUpgradeFailure(err) || strings.HasPrefix(message, "unable to upgrade connection") {
-		return &NotStarted{Why: message, Err: err}
+	if httpstream.IsUpgradeFailure(err) || strings.HasPrefix(message, noUpgrade) {
+		return &NotStarted{Why: message, Final: refused(code), Err: err}
 	}
 	for _, known := range []string{"OCI runtime exec failed", "unable to start container process", "executable file not found", "failed to create exec", "container not running"} {
 		if i := strings.Index(message, known); i >= 0 {

@@ -160,7 +160,9 @@ func (s *Server) object(w http.ResponseWriter, r *http.Request, t target) {
 		if !t.kind.Cluster {
 			body.SetNamespace(t.namespace)
 		}
-		t.name = body.GetName()
+		if t.name == "" { // it is created
+			t.name = body.GetName()
+		}
 	}
 	s.mu.Lock()
 	live := s.objects[place(t.kind, t.namespace, t.name)]

@@ -77,7 +77,7 @@ func TestMistakes(t *testing.T) {
 		{"an address where a secret's name belongs", "ConnectionPool", "limit", map[string]any{"database": "mysql", "dsnSecret": "root:x@tcp(db)/", "user": "app", "connections": 2},
 			"the name of a secret, never the address itself"},
 		{"no connection at all", "ConnectionPool", "limit", map[string]any{"database": "mysql", "dsnSecret": "db", "user": "app", "connections": 0}, "from 1 to 100000"},
-		{"a command that nothing takes back", "Exec", "run", map[string]any{"command": []any{"touch", "/tmp/x"}}, "with: run needs revert: a list of text, numbers in quotes: the program that puts it back"},
+		{"a command that nothing takes back", "Exec", "run", map[string]any{"command": []any{"touch", "/tmp/x"}}, "with: run needs revert: a list of text (numbers in quotes): the program that puts it back"},
 		{"a shell's line", "Exec", "run", map[string]any{"command": "touch /tmp/x", "revert": []any{"rm", "/tmp/x"}}, `with.command: "touch /tmp/x": want a list`},
 		{"a revert that runs nothing", "Exec", "run", map[string]any{"command": []any{"touch", "x"}, "revert": []any{}}, "with.revert: []: want a list"},
 		{"a program without a name", "Exec", "run", map[string]any{"command": []any{"", "x"}, "revert": []any{"true"}}, "with.command: [ x]: want a list"},

@@ -100,7 +100,7 @@ const (
 // program is a program with its arguments, as the kernel gets them: no shell reads them,
 // and a number would not be what was written (0644 is 420).
 func program(what string) reader {
-	return reader{`a list of text, numbers in quotes: ` + what, func(v any) (any, bool) {
+	return reader{`a list of text (numbers in quotes): ` + what, func(v any) (any, bool) {
 		in, ok := v.([]any)
 		if !ok || len(in) == 0 || len(in) > maxArgs {
 			return nil, false

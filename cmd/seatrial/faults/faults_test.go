@@ -10,6 +10,7 @@ import (
 	own "github.com/seatrial/seatrial/cmd/seatrial/faults"
 	"github.com/seatrial/seatrial/internal/faults"
 	"github.com/seatrial/seatrial/internal/kube"
+	"github.com/seatrial/seatrial/internal/platform"
 	"github.com/seatrial/seatrial/release"
 	"github.com/seatrial/seatrial/store/bolt"
 )
@@ -57,6 +58,18 @@ func TestEveryKindOfOurOwnHasAProvider(t *testing.T) {
 		}
 		if lister, ok := kinds.Own[k.Name].(chaos.Lister); ours && (!ok || lister == nil) {
 			t.Errorf("faults of %s would not be found again", k.Name)
+		}
+	}
+}
+
+func TestTheExamplesAreValid(t *testing.T) {
+	folders, err := filepath.Glob("../../../examples/chaos/*")
+	if err != nil || len(folders) < 2 {
+		t.Fatalf("%v %v", err, folders)
+	}
+	for _, dir := range folders {
+		if tree, err := platform.LoadDir(dir); err != nil || len(tree.Experiments) == 0 {
+			t.Errorf("%s: %v, %d experiments", dir, err, len(tree.Experiments))
 		}
 	}
 }

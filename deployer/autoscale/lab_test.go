@@ -28,6 +28,29 @@ import (
 	"github.com/seatrial/seatrial/release"
 )
 
+// pause is the lab's own image that does nothing.
+const pause = "198.18.0.1:5000/lab/pause:1"
+
+// digested is that image by what it holds: nothing else is deployed.
+func digested(t *testing.T) string {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodHead, "http://198.18.0.1:5000/v2/lab/pause/manifests/1", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Accept", "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	digest := res.Header.Get("Docker-Content-Digest")
+	if res.StatusCode != http.StatusOK || digest == "" {
+		t.Fatalf("the lab's registry answers %s", res.Status)
+	}
+	return strings.TrimSuffix(pause, ":1") + "@" + digest
+}
+
 const labManifests = `apiVersion: apps/v1
 kind: Deployment
 metadata: {name: web}
@@ -38,7 +61,7 @@ spec:
     spec:
       terminationGracePeriodSeconds: 1
       containers:
-      - {name: main, image: "198.18.0.1:5000/lab/pause:1", resources: {requests: {cpu: 10m}}}
+      - {name: main, image: "` + pause + `", resources: {requests: {cpu: 10m}}}
 ---
 apiVersion: autoscaling/v2
 kind: HorizontalPodAutoscaler
@@ -161,7 +184,7 @@ func TestLabARealAutoscaler(t *testing.T) {
 	t.Cleanup(func() {
 		_ = spaces.Delete(context.WithoutCancel(t.Context()), ns, metav1.DeleteOptions{}) // a lab that is gone has nothing to delete
 	})
-	rendered, err := render.Parse("m.yaml", []byte(labManifests), render.Options{Service: "shop/web", Namespace: ns})
+	rendered, err := render.Parse("m.yaml", []byte(strings.ReplaceAll(labManifests, pause, digested(t))), render.Options{Service: "shop/web", Namespace: ns})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -90,19 +90,40 @@ func (f *Fleet) move(ctx context.Context, svc release.Service, env release.Envir
 	if res.State != live.Synced {
 		return errors.New(res.Message)
 	}
+	return f.moved(ctx, env, slot, m)
+}
+
+// moved says in the slot that a move was done. When another target of the same service got
+// there first the move is not done again, hooks and all, if it is still what is due.
+func (f *Fleet) moved(ctx context.Context, env release.Environment, slot release.Slot, m move) error {
+	for {
+		err := f.Place(ctx, after(slot, m), Moved{Service: slot.Service, Env: slot.Env, Cluster: m.cluster, Revision: m.to, At: f.Now()})
+		if !errors.Is(err, release.ErrStale) {
+			return err
+		}
+		now, readErr := f.Slot(ctx, slot.Service, slot.Env)
+		if readErr != nil || now.Version == slot.Version || !slices.Contains(moves(env, f.Platform.Clusters(), now), m) {
+			return err
+		}
+		slot = now
+	}
+}
+
+// after is the slot once a move was done.
+func after(slot release.Slot, m move) release.Slot {
 	if m.back {
 		slot.Undo = slices.DeleteFunc(slices.Clone(slot.Undo), func(c string) bool { return c == m.cluster })
 	}
 	slot.Targets = maps.Clone(slot.Targets)
 	if m.to == "" {
 		delete(slot.Targets, m.cluster)
-	} else {
-		if slot.Targets == nil {
-			slot.Targets = map[string]release.Commit{}
-		}
-		slot.Targets[m.cluster] = m.to
+		return slot
 	}
-	return f.Place(ctx, slot, Moved{Service: svc, Env: slot.Env, Cluster: m.cluster, Revision: m.to, At: f.Now()})
+	if slot.Targets == nil {
+		slot.Targets = map[string]release.Commit{}
+	}
+	slot.Targets[m.cluster] = m.to
+	return slot
 }
 
 // alike: the target has the content that it moves to, under an earlier commit, as after a

@@ -52,7 +52,7 @@ var nextSteps = []struct {
 	{regexp.MustCompile(`unknown field|field not declared in schema`), "correct the field's name in the manifest and push again"},
 	{regexp.MustCompile(`exceeded quota`), "ask for less, or have the namespace's quota raised: kubectl describe quota"},
 	{regexp.MustCompile(`because it is being terminated`), "wait until the namespace is gone; what holds it stands in its status: kubectl get namespace NAME -o yaml"},
-	{regexp.MustCompile(`no matches for kind|could not find the requested resource`), "the cluster does not serve that kind any more: install its definition again, or take the object out of the manifests"},
+	{regexp.MustCompile(`no matches for kind|could not find the requested resource|custom resource definition is terminating`), "the cluster does not serve that kind any more: install its definition again, or take the object out of the manifests"},
 	{regexp.MustCompile(`denied the request|denied request`), "the cluster's own admission forbids it: change the manifest as it says"},
 	{regexp.MustCompile(`namespaces .*not found`), "make the namespace, or let the environment make it: sync.namespaces"},
 	{regexp.MustCompile(`a finalizer holds it`), "see which controller has to take its finalizer away: kubectl get KIND NAME -o yaml"},

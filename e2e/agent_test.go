@@ -17,12 +17,8 @@ import (
 func TestAnAgentKeepsItsClusterForTheServer(t *testing.T) {
 	ctx := within(t, 10*time.Minute)
 	s := add(t, ctx, "far/light")
-	begin(t, ctx, s)
 	agent := handOver(t, ctx)
-
-	good(t, s, "a rope that an agent holds")
-	r := deliver(t, ctx, s, "light: through the agent")
-	ended(t, r, release.Done, "")
+	r := begin(t, ctx, s)
 	running(t, ctx, s, "prod-main", r.Artifact.Reference())
 
 	t.Run("which heals while the server is dead", func(t *testing.T) {

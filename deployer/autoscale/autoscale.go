@@ -22,7 +22,7 @@ const Annotation = "seatrial.dev/cpu-notice"
 // Rule says how high the CPU has to be for how long.
 type Rule struct {
 	Over int           `json:"over"` // percent of what the pods request; may be above 100
-	For  time.Duration `json:"for"`  // in nanoseconds
+	For  time.Duration `json:"for"`  // a number of ns
 	Off  bool          `json:"off,omitempty"`
 }
 

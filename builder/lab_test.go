@@ -4,12 +4,9 @@ package builder_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -18,33 +15,11 @@ import (
 	"github.com/seatrial/seatrial/builder/logs"
 	"github.com/seatrial/seatrial/internal/git/files"
 	"github.com/seatrial/seatrial/internal/hint"
+	"github.com/seatrial/seatrial/internal/labtest"
 	"github.com/seatrial/seatrial/internal/oci"
 	"github.com/seatrial/seatrial/internal/secret"
 	"github.com/seatrial/seatrial/release"
 )
-
-// place is where the lab's parts are, as "lab env" prints it.
-type place struct {
-	Registry string `json:"registry"`
-	BuildKit string `json:"buildkit"`
-}
-
-func lab(t *testing.T) place {
-	t.Helper()
-	bin := os.Getenv("SEATRIAL_LAB")
-	if bin == "" {
-		bin = "../bin/lab"
-	}
-	out, err := exec.CommandContext(t.Context(), bin, "env").Output()
-	if err != nil {
-		t.Fatalf("%s env: %v (make lab builds and starts it)", bin, err)
-	}
-	var p place
-	if err := json.Unmarshal(out, &p); err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
 
 const program = `package main
 
@@ -88,7 +63,7 @@ type shop struct {
 
 func newShop(t *testing.T) *shop {
 	t.Helper()
-	p := lab(t)
+	p := labtest.Open(t)
 	reg, err := oci.New(oci.Config{Hosts: []oci.Host{{Name: p.Registry, PlainHTTP: true}}})
 	if err != nil {
 		t.Fatal(err)

@@ -19,6 +19,7 @@ import (
 	"github.com/seatrial/seatrial/deployer/hub"
 	"github.com/seatrial/seatrial/deployer/hub/authority"
 	"github.com/seatrial/seatrial/internal/kube"
+	"github.com/seatrial/seatrial/internal/labtest"
 	"github.com/seatrial/seatrial/release"
 )
 
@@ -106,8 +107,8 @@ func (d *door) agent() {
 
 func TestLabAnAgentIsCutOffHealsAndCatchesUp(t *testing.T) {
 	h := newHouse(t)
-	lab := readLab(t)
-	image := pauseImage(t, lab.Registry, "lab/pause", "1")
+	lab := labtest.Open(t)
+	image := lab.Image(t, "lab/pause", "1")
 	p := h.rollout.Platform.(platform)
 	p.env.Spec.Waves = []release.WaveSpec{{Name: "canary", Clusters: match("env", "prod", "ring", "canary"), FailureBudget: 1}, {Name: "rest", Clusters: match("env", "prod")}}
 	h.rollout.Platform = p

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/seatrial/seatrial/deployer"
+	"github.com/seatrial/seatrial/internal/labtest"
 	"github.com/seatrial/seatrial/release"
 )
 
@@ -72,8 +73,8 @@ func (h *house) follow(cluster, color string) time.Duration {
 // failure budget, and it gets what is verified by itself once it is back.
 func TestLabADeadClusterIsQuarantinedAndCatchesUp(t *testing.T) {
 	h := newHouse(t)
-	lab := readLab(t)
-	image := pauseImage(t, lab.Registry, "lab/pause", "1")
+	lab := labtest.Open(t)
+	image := lab.Image(t, "lab/pause", "1")
 	w := h.wire(lab, 1)
 	p := h.rollout.Platform.(platform)
 	p.env.Spec.Waves = []release.WaveSpec{{Name: "canary", Clusters: match("env", "prod", "ring", "canary"), FailureBudget: 1}, {Name: "rest", Clusters: match("env", "prod")}}
@@ -99,7 +100,7 @@ func TestLabADeadClusterIsQuarantinedAndCatchesUp(t *testing.T) {
 // TestLabAClusterThatLeavesIsLeftOrWithdrawnFrom: as the environment says.
 func TestLabAClusterThatLeavesIsLeftOrWithdrawnFrom(t *testing.T) {
 	h := newHouse(t)
-	image := pauseImage(t, readLab(t).Registry, "lab/pause", "1")
+	image := labtest.Open(t).Image(t, "lab/pause", "1")
 	first, v := h.deploy(h.release(1, app(image, "blue", "")))
 	if v.Outcome() != release.Passed {
 		t.Fatalf("%v %s", v.Outcome(), v.Reason())

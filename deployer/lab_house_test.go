@@ -4,10 +4,7 @@ package deployer_test
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"net/http"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"sync"
@@ -22,6 +19,7 @@ import (
 	"github.com/seatrial/seatrial/deployer/render"
 	"github.com/seatrial/seatrial/internal/git"
 	"github.com/seatrial/seatrial/internal/kube"
+	"github.com/seatrial/seatrial/internal/labtest"
 	"github.com/seatrial/seatrial/release"
 )
 
@@ -41,63 +39,14 @@ type house struct {
 	content map[release.Commit]string
 }
 
-type labEnv struct {
-	Clusters []struct {
-		Name       string            `json:"name"`
-		Labels     map[string]string `json:"labels"`
-		Kubeconfig string            `json:"kubeconfig"`
-	} `json:"clusters"`
-	Registry string `json:"registry"`
-}
-
-func labProgram() string {
-	if bin := os.Getenv("SEATRIAL_LAB"); bin != "" {
-		return bin
-	}
-	return "../bin/lab"
-}
-
-func readLab(t *testing.T) labEnv {
-	t.Helper()
-	bin := labProgram()
-	out, err := exec.Command(bin, "env").Output()
-	if err != nil {
-		t.Fatalf("%s env: %v (make lab builds it, bin/lab up starts it)", bin, err)
-	}
-	var e labEnv
-	if err := json.Unmarshal(out, &e); err != nil {
-		t.Fatal(err)
-	}
-	return e
-}
-
-func pauseImage(t *testing.T, registry, repo, tag string) string {
-	t.Helper()
-	req, _ := http.NewRequestWithContext(t.Context(), http.MethodHead, "http://"+registry+"/v2/"+repo+"/manifests/"+tag, nil)
-	req.Header.Set("Accept", "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json")
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	res.Body.Close()
-	return registry + "/" + repo + "@" + res.Header.Get("Docker-Content-Digest")
-}
-
 func newHouse(t *testing.T) *house {
 	t.Helper()
-	lab := readLab(t)
+	lab := labtest.Open(t)
 	h := &house{t: t, ns: fmt.Sprintf("deploy-%d", time.Now().UnixNano()%1e9), content: map[release.Commit]string{}}
-	creds := t.TempDir()
+	creds := lab.Credentials(t, lab.Names()...)
 	h.creds = creds
 	var clusters []release.Cluster
 	for _, c := range lab.Clusters {
-		data, err := os.ReadFile(c.Kubeconfig)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(creds, c.Name+".kubeconfig"), data, 0o600); err != nil {
-			t.Fatal(err)
-		}
 		clusters = append(clusters, release.Cluster{Meta: release.Meta{Name: c.Name, Labels: c.Labels}})
 	}
 	bare := filepath.Join(t.TempDir(), "desired.git")

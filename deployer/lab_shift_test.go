@@ -18,6 +18,7 @@ import (
 
 	"github.com/seatrial/seatrial/deployer"
 	"github.com/seatrial/seatrial/deployer/progressive"
+	"github.com/seatrial/seatrial/internal/labtest"
 	"github.com/seatrial/seatrial/release"
 )
 
@@ -142,7 +143,7 @@ func (h *house) shifted(r release.Release, gate action) (release.Release, releas
 func sidesHouse(t *testing.T, s release.Strategy) (*house, string, func(...string) string) {
 	t.Helper()
 	lab := func(args ...string) string {
-		out, err := exec.CommandContext(t.Context(), labProgram(), args...).CombinedOutput()
+		out, err := exec.CommandContext(t.Context(), labtest.Program(t), args...).CombinedOutput()
 		if err != nil {
 			t.Fatalf("lab %s: %v %s", strings.Join(args, " "), err, out)
 		}
@@ -155,7 +156,7 @@ func sidesHouse(t *testing.T, s release.Strategy) (*house, string, func(...strin
 	p.env = h.env
 	h.rollout.Platform = p
 	h.rollout.Strategy = func(context.Context, release.Release, release.Environment) (*release.Strategy, error) { return &s, nil }
-	return h, pauseImage(t, readLab(t).Registry, "library/debian", "12-slim"), lab
+	return h, labtest.Open(t).Image(t, "library/debian", "12-slim"), lab
 }
 
 // noNewSide fails when anything of the new side stays, or something leads to it.
@@ -175,7 +176,7 @@ func (h *house) noNewSide() {
 		if err != nil {
 			h.t.Fatal(err)
 		}
-		route, err := exec.CommandContext(h.t.Context(), labProgram(), "kubectl", "prod-main", "get", "httproute", "-n", h.ns, "web", "-o", "jsonpath={.spec.rules[*].backendRefs[*].name}").Output()
+		route, err := exec.CommandContext(h.t.Context(), labtest.Program(h.t), "kubectl", "prod-main", "get", "httproute", "-n", h.ns, "web", "-o", "jsonpath={.spec.rules[*].backendRefs[*].name}").Output()
 		if err != nil {
 			h.t.Fatal(err)
 		}
@@ -197,7 +198,7 @@ func (h *house) noNewSide() {
 func (h *house) answers(rps string, lab func(...string) string, service string, args ...string) {
 	h.t.Helper()
 	lab(append([]string{"load", "set", service, "--cluster", "prod-main", "--rps", rps}, args...)...)
-	h.t.Cleanup(func() { _ = exec.Command(labProgram(), "load", "remove", service).Run() })
+	h.t.Cleanup(func() { _ = exec.Command(labtest.Program(h.t), "load", "remove", service).Run() })
 	for h.users(service).good == 0 {
 		h.pause(200 * time.Millisecond)
 	}

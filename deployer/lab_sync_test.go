@@ -16,6 +16,7 @@ import (
 	"github.com/seatrial/seatrial/deployer/live"
 	"github.com/seatrial/seatrial/deployer/render"
 	"github.com/seatrial/seatrial/internal/kube"
+	"github.com/seatrial/seatrial/internal/labtest"
 	"github.com/seatrial/seatrial/release"
 )
 
@@ -219,7 +220,7 @@ spec:
 func TestLabIgnoredFields(t *testing.T) {
 	b := newBerth(t)
 	b.rules.IgnoreDifferences = []release.IgnoreRule{{Group: "apps", Kind: "Deployment", JSONPointers: []string{"/spec/replicas"}}}
-	image := pauseImage(t, readLab(t).Registry, "lab/pause", "1")
+	image := labtest.Open(t).Image(t, "lab/pause", "1")
 	text := func(note string) string {
 		return strings.NewReplacer("NAME", "scaled", "NOTE", note, "IMAGE", image).Replace(sized) + strings.NewReplacer("NAME", "left", "NOTE", note, "IMAGE", image).Replace(sized)
 	}

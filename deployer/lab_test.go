@@ -22,6 +22,7 @@ import (
 	"github.com/seatrial/seatrial/deployer"
 	"github.com/seatrial/seatrial/deployer/live"
 	"github.com/seatrial/seatrial/internal/kube"
+	"github.com/seatrial/seatrial/internal/labtest"
 	"github.com/seatrial/seatrial/release"
 )
 
@@ -53,8 +54,8 @@ spec:
 
 func TestLabJourney(t *testing.T) {
 	h := newHouse(t)
-	lab := readLab(t)
-	image := pauseImage(t, lab.Registry, "lab/pause", "1")
+	lab := labtest.Open(t)
+	image := lab.Image(t, "lab/pause", "1")
 	first, v := h.deploy(h.release(1, app(image, "blue", "")))
 	if v.Outcome() != release.Passed {
 		t.Fatalf("first release: %v %s (%s)", v.Outcome(), v.Reason(), v.Hint())
@@ -143,7 +144,7 @@ func TestLabJourney(t *testing.T) {
 	})
 
 	t.Run("a crash loop is refused early and the return is quick", func(t *testing.T) {
-		bad, v := h.deploy(h.release(10, app(pauseImage(t, lab.Registry, "library/debian", "12-slim"), "red", "\n        command: [\"/bin/sh\", \"-c\", \"exit 3\"]")))
+		bad, v := h.deploy(h.release(10, app(lab.Image(t, "library/debian", "12-slim"), "red", "\n        command: [\"/bin/sh\", \"-c\", \"exit 3\"]")))
 		if v.Outcome() != release.Refused || !strings.Contains(v.Reason(), "pod web-") || v.Hint() == "" {
 			t.Fatalf("%v %s (%s)", v.Outcome(), v.Reason(), v.Hint())
 		}
@@ -238,9 +239,9 @@ func (h *house) drift(t *testing.T) {
 
 func TestLabHooksAndWaves(t *testing.T) {
 	h := newHouse(t)
-	lab := readLab(t)
-	image := pauseImage(t, lab.Registry, "lab/pause", "1")
-	shell := pauseImage(t, lab.Registry, "library/debian", "12-slim")
+	lab := labtest.Open(t)
+	image := lab.Image(t, "lab/pause", "1")
+	shell := lab.Image(t, "library/debian", "12-slim")
 	hook := `---
 apiVersion: batch/v1
 kind: Job
@@ -361,7 +362,7 @@ func (w *wire) cut() {
 }
 
 // wire puts a wire between the server and one of the lab's clusters.
-func (h *house) wire(lab labEnv, cluster int) *wire {
+func (h *house) wire(lab labtest.Lab, cluster int) *wire {
 	h.t.Helper()
 	c := lab.Clusters[cluster]
 	data, err := os.ReadFile(c.Kubeconfig)
@@ -383,8 +384,8 @@ func (h *house) wire(lab labEnv, cluster int) *wire {
 // names the cluster, and goes on when it is back.
 func TestLabOutage(t *testing.T) {
 	h := newHouse(t)
-	lab := readLab(t)
-	image := pauseImage(t, lab.Registry, "lab/pause", "1")
+	lab := labtest.Open(t)
+	image := lab.Image(t, "lab/pause", "1")
 	w := h.wire(lab, 1)
 	r, v := h.deploy(h.release(1, app(image, "blue", "")))
 	if v.Outcome() != release.Passed {
@@ -423,8 +424,8 @@ func TestLabOutage(t *testing.T) {
 
 func TestLabUnreachable(t *testing.T) {
 	h := newHouse(t)
-	lab := readLab(t)
-	image := pauseImage(t, lab.Registry, "lab/pause", "1")
+	lab := labtest.Open(t)
+	image := lab.Image(t, "lab/pause", "1")
 	dir := t.TempDir()
 	data, err := os.ReadFile(lab.Clusters[1].Kubeconfig)
 	if err != nil {

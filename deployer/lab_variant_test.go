@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/seatrial/seatrial/deployer/render"
+	"github.com/seatrial/seatrial/internal/labtest"
 	"github.com/seatrial/seatrial/release"
 )
 
@@ -19,7 +20,7 @@ import (
 // labels, and after a return. What only its old variant had is deleted.
 func TestLabEachClusterHasTheVariantOfItsLabels(t *testing.T) {
 	h := newHouse(t)
-	image := pauseImage(t, readLab(t).Registry, "lab/pause", "1")
+	image := labtest.Open(t).Image(t, "lab/pause", "1")
 	h.rollout.Content = func(_ context.Context, r release.Release, _ release.Environment) (render.Rendered, error) {
 		color := h.content[r.Commit]
 		parse := func(text string) render.Rendered {

@@ -4,40 +4,20 @@ package slo_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/seatrial/seatrial/internal/labtest"
 	"github.com/seatrial/seatrial/release"
 	"github.com/seatrial/seatrial/slo"
 	"github.com/seatrial/seatrial/slo/analysis"
 	"github.com/seatrial/seatrial/slo/openslo"
 )
 
-// labPrometheus is the address of the lab's real Prometheus.
-func labPrometheus(t *testing.T) string {
-	t.Helper()
-	bin := os.Getenv("SEATRIAL_LAB")
-	if bin == "" {
-		bin = "../bin/lab"
-	}
-	out, err := exec.CommandContext(t.Context(), bin, "env").Output()
-	if err != nil {
-		t.Fatalf("%s env: %v (make lab builds it, bin/lab up starts it)", bin, err)
-	}
-	var env struct{ Prometheus string }
-	if err := json.Unmarshal(out, &env); err != nil {
-		t.Fatal(err)
-	}
-	return env.Prometheus
-}
-
 func TestLabRealPrometheus(t *testing.T) {
-	address := labPrometheus(t)
+	address := labtest.Open(t).Prometheus
 	p, err := slo.NewPrometheus(address)
 	if err != nil {
 		t.Fatal(err)
@@ -87,7 +67,7 @@ func TestLabRealPrometheus(t *testing.T) {
 func TestLabPiecesAndAnalysis(t *testing.T) {
 	now := time.Now()
 	scrapes := `sum(count_over_time(up{cluster!="{{.Cluster}}"}[{{.Window}}]))`
-	g := gate(t, labPrometheus(t), now, openslo.SLO{Name: "up", Title: "up", Service: "shop/web", Objective: 0.9, Window: 28 * 24 * time.Hour, Good: openslo.Query(scrapes), Total: openslo.Query(scrapes)})
+	g := gate(t, labtest.Open(t).Prometheus, now, openslo.SLO{Name: "up", Title: "up", Service: "shop/web", Objective: 0.9, Window: 28 * 24 * time.Hour, Good: openslo.Query(scrapes), Total: openslo.Query(scrapes)})
 	g.Analyses = func(context.Context) (map[string]analysis.Template, error) {
 		m := analysis.Metric{Name: "up", Query: "sum(up)", Success: "result[0] >= 1", Interval: 10 * time.Second, Count: 3, ErrorLimit: 4}
 		return map[string]analysis.Template{"up": {Name: "up", Metrics: []analysis.Metric{m}}}, nil

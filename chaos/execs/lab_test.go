@@ -3,12 +3,10 @@
 package execs_test
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -18,6 +16,7 @@ import (
 	"github.com/seatrial/seatrial/chaos/execs"
 	"github.com/seatrial/seatrial/chaos/mesh"
 	"github.com/seatrial/seatrial/internal/kube"
+	"github.com/seatrial/seatrial/internal/labtest"
 	"github.com/seatrial/seatrial/release"
 )
 
@@ -26,25 +25,6 @@ const (
 	namespace = "trial-exec"
 	cluster   = "staging"
 )
-
-func labCommand(t *testing.T, stdin string, args ...string) string {
-	t.Helper()
-	bin := os.Getenv("SEATRIAL_LAB")
-	if bin == "" {
-		bin = "../../bin/lab"
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 10*time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, bin, args...)
-	cmd.Stdin = strings.NewReader(stdin)
-	var problems strings.Builder
-	cmd.Stderr = &problems
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("lab %s: %v: %s (make lab builds it, bin/lab up starts it)", strings.Join(args, " "), err, problems.String())
-	}
-	return string(out)
-}
 
 type lab struct {
 	*execs.Execs
@@ -55,39 +35,16 @@ type lab struct {
 // staging opens the lab's cluster by its real kubeconfig.
 func staging(t *testing.T) *lab {
 	t.Helper()
-	var env struct {
-		Clusters []struct{ Name, Kubeconfig string }
-	}
-	if err := json.Unmarshal([]byte(labCommand(t, "", "env")), &env); err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range env.Clusters {
-		if c.Name != cluster {
-			continue
-		}
-		data, err := os.ReadFile(c.Kubeconfig)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return opened(t, data)
-	}
-	t.Fatalf("the lab has no cluster %s", cluster)
-	return nil
+	return opened(t, labtest.Open(t).Kube(t, cluster))
 }
 
-func opened(t *testing.T, kubeconfig []byte) *lab {
-	t.Helper()
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, cluster+".kubeconfig"), kubeconfig, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	clusters := kube.Open(dir).Get
-	return &lab{t: t, pods: &mesh.Mesh{Clusters: clusters}, Execs: &execs.Execs{Clusters: clusters, Run: kube.Exec, Now: time.Now}}
+func opened(t *testing.T, clusters *kube.Clusters) *lab {
+	return &lab{t: t, pods: &mesh.Mesh{Clusters: clusters.Get}, Execs: &execs.Execs{Clusters: clusters.Get, Run: kube.Exec, Now: time.Now}}
 }
 
 func (l *lab) kubectl(args ...string) string {
 	l.t.Helper()
-	return labCommand(l.t, "", append([]string{"kubectl", cluster}, args...)...)
+	return labtest.Command(l.t, "", append([]string{"kubectl", cluster}, args...)...)
 }
 
 // perl answers 500 while the file is there.
@@ -103,7 +60,7 @@ func (l *lab) deploy(app string, replicas int) {
 {"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":%[2]q,"namespace":%[1]q},"spec":{"replicas":%[3]d,"selector":{"matchLabels":{"app":%[2]q}},
  "template":{"metadata":{"labels":{"app":%[2]q}},"spec":{"terminationGracePeriodSeconds":1,"containers":[{"name":"web","image":"198.18.0.1:5000/library/debian:bookworm-slim","command":["perl","-e",%[4]q],
  "readinessProbe":{"tcpSocket":{"port":8080},"periodSeconds":1,"failureThreshold":3}}]}}}}]}`, namespace, app, replicas, perl)
-	labCommand(l.t, manifest, "kubectl", cluster, "apply", "-f", "-")
+	labtest.Command(l.t, manifest, "kubectl", cluster, "apply", "-f", "-")
 	l.t.Cleanup(func() { l.kubectl("-n", namespace, "delete", "deployment", app, "--wait=false", "--ignore-not-found") })
 	l.kubectl("-n", namespace, "rollout", "status", "deployment/"+app, "--timeout=300s")
 }
@@ -268,8 +225,13 @@ func (l *lab) robot() *lab {
 	}
 	token := strings.TrimSpace(l.kubectl("-n", namespace, "create", "token", "marker"))
 	ca, _ := json.Marshal(c.Config().CAData) // base64
-	return opened(l.t, fmt.Appendf(nil, `{"apiVersion":"v1","kind":"Config","current-context":"c","contexts":[{"name":"c","context":{"cluster":"c","user":"u"}}],
-"clusters":[{"name":"c","cluster":{"server":%q,"certificate-authority-data":%s}}],"users":[{"name":"u","user":{"token":%q}}]}`, c.Host(), ca, token))
+	dir := l.t.TempDir()
+	text := fmt.Appendf(nil, `{"apiVersion":"v1","kind":"Config","current-context":"c","contexts":[{"name":"c","context":{"cluster":"c","user":"u"}}],
+"clusters":[{"name":"c","cluster":{"server":%q,"certificate-authority-data":%s}}],"users":[{"name":"u","user":{"token":%q}}]}`, c.Host(), ca, token)
+	if err := os.WriteFile(filepath.Join(dir, cluster+".kubeconfig"), text, 0o600); err != nil {
+		l.t.Fatal(err)
+	}
+	return opened(l.t, kube.Open(dir))
 }
 
 func TestLabAPodThatIsDeletedInTheMiddleIsRecovered(t *testing.T) {

@@ -10,9 +10,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -21,31 +18,12 @@ import (
 	"github.com/seatrial/seatrial/chaos"
 	"github.com/seatrial/seatrial/chaos/mesh"
 	"github.com/seatrial/seatrial/chaos/trial"
-	"github.com/seatrial/seatrial/internal/kube"
+	"github.com/seatrial/seatrial/internal/labtest"
 	"github.com/seatrial/seatrial/release"
 )
 
 // namespace is this test's own: the lab is shared.
 const namespace = "trial-lab"
-
-func labCommand(t *testing.T, stdin string, args ...string) string {
-	t.Helper()
-	bin := os.Getenv("SEATRIAL_LAB")
-	if bin == "" {
-		bin = "../../bin/lab"
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 10*time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, bin, args...)
-	cmd.Stdin = strings.NewReader(stdin)
-	var problems strings.Builder
-	cmd.Stderr = &problems
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("lab %s: %v: %s (make lab builds it, bin/lab up starts it)", strings.Join(args, " "), err, problems.String())
-	}
-	return string(out)
-}
 
 type labCluster struct {
 	*mesh.Mesh
@@ -57,34 +35,13 @@ type labCluster struct {
 // on opens a cluster of the lab by its real kubeconfig.
 func on(t *testing.T, name string) *labCluster {
 	t.Helper()
-	var env struct {
-		Clusters   []struct{ Name, Kubeconfig string }
-		Prometheus string
-	}
-	if err := json.Unmarshal([]byte(labCommand(t, "", "env")), &env); err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range env.Clusters {
-		if c.Name != name {
-			continue
-		}
-		data, err := os.ReadFile(c.Kubeconfig)
-		if err != nil {
-			t.Fatal(err)
-		}
-		dir := t.TempDir()
-		if err := os.WriteFile(filepath.Join(dir, name+".kubeconfig"), data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return &labCluster{Mesh: &mesh.Mesh{Clusters: kube.Open(dir).Get}, t: t, name: name, prometheus: env.Prometheus}
-	}
-	t.Fatalf("the lab has no cluster %s", name)
-	return nil
+	lab := labtest.Open(t)
+	return &labCluster{Mesh: &mesh.Mesh{Clusters: lab.Kube(t, name).Get}, t: t, name: name, prometheus: lab.Prometheus}
 }
 
 func (c *labCluster) kubectl(args ...string) string {
 	c.t.Helper()
-	return labCommand(c.t, "", append([]string{"kubectl", c.name}, args...)...)
+	return labtest.Command(c.t, "", append([]string{"kubectl", c.name}, args...)...)
 }
 
 // perl answers every request with 200, after a start that takes as long as a real one's.
@@ -100,7 +57,7 @@ func (c *labCluster) deploy(app string, replicas, startSeconds int) {
 {"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":%[2]q,"namespace":%[1]q},"spec":{"replicas":%[3]d,"selector":{"matchLabels":{"app":%[2]q}},
  "template":{"metadata":{"labels":{"app":%[2]q}},"spec":{"terminationGracePeriodSeconds":1,"containers":[{"name":"web","image":%[4]q,"command":["perl","-e",%[5]q],
  "readinessProbe":{"tcpSocket":{"port":8080},"periodSeconds":1,"failureThreshold":3}}]}}}}]}`, namespace, app, replicas, image, fmt.Sprintf(perl, startSeconds))
-	labCommand(c.t, manifest, "kubectl", c.name, "apply", "-f", "-")
+	labtest.Command(c.t, manifest, "kubectl", c.name, "apply", "-f", "-")
 	c.t.Cleanup(func() {
 		c.kubectl("-n", namespace, "delete", "deployment,service", app, "--wait=false", "--ignore-not-found")
 	})
@@ -275,8 +232,8 @@ func TestLabTrialJudgesRealTraffic(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.app, func(t *testing.T) {
 			c.deploy(tt.app, tt.replicas, tt.slow)
-			labCommand(t, "", "load", "set", "trial/"+tt.app, "--namespace", namespace, "--name", tt.app, "--rps", "40", "--cluster", c.name)
-			t.Cleanup(func() { labCommand(t, "", "load", "remove", "trial/"+tt.app) })
+			labtest.Command(t, "", "load", "set", "trial/"+tt.app, "--namespace", namespace, "--name", tt.app, "--rps", "40", "--cluster", c.name)
+			t.Cleanup(func() { labtest.Command(t, "", "load", "remove", "trial/"+tt.app) })
 			pause(t, 6*time.Second) // the first requests, and their first scrapes
 			s := c.subject(tt.app, "pod-kill", tt.replicas)
 			s.Observe = 15 * time.Second
@@ -372,7 +329,7 @@ func TestLabAFaultThatCannotBeAppliedIsNamedAndCanBeRemoved(t *testing.T) {
 	c := on(t, "staging")
 	c.deploy("delayed", 1, 0)
 	f := release.FaultRecord{Kind: "NetworkChaos", Action: "delay", Name: chaos.RandomName("delay"), Namespace: namespace, Cluster: c.name}
-	labCommand(t, fmt.Sprintf(`{"apiVersion":"chaos-mesh.org/v1alpha1","kind":"NetworkChaos","metadata":{"name":%q,"namespace":%q,"labels":{"seatrial.dev/managed":"true","seatrial.dev/run":%[1]q}},
+	labtest.Command(t, fmt.Sprintf(`{"apiVersion":"chaos-mesh.org/v1alpha1","kind":"NetworkChaos","metadata":{"name":%q,"namespace":%q,"labels":{"seatrial.dev/managed":"true","seatrial.dev/run":%[1]q}},
 "spec":{"action":"delay","mode":"all","duration":"10m","direction":"to","delay":{"latency":"100ms","jitter":"0ms","correlation":"0"},"selector":{"namespaces":[%[2]q],"labelSelectors":{"app":"delayed"}}}}`, f.Name, namespace),
 		"kubectl", c.name, "apply", "-f", "-")
 	sight := c.until(f, chaos.NotInjected, 2*time.Minute)
@@ -389,11 +346,11 @@ func TestLabAFaultThatCannotBeAppliedIsNamedAndCanBeRemoved(t *testing.T) {
 
 func TestLabWithoutControllerNothingIsCalledInjected(t *testing.T) {
 	const name = "trial-mesh" // its own cluster: its controller is stopped
-	labCommand(t, "", "up", name, "--chaos", "--only")
-	t.Cleanup(func() { labCommand(t, "", "down", name) })
+	labtest.Command(t, "", "up", name, "--chaos", "--only")
+	t.Cleanup(func() { labtest.Command(t, "", "down", name) })
 	c := on(t, name)
 	c.deploy("alone", 2, 0)
-	labCommand(t, "", "stop", name, "chaos-controller")
+	labtest.Command(t, "", "stop", name, "chaos-controller")
 	trial, v := carry(t, c.engine(nil), c.subject("alone", "pod-kill", 2), nil)
 	if v.Outcome() != release.Undetermined || !strings.Contains(v.Reason(), "cannot inject: ") || !strings.Contains(v.Reason(), "controller") {
 		t.Errorf("%v: %s", v.Outcome(), v.Reason())
@@ -402,7 +359,7 @@ func TestLabWithoutControllerNothingIsCalledInjected(t *testing.T) {
 		t.Errorf("fault %+v", trial.Fault)
 	}
 	c.nothingLeft()
-	labCommand(t, "", "start", name, "chaos-controller")
+	labtest.Command(t, "", "start", name, "chaos-controller")
 	if _, v = carry(t, c.engine(nil), c.subject("alone", "pod-kill", 2), nil); v.Outcome() != release.Passed {
 		t.Errorf("once it runs again: %v: %s", v.Outcome(), v.Reason())
 	}
@@ -423,13 +380,13 @@ func (c *labCluster) revertsOnceTheControllerIsBack() {
 		t.Fatal(err)
 	}
 	c.until(o.Fault, chaos.Injected, 2*time.Minute)
-	labCommand(t, "", "stop", c.name, "chaos-controller")
+	labtest.Command(t, "", "stop", c.name, "chaos-controller")
 	err = c.engine(nil).Remove(t.Context(), o.Fault)
 	if err == nil || !strings.Contains(err.Error(), "chaos-mesh/records") {
 		t.Errorf("without a controller: %v", err)
 	}
 	t.Log(err)
-	labCommand(t, "", "start", c.name, "chaos-controller")
+	labtest.Command(t, "", "start", c.name, "chaos-controller")
 	if err := c.engine(nil).Remove(t.Context(), o.Fault); err != nil {
 		t.Errorf("once it runs again: %v", err)
 	}

@@ -10,9 +10,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -25,31 +22,9 @@ import (
 	"github.com/seatrial/seatrial/deployer/live"
 	"github.com/seatrial/seatrial/deployer/render"
 	"github.com/seatrial/seatrial/internal/kube"
+	"github.com/seatrial/seatrial/internal/labtest"
 	"github.com/seatrial/seatrial/release"
 )
-
-// pause is the lab's own image that does nothing.
-const pause = "198.18.0.1:5000/lab/pause:1"
-
-// digested is that image by what it holds: nothing else is deployed.
-func digested(t *testing.T) string {
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodHead, "http://198.18.0.1:5000/v2/lab/pause/manifests/1", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Accept", "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json")
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	res.Body.Close()
-	digest := res.Header.Get("Docker-Content-Digest")
-	if res.StatusCode != http.StatusOK || digest == "" {
-		t.Fatalf("the lab's registry answers %s", res.Status)
-	}
-	return strings.TrimSuffix(pause, ":1") + "@" + digest
-}
 
 const labManifests = `apiVersion: apps/v1
 kind: Deployment
@@ -61,7 +36,7 @@ spec:
     spec:
       terminationGracePeriodSeconds: 1
       containers:
-      - {name: main, image: "` + pause + `", resources: {requests: {cpu: 10m}}}
+      - {name: main, image: IMAGE, resources: {requests: {cpu: 10m}}}
 ---
 apiVersion: autoscaling/v2
 kind: HorizontalPodAutoscaler
@@ -73,35 +48,6 @@ spec:
   metrics: [{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 50}}}]
   behavior: {scaleDown: {stabilizationWindowSeconds: 0}}
 `
-
-// labCluster is the first cluster of the lab.
-func labCluster(t *testing.T) (*kube.Clusters, string) {
-	t.Helper()
-	bin := os.Getenv("SEATRIAL_LAB")
-	if bin == "" {
-		bin = "../../bin/lab"
-	}
-	out, err := exec.CommandContext(t.Context(), bin, "env").Output()
-	if err != nil {
-		t.Fatalf("%s env: %v (make lab builds it, bin/lab up starts it)", bin, err)
-	}
-	var env struct {
-		Clusters []struct{ Name, Kubeconfig string }
-	}
-	if err := json.Unmarshal(out, &env); err != nil || len(env.Clusters) == 0 {
-		t.Fatalf("%s: %v", out, err)
-	}
-	data, err := os.ReadFile(env.Clusters[0].Kubeconfig)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir, name := t.TempDir(), env.Clusters[0].Name
-	if err := os.WriteFile(filepath.Join(dir, name+".kubeconfig"), data, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	kube.Quiet()
-	return kube.Open(dir), name
-}
 
 // measure serves the metrics API, which the lab has nobody for: each pod uses so many
 // thousandths of a core.
@@ -164,7 +110,9 @@ func measure(t *testing.T, k *kube.Cluster, milli *atomic.Int64) {
 // TestLabARealAutoscaler: the controller of a real cluster reads metrics, scales to its
 // maximum and stops there. What is told is what it did.
 func TestLabARealAutoscaler(t *testing.T) {
-	clusters, name := labCluster(t)
+	lab := labtest.Open(t)
+	name := lab.Names()[0]
+	clusters := lab.Kube(t, name)
 	k, err := clusters.Get(name)
 	if err != nil {
 		t.Fatal(err)
@@ -184,7 +132,7 @@ func TestLabARealAutoscaler(t *testing.T) {
 	t.Cleanup(func() {
 		_ = spaces.Delete(context.WithoutCancel(t.Context()), ns, metav1.DeleteOptions{}) // a lab that is gone has nothing to delete
 	})
-	rendered, err := render.Parse("m.yaml", []byte(strings.ReplaceAll(labManifests, pause, digested(t))), render.Options{Service: "shop/web", Namespace: ns})
+	rendered, err := render.Parse("m.yaml", []byte(strings.ReplaceAll(labManifests, "IMAGE", lab.Image(t, "lab/pause", "1"))), render.Options{Service: "shop/web", Namespace: ns})
 	if err != nil {
 		t.Fatal(err)
 	}

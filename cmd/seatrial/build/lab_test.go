@@ -6,7 +6,6 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
-	"encoding/json"
 	"errors"
 	"io"
 	"os"
@@ -17,24 +16,14 @@ import (
 	"testing"
 
 	"github.com/seatrial/seatrial/cmd/seatrial/build"
+	"github.com/seatrial/seatrial/internal/labtest"
 	"github.com/seatrial/seatrial/internal/oci"
 )
 
 // onLab is a working folder in git, and the lab's buildkitd and registry.
 func onLab(t *testing.T) (build.Options, *oci.Registry) {
 	t.Helper()
-	bin := os.Getenv("SEATRIAL_LAB")
-	if bin == "" {
-		bin = "../../../bin/lab"
-	}
-	out, err := exec.CommandContext(t.Context(), bin, "env").Output()
-	if err != nil {
-		t.Fatalf("%s env: %v (make lab builds and starts it)", bin, err)
-	}
-	var place struct{ Registry, BuildKit string }
-	if err := json.Unmarshal(out, &place); err != nil {
-		t.Fatal(err)
-	}
+	place := labtest.Open(t)
 	reg, err := oci.New(oci.Config{Hosts: []oci.Host{{Name: place.Registry, PlainHTTP: true}}})
 	if err != nil {
 		t.Fatal(err)

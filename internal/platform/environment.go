@@ -55,7 +55,7 @@ func (c *checker) environment(v *release.Environment) {
 	c.OneOf("choice", s.OnUnmatch, []string{"leave", "withdraw"}, "spec", "onUnmatch")
 	c.params(s.Params, "spec", "params")
 	c.paramsFor(s)
-	c.chaosRules(&s.Chaos)
+	c.chaosRules(s.Chaos)
 }
 
 // paramsFor checks each entry as it is rendered: over the environment's params.
@@ -89,7 +89,7 @@ func holds(all map[string]string, name string) string {
 	return ""
 }
 
-func (c *checker) chaosRules(r *release.ChaosRules) {
+func (c *checker) chaosRules(r release.ChaosRules) {
 	if r.MinBudget < 0 || r.MinBudget > 100 {
 		c.Add(fmt.Sprintf("want 0 to 100 percent, got %d", r.MinBudget), "spec", "chaos", "minBudget")
 	}
@@ -101,10 +101,10 @@ func (c *checker) chaosRules(r *release.ChaosRules) {
 			c.Add("ends before it begins", "spec", "chaos", "freezes", i, "until")
 		}
 	}
-	c.consent(&r.Approvals)
+	c.consent(r.Approvals)
 }
 
-func (c *checker) consent(a *release.Consent) {
+func (c *checker) consent(a release.Consent) {
 	c.atLeast(0, a.Required, "spec", "chaos", "approvals", "required")
 	if a.Required == 0 && len(a.Groups) > 0 {
 		c.Add("nobody of them is asked: say how many have to agree with required", "spec", "chaos", "approvals", "groups")
@@ -112,15 +112,9 @@ func (c *checker) consent(a *release.Consent) {
 	if d := a.ValidFor.Std(); d != 0 && (d < time.Minute || d > maxConsent) {
 		c.Add(fmt.Sprintf("want 1m to 720h, got %v", d), "spec", "chaos", "approvals", "validFor")
 	}
-	if a.Required > 0 {
-		setDefault(&a.ValidFor, release.Duration(defaultConsent))
-	}
 }
 
-const (
-	defaultConsent = 7 * 24 * time.Hour
-	maxConsent     = 30 * 24 * time.Hour
-)
+const maxConsent = 30 * 24 * time.Hour
 
 const (
 	maxParams     = 100

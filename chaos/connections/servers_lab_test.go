@@ -157,7 +157,7 @@ func mariadb(t *testing.T) database {
 			return sqlConn{c}, err
 		},
 		count: func(t *testing.T) (n int) {
-			scan(t, server.Root.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = 'app'"), &n)
+			scan(t, server.Root.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = 'app' AND COMMAND NOT IN ('Connect', 'Killed')"), &n)
 			return n
 		},
 		limit: func(t *testing.T) string {

@@ -95,7 +95,7 @@ func measure(t *testing.T, k *kube.Cluster, milli *atomic.Int64) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := client.Create(t.Context(), o, metav1.CreateOptions{}); err != nil {
+		if _, err := client.Apply(t.Context(), o.GetName(), o, metav1.ApplyOptions{FieldManager: "autoscale-test", Force: true}); err != nil { // a test that was killed left its own
 			t.Fatal(err)
 		}
 		t.Cleanup(func() {

@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
@@ -28,9 +29,6 @@ const Label = "seatrial.dev/exec"
 
 // annotation is where a run's mark is.
 const annotation = Label + "-"
-
-// maxObjects bounds a list of pods.
-const maxObjects = 500
 
 // mark is on a pod while a program of ours may have changed it.
 type mark struct {
@@ -149,27 +147,14 @@ func (e *Execs) Faults(ctx context.Context, cluster string) ([]chaos.Found, erro
 	if err != nil {
 		return nil, err
 	}
-	list, err := c.Dynamic().Resource(pods()).List(ctx, metav1.ListOptions{LabelSelector: Label, Limit: maxObjects})
-	if err != nil {
-		return nil, hint.Add(fmt.Errorf("list the pods with label %s on %s: %s: %w", Label, cluster, kube.Why(err), err), "this is tried again; the server needs to list pods")
-	}
 	byRun := map[string]*chaos.Found{}
 	var problems []error
-	for _, o := range list.Items {
-		for name, text := range o.GetAnnotations() {
-			run, ok := strings.CutPrefix(name, annotation)
-			if !ok || chaos.Protected(o.GetNamespace()) {
-				continue
-			}
-			m, err := theirs(text, run, o.GetNamespace()+"/"+o.GetName(), string(o.GetUID()))
-			if err != nil {
-				problems = append(problems, fmt.Errorf("pod %s/%s on %s: annotation %s: %w", o.GetNamespace(), o.GetName(), cluster, name, err))
-				continue
-			}
-			if m != nil {
-				add(byRun, *m, cluster)
-			}
-		}
+	err = kube.Each(ctx, c.Dynamic().Resource(pods()).List, metav1.ListOptions{LabelSelector: Label}, func(o *unstructured.Unstructured) error {
+		problems = append(problems, collect(o, cluster, byRun)...)
+		return nil
+	})
+	if err != nil {
+		return nil, hint.Add(fmt.Errorf("list the pods with label %s on %s: %s: %w", Label, cluster, kube.Why(err), err), "this is tried again; the server needs to list pods")
 	}
 	var all []chaos.Found
 	for _, f := range byRun {
@@ -178,6 +163,28 @@ func (e *Execs) Faults(ctx context.Context, cluster string) ([]chaos.Found, erro
 	}
 	slices.SortFunc(all, func(a, b chaos.Found) int { return strings.Compare(a.Run, b.Run) })
 	return all, errors.Join(problems...)
+}
+
+// collect adds a pod's marks to those of their runs, and says which cannot be read.
+func collect(o *unstructured.Unstructured, cluster string, byRun map[string]*chaos.Found) (problems []error) {
+	if chaos.Protected(o.GetNamespace()) {
+		return nil
+	}
+	for name, text := range o.GetAnnotations() {
+		run, ok := strings.CutPrefix(name, annotation)
+		if !ok {
+			continue
+		}
+		m, err := theirs(text, run, o.GetNamespace()+"/"+o.GetName(), string(o.GetUID()))
+		if err != nil {
+			problems = append(problems, fmt.Errorf("pod %s/%s on %s: annotation %s: %w", o.GetNamespace(), o.GetName(), cluster, name, err))
+			continue
+		}
+		if m != nil {
+			add(byRun, *m, cluster)
+		}
+	}
+	return problems
 }
 
 // theirs reads a mark that was found on a pod. One that was copied from another pod is

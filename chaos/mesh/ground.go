@@ -9,7 +9,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/seatrial/seatrial/chaos"
@@ -49,7 +48,11 @@ type guard struct {
 }
 
 func disruptionBudgets(ctx context.Context, c *kube.Cluster, cluster, namespace string) (guards, error) {
-	list, err := c.Dynamic().Resource(policyv1.SchemeGroupVersion.WithResource("poddisruptionbudgets")).Namespace(namespace).List(ctx, metav1.ListOptions{Limit: maxObjects})
+	var budgets []*policyv1.PodDisruptionBudget
+	err := kube.Each(ctx, c.Typed().PolicyV1().PodDisruptionBudgets(namespace).List, metav1.ListOptions{}, func(b *policyv1.PodDisruptionBudget) error {
+		budgets = append(budgets, b)
+		return nil
+	})
 	switch {
 	case apierrors.IsForbidden(err):
 		return nil, mayNotRead(cluster, "PodDisruptionBudgets of namespace "+namespace, err)
@@ -57,11 +60,7 @@ func disruptionBudgets(ctx context.Context, c *kube.Cluster, cluster, namespace 
 		return nil, unanswered(cluster, err)
 	}
 	var all guards
-	for _, o := range list.Items {
-		var b policyv1.PodDisruptionBudget
-		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &b); err != nil {
-			return nil, fmt.Errorf("read PodDisruptionBudget %s/%s on %s: %w", namespace, o.GetName(), cluster, err)
-		}
+	for _, b := range budgets {
 		covers, err := metav1.LabelSelectorAsSelector(b.Spec.Selector)
 		if err != nil {
 			return nil, fmt.Errorf("read the selector of PodDisruptionBudget %s/%s on %s: %w", namespace, b.Name, cluster, err)

@@ -95,8 +95,8 @@ func (m *Mesh) Faults(ctx context.Context, cluster string) ([]chaos.Found, error
 	}
 	var all []chaos.Found
 	for kind, gvr := range kinds() {
-		err := pages(ctx, c.Dynamic().Resource(gvr).List, metav1.ListOptions{LabelSelector: ours}, func(o unstructured.Unstructured) error {
-			all = append(all, found(o, kind, cluster))
+		err := kube.Each(ctx, c.Dynamic().Resource(gvr).List, metav1.ListOptions{LabelSelector: ours}, func(o *unstructured.Unstructured) error {
+			all = append(all, found(*o, kind, cluster))
 			return nil
 		})
 		if err != nil && !apierrors.IsNotFound(err) {
@@ -117,22 +117,4 @@ func found(o unstructured.Unstructured, kind, cluster string) chaos.Found {
 		id = o.GetLabels()[chaos.LabelRelease]
 	}
 	return chaos.Found{Fault: f, Run: o.GetLabels()[chaos.LabelRun], Release: release.ID(id)}
-}
-
-// pages goes through a whole list, maxObjects at a time.
-func pages(ctx context.Context, list func(context.Context, metav1.ListOptions) (*unstructured.UnstructuredList, error), opts metav1.ListOptions, each func(unstructured.Unstructured) error) error {
-	for opts.Limit = maxObjects; ; {
-		page, err := list(ctx, opts)
-		if err != nil {
-			return err
-		}
-		for _, o := range page.Items {
-			if err := each(o); err != nil {
-				return err
-			}
-		}
-		if opts.Continue = page.GetContinue(); opts.Continue == "" {
-			return nil
-		}
-	}
 }

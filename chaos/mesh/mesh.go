@@ -35,9 +35,6 @@ import (
 	"github.com/seatrial/seatrial/release"
 )
 
-// maxObjects bounds one answer of a cluster: more matching pods than that are not looked at.
-const maxObjects = 500
-
 // forced tells Chaos Mesh's controller to drop its finalizer.
 const forced = "chaos-mesh.chaos-mesh.org/cleanFinalizer"
 
@@ -45,10 +42,6 @@ const forced = "chaos-mesh.chaos-mesh.org/cleanFinalizer"
 type Mesh struct {
 	Clusters func(name string) (*kube.Cluster, error)
 	Watches  *watched.Watches[View] // of Watches; nil: the cluster is asked for each fault
-}
-
-func pods() schema.GroupVersionResource {
-	return schema.GroupVersionResource{Version: "v1", Resource: "pods"}
 }
 
 func events() schema.GroupVersionResource {
@@ -261,7 +254,7 @@ func (m *Mesh) dropEntries(ctx context.Context, c *kube.Cluster, f release.Fault
 		return nil
 	}
 	all := c.Dynamic().Resource(v1alpha1.Resource(resource).WithVersion("v1alpha1")).Namespace(f.Namespace)
-	return pages(ctx, all.List, metav1.ListOptions{}, func(state unstructured.Unstructured) error {
+	return kube.Each(ctx, all.List, metav1.ListOptions{}, func(state *unstructured.Unstructured) error {
 		patch, changed := Without(state.Object, f.Namespace+"/"+f.Name, fields...)
 		if !changed {
 			return nil
@@ -301,25 +294,21 @@ func (m *Mesh) Pods(ctx context.Context, cluster, namespace string, match map[st
 	if err != nil {
 		return nil, err
 	}
-	list, err := c.Dynamic().Resource(pods()).Namespace(namespace).List(ctx, metav1.ListOptions{LabelSelector: labels.Set(match).String(), Limit: maxObjects})
-	if err != nil {
-		return nil, unanswered(cluster, err)
-	}
 	budgets, err := disruptionBudgets(ctx, c, cluster, namespace)
 	if err != nil {
 		return nil, err
 	}
-	all := make([]chaos.Pod, 0, len(list.Items))
-	for _, o := range list.Items {
-		var p corev1.Pod
-		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &p); err != nil {
-			return nil, fmt.Errorf("read pod %s/%s on %s: %w", namespace, o.GetName(), cluster, err)
-		}
+	var all []chaos.Pod
+	err = kube.Each(ctx, c.Typed().CoreV1().Pods(namespace).List, metav1.ListOptions{LabelSelector: labels.Set(match).String()}, func(p *corev1.Pod) error {
 		if p.DeletionTimestamp == nil && p.Status.Phase != corev1.PodSucceeded && p.Status.Phase != corev1.PodFailed {
-			seen := pod(p)
-			seen.Budgets = budgets.of(p)
+			seen := pod(*p)
+			seen.Budgets = budgets.of(*p)
 			all = append(all, seen)
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, unanswered(cluster, err)
 	}
 	return all, nil
 }

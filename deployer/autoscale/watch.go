@@ -56,9 +56,8 @@ type Watch struct {
 }
 
 const (
-	page     = 500
-	maxPages = 40
-	atOnce   = 8 // clusters
+	most     = 20_000 // autoscalers of a cluster
+	atOnce   = 8      // clusters
 	patience = 20 * time.Second
 )
 
@@ -70,21 +69,20 @@ func From(k *kube.Clusters) List {
 			return nil, err
 		}
 		var all []autoscalingv2.HorizontalPodAutoscaler
-		o := metav1.ListOptions{LabelSelector: live.ManagedByLabel + "=" + live.ManagedBy, Limit: page}
-		for range maxPages {
-			got, err := c.Typed().AutoscalingV2().HorizontalPodAutoscalers(metav1.NamespaceAll).List(ctx, o)
-			switch {
-			case apierrors.IsForbidden(err):
-				return nil, hint.Add(fmt.Errorf("list autoscalers of cluster %s: the server's account may not", cluster), "let it list horizontalpodautoscalers of autoscaling in all namespaces; seatrial cluster add does")
-			case err != nil:
-				return nil, fmt.Errorf("list autoscalers of cluster %s: %s", cluster, kube.Why(err))
+		o := metav1.ListOptions{LabelSelector: live.ManagedByLabel + "=" + live.ManagedBy}
+		err = kube.Each(ctx, c.Typed().AutoscalingV2().HorizontalPodAutoscalers(metav1.NamespaceAll).List, o, func(h *autoscalingv2.HorizontalPodAutoscaler) error {
+			if all = append(all, *h); len(all) > most {
+				return fmt.Errorf("there are more than %d", most)
 			}
-			all = append(all, got.Items...)
-			if o.Continue = got.Continue; o.Continue == "" {
-				return all, nil
-			}
+			return nil
+		})
+		switch {
+		case apierrors.IsForbidden(err):
+			return nil, hint.Add(fmt.Errorf("list autoscalers of cluster %s: the server's account may not", cluster), "let it list horizontalpodautoscalers of autoscaling in all namespaces; seatrial cluster add does")
+		case err != nil:
+			return nil, fmt.Errorf("list autoscalers of cluster %s: %s", cluster, kube.Why(err))
 		}
-		return nil, fmt.Errorf("list autoscalers of cluster %s: there are more than %d", cluster, page*maxPages)
+		return all, nil
 	}
 }
 

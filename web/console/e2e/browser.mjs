@@ -262,7 +262,7 @@ async function walk(browser, language, theme) {
   listen(page, () => where)
   at(where)
   await signIn(page, tag)
-  const pages = [['board', '/'], ['releases', '/releases'], ['experiments', '/experiments'], ['calendar', '/experiments/calendar'], ['calendar-week', '/experiments/calendar?view=week'], ['clusters', '/clusters'], ['slos', '/slos'], ['tokens', '/tokens'], ['not-found', '/no-such-page']]
+  const pages = [['board', '/'], ['releases', '/releases'], ['experiments', '/experiments'], ['calendar', '/experiments/calendar'], ['calendar-week', '/experiments/calendar?view=week'], ['clusters', '/clusters'], ['slos', '/slos'], ['silences', '/silences'], ['tokens', '/tokens'], ['not-found', '/no-such-page']]
   for (const [name, path] of pages) {
     at(`${name} ${tag}`)
     await page.goto(opt.url + path)

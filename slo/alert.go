@@ -5,37 +5,21 @@ import (
 	"time"
 
 	"github.com/seatrial/seatrial/release"
+	"github.com/seatrial/seatrial/slo/burn"
 	"github.com/seatrial/seatrial/slo/openslo"
 )
 
-// Pair is two windows that have to burn at once: the long one says that it matters, the
-// short one that it still goes on.
-type Pair struct {
-	Long, Short time.Duration
-	Burn        float64 // breached when both are above it
-}
+// severities are those that an SLO can call with, the worse first.
+var severities = []burn.Severity{burn.Page, burn.Ticket}
 
-// The shares of the budget that the usual pairs let go before they call out.
-const (
-	shareOfHour     = 0.02
-	shareOfSixHours = 0.05
-)
-
-// Pairs are the windows that an SLO is watched with: its own, or the usual two, whose
-// burn rates follow from the SLO's period.
-func Pairs(o openslo.SLO) []Pair {
-	if len(o.Alerts) > 0 {
-		var own []Pair
-		for _, a := range o.Alerts {
-			own = append(own, Pair{Long: a.Long, Short: a.Short, Burn: a.Burn})
-		}
-		return own
+// watched are the pairs that an SLO is watched with: where nobody is woken, too, and always
+// at least one, since the first says how the SLO is doing.
+func watched(o openslo.SLO) []burn.Pair {
+	o.NoPage = false
+	if pairs := o.Pairs(); len(pairs) > 0 {
+		return pairs
 	}
-	burn := func(share float64, long time.Duration) float64 { return share * float64(o.Window) / float64(long) }
-	return []Pair{
-		{Long: time.Hour, Short: 5 * time.Minute, Burn: burn(shareOfHour, time.Hour)},
-		{Long: 6 * time.Hour, Short: 30 * time.Minute, Burn: burn(shareOfSixHours, 6*time.Hour)},
-	}
+	return []burn.Pair{{Severity: burn.Page, Long: o.Window, Short: o.Window / 12, Rate: 1}}
 }
 
 // minAlertEvents in the long window: below it one unlucky request is not a breach.
@@ -43,7 +27,7 @@ const minAlertEvents = 20
 
 // Burning is one pair as it was measured.
 type Burning struct {
-	Pair        Pair
+	Pair        burn.Pair
 	Long, Short release.Ratio
 	NoData      bool
 	Code        Code    // of the missing data
@@ -53,7 +37,7 @@ type Burning struct {
 // Breached reports whether both windows burn faster than the pair allows, strictly.
 func (b Burning) Breached(objective float64) bool {
 	return !b.NoData && b.Long.Total >= cmp.Or(b.Least, minAlertEvents) &&
-		Burn(b.Long, objective) > b.Pair.Burn && Burn(b.Short, objective) > b.Pair.Burn
+		Burn(b.Long, objective) > b.Pair.Rate && Burn(b.Short, objective) > b.Pair.Rate
 }
 
 // Breach is an SLO that is not kept on one cluster, outside of any release.
@@ -64,13 +48,19 @@ type Breach struct {
 	Cluster  string          `json:"cluster"`
 	Since    time.Time       `json:"since"`
 	Ended    time.Time       `json:"ended,omitzero"`
-	Long     time.Duration   `json:"long"`     // the window in which it was seen, in nanoseconds
-	Burn     float64         `json:"burn"`     // in that window
-	Measured float64         `json:"measured"` // share of good events in that window
+	Long     time.Duration   `json:"long"`             // the window in which it was seen, in nanoseconds
+	Burn     float64         `json:"burn"`             // in that window
+	Measured float64         `json:"measured"`         // share of good events in that window
+	Ticket   bool            `json:"ticket,omitempty"` // it can wait until the morning
 }
 
-// Key names the place of a breach: one SLO on one cluster.
-func (b Breach) Key() string { return b.SLO + "/" + b.Cluster }
+// Key names the place of a breach: one SLO on one cluster, for each severity.
+func (b Breach) Key() string {
+	if b.Ticket {
+		return b.SLO + "/" + b.Cluster + "/ticket"
+	}
+	return b.SLO + "/" + b.Cluster
+}
 
 // Alarm is what changes when a place was measured: the breach as it is to be stored now,
 // or nil when nothing changes. No data changes nothing.

@@ -17,6 +17,7 @@ const (
 	CodeMeasuring     Code = "measuring"        // waits: fine so far, the window is not over
 	CodeMissed        Code = "objective-missed" // refused
 	CodePageBurn      Code = "page-burn"        // refused at once: the budget burns as fast as wakes people up
+	CodeTicketBurn    Code = "ticket-burn"      // of no gate: the budget is lost slowly
 	CodeNoTarget      Code = "no-target"        // nothing is healthy at this revision
 	CodeNoData        Code = "no-data"          // Prometheus has no such series
 	CodeNaN           Code = "not-a-number"     // NaN or infinity
@@ -35,7 +36,7 @@ const (
 
 // Codes are all of them, in the order of the documentation.
 func Codes() []Code {
-	return []Code{CodeKept, CodeNoSLO, CodeSettling, CodeMeasuring, CodeMissed, CodePageBurn, CodeNoTarget, CodeNoData, CodeNaN,
+	return []Code{CodeKept, CodeNoSLO, CodeSettling, CodeMeasuring, CodeMissed, CodePageBurn, CodeTicketBurn, CodeNoTarget, CodeNoData, CodeNaN,
 		CodeFewEvents, CodeFewSamples, CodeStale, CodeBadCount, CodeFailed, CodeUnclear, CodeAlike, CodeNothingBefore, CodeWorse, CodeBadQuery, CodeUnasked}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/seatrial/seatrial/internal/hint"
 	"github.com/seatrial/seatrial/release"
 	"github.com/seatrial/seatrial/slo/analysis"
+	"github.com/seatrial/seatrial/slo/burn"
 	"github.com/seatrial/seatrial/slo/course"
 	"github.com/seatrial/seatrial/slo/openslo"
 )
@@ -159,7 +160,7 @@ func (g *Gate) rulings(ctx context.Context, slos []openslo.SLO, targets []releas
 			// Of slices, some have to end after the rollout.
 			s.Observe = max(s.Observe, 3*o.Every)
 			s.MaxWait = max(s.MaxWait, s.Observe+2*o.Every)
-			s.Page = Pairs(openslo.SLO{Window: o.Window})[0].Burn // whatever its own alert says
+			s.Page = burn.Paging(o.Window) // whatever its own alert says
 			j, err := ask.judge(ctx, w, s)
 			if err != nil {
 				return nil, err

@@ -8,6 +8,7 @@ import (
 
 	"github.com/seatrial/seatrial/release"
 	"github.com/seatrial/seatrial/slo"
+	"github.com/seatrial/seatrial/slo/burn"
 )
 
 var begin = time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
@@ -82,7 +83,7 @@ func TestArithmetic(t *testing.T) {
 }
 
 func TestAlarm(t *testing.T) {
-	pair := slo.Pair{Long: time.Minute, Short: 15 * time.Second, Burn: 2}
+	pair := burn.Pair{Long: time.Minute, Short: 15 * time.Second, Rate: 2}
 	bad, good := release.Ratio{Good: 900, Total: 1000}, release.Ratio{Good: 1000, Total: 1000}
 	open := &slo.Breach{SLO: "a", Cluster: "staging", Since: begin}
 	tests := []struct {
@@ -94,7 +95,7 @@ func TestAlarm(t *testing.T) {
 		{"both windows burning begins a breach", nil, slo.Burning{Pair: pair, Long: bad, Short: bad}, "begins"},
 		{"the long window alone is over already", nil, slo.Burning{Pair: pair, Long: bad, Short: good}, ""},
 		{"the short window alone may be a blip", nil, slo.Burning{Pair: pair, Long: good, Short: bad}, ""},
-		{"burning exactly at the limit is no breach", nil, slo.Burning{Pair: slo.Pair{Burn: 2}, Long: release.Ratio{Good: 980, Total: 1000}, Short: bad}, ""},
+		{"burning exactly at the limit is no breach", nil, slo.Burning{Pair: burn.Pair{Rate: 2}, Long: release.Ratio{Good: 980, Total: 1000}, Short: bad}, ""},
 		{"few events are no breach", nil, slo.Burning{Pair: pair, Long: release.Ratio{Good: 0, Total: 19}, Short: release.Ratio{Good: 0, Total: 5}}, ""},
 		{"a breach that goes on is not told again", open, slo.Burning{Pair: pair, Long: bad, Short: bad}, ""},
 		{"the short window ends it", open, slo.Burning{Pair: pair, Long: bad, Short: good}, "ends"},

@@ -13,6 +13,7 @@ import (
 
 	"github.com/seatrial/seatrial/internal/chance"
 	"github.com/seatrial/seatrial/release"
+	"github.com/seatrial/seatrial/slo/burn"
 	"github.com/seatrial/seatrial/slo/openslo"
 	"github.com/seatrial/seatrial/slo/tally"
 )
@@ -47,6 +48,7 @@ type Watch struct {
 	Log        *slog.Logger
 
 	tally  tally.Tally // of Round
+	rounds int         // of Round
 	mu     sync.Mutex  // guards states
 	states []State
 }
@@ -78,6 +80,7 @@ type ClusterState struct {
 const (
 	StateOK      = "ok"
 	StateBreach  = "breach"
+	StateTicket  = "ticket"  // the budget is lost slowly: that can wait until the morning
 	StateNoData  = "nodata"  // Prometheus was asked and has no numbers
 	StateUnasked = "unasked" // it could not be asked: nothing is known
 )
@@ -143,13 +146,15 @@ func (w *Watch) Round(ctx context.Context) error {
 	ask.tally = &w.tally
 	var states []State
 	var firstErr error
-	for _, o := range slos {
+	w.rounds++
+	for i, o := range slos {
+		slow := (w.rounds+i)%slowEvery == 0
 		state := State{Name: o.Name, Title: o.Title, Service: o.Service, Objective: o.Objective, Window: o.Period(), Clusters: []ClusterState{}}
 		for _, p := range places {
 			if p.Service != o.Service {
 				continue
 			}
-			c, err := w.place(ctx, ask, o, p, open, now)
+			c, err := w.place(ctx, ask, o, p, open, slow, now)
 			if err != nil && firstErr == nil {
 				firstErr = err
 			}
@@ -164,35 +169,70 @@ func (w *Watch) Round(ctx context.Context) error {
 	return firstErr
 }
 
-// place measures one SLO at one place and tells what changed.
-func (w *Watch) place(ctx context.Context, ask *asker, o openslo.SLO, p Place, open []Breach, now time.Time) (ClusterState, error) {
+// slowEvery is in how many rounds windows of days are looked at once: what can wait until the
+// morning can wait for two minutes, and a start does not read days for all SLOs at once.
+const slowEvery = 8
+
+// place measures one SLO at one place and tells what changed. slow: the windows that can
+// wait are looked at as well.
+func (w *Watch) place(ctx context.Context, ask *asker, o openslo.SLO, p Place, open []Breach, slow bool, now time.Time) (ClusterState, error) {
 	c := ClusterState{Cluster: p.Cluster, Env: p.Env, State: StateNoData, Code: CodeNoData, Busy: p.Busy, At: now.UTC()}
-	where := Breach{SLO: o.Name, Service: o.Service, Env: p.Env, Cluster: p.Cluster}
-	before := find(open, where.Key())
-	var pairs []Burning
-	for _, pair := range Pairs(o) {
-		b, err := burning(ctx, ask, o, p.Cluster, pair, now)
-		if err != nil {
-			c.State, c.Code, c.Problem = StateUnasked, CodeOf(err), err.Error()
-			return c, err
-		}
-		pairs = append(pairs, b)
-	}
-	c.describe(pairs[0], o.Objective)
-	after := before
-	if quiet := p.Busy || o.NoPage && before == nil || now.Sub(p.Since) < pairs[0].Pair.Short; !quiet {
-		if changed := Alarm(before, where, pairs, o.Objective, now); changed != nil {
-			if err := w.Breaches.Change(ctx, *changed, tell(o, p, *changed)); err != nil {
-				return c, fmt.Errorf("tell of slo %s on %s: %w", o.Name, p.Cluster, err)
+	pairs := watched(o)
+	quiet := p.Busy || now.Sub(p.Since) < pairs[0].Short
+	var worst *Breach
+	for _, severity := range severities {
+		where := Breach{SLO: o.Name, Service: o.Service, Env: p.Env, Cluster: p.Cluster, Ticket: severity == burn.Ticket}
+		before, later := find(open, where.Key()), where.Ticket && !slow
+		var measured []Burning
+		for _, pair := range pairs {
+			if pair.Severity != severity || later && pair != pairs[0] {
+				continue
 			}
-			after = changed
-			w.Log.Info("slo", "slo", o.Name, "service", o.Service, "cluster", p.Cluster, "breach", changed.Ended.IsZero())
+			b, err := burning(ctx, ask, o, p.Cluster, pair, now)
+			if err != nil {
+				c.State, c.Code, c.Problem = StateUnasked, CodeOf(err), err.Error()
+				return c, err
+			}
+			measured = append(measured, b)
 		}
+		if len(measured) > 0 && measured[0].Pair == pairs[0] {
+			c.describe(measured[0], o.Objective)
+		}
+		if !quiet && !later && !(before == nil && (worst != nil || o.NoPage && !where.Ticket)) {
+			var err error
+			if before, err = w.tell(ctx, o, p, before, Alarm(before, where, measured, o.Objective, now)); err != nil {
+				return c, err
+			}
+		}
+		worst = cmp.Or(worst, before)
 	}
-	if after != nil && after.Ended.IsZero() {
+	c.breached(worst)
+	return c, nil
+}
+
+// tell stores what has changed and tells it. It answers the breach that is open then.
+func (w *Watch) tell(ctx context.Context, o openslo.SLO, p Place, before, changed *Breach) (*Breach, error) {
+	if changed == nil {
+		return before, nil
+	}
+	if err := w.Breaches.Change(ctx, *changed, told(o, p, *changed)); err != nil {
+		return before, fmt.Errorf("tell of slo %s on %s: %w", o.Name, p.Cluster, err)
+	}
+	w.Log.Info("slo", "slo", o.Name, "service", o.Service, "cluster", p.Cluster, "breach", changed.Ended.IsZero(), "ticket", changed.Ticket)
+	if changed.Ended.IsZero() {
+		return changed, nil
+	}
+	return nil, nil
+}
+
+func (c *ClusterState) breached(b *Breach) {
+	switch {
+	case b == nil:
+	case b.Ticket:
+		c.State, c.Code = StateTicket, CodeTicketBurn
+	default:
 		c.State, c.Code = StateBreach, CodePageBurn
 	}
-	return c, nil
 }
 
 func (c *ClusterState) describe(b Burning, objective float64) {
@@ -206,7 +246,7 @@ func (c *ClusterState) describe(b Burning, objective float64) {
 	}
 }
 
-func burning(ctx context.Context, ask *asker, o openslo.SLO, cluster string, p Pair, now time.Time) (Burning, error) {
+func burning(ctx context.Context, ask *asker, o openslo.SLO, cluster string, p burn.Pair, now time.Time) (Burning, error) {
 	b := Burning{Pair: p, Least: o.Least(p.Long, minAlertEvents)}
 	for _, half := range []struct {
 		length time.Duration
@@ -237,16 +277,20 @@ func find(open []Breach, key string) *Breach {
 	return nil
 }
 
-// tell is the event of a breach that begins or ends. Its ID follows from the breach, so
+// told is the event of a breach that begins or ends. Its ID follows from the breach, so
 // that telling it twice is seen.
-func tell(o openslo.SLO, p Place, b Breach) release.Event {
-	id := fmt.Sprintf("slo/%s/%s/%d", b.SLO, b.Cluster, b.Since.Unix())
+func told(o openslo.SLO, p Place, b Breach) release.Event {
+	id := fmt.Sprintf("slo/%s/%d", b.Key(), b.Since.Unix())
 	e := release.Event{
 		ID: id + "/breach", Kind: release.EventBreach, At: b.Since, Service: b.Service, Env: b.Env, Project: p.Project,
 		About: fmt.Sprintf("%s@%s", o.Title, b.Cluster), Subject: fmt.Sprintf("%s: %s is breached on %s", b.Service, o.Title, b.Cluster),
 		Reason: fmt.Sprintf("%s of the events of the last %s were good, the objective is %s: the error budget burns %.1f times as fast as allowed",
 			chance.Percent(b.Measured), period(b.Long), chance.Percent(o.Objective), b.Burn),
 		Hint: "no release is under way there; look at the service, or roll back: seatrial release rollback",
+	}
+	if b.Ticket {
+		e.Severity, e.Hint = "warning", "nobody has to be woken: look for what has been failing for hours"
+		e.Subject = fmt.Sprintf("%s: the error budget of %s is lost slowly on %s", b.Service, o.Title, b.Cluster)
 	}
 	if !b.Ended.IsZero() {
 		e.ID, e.Kind, e.At, e.Hint = id+"/end", release.EventRecovered, b.Ended, ""

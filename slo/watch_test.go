@@ -100,15 +100,65 @@ func TestWatchTellsABreachOnceAndItsEndOnce(t *testing.T) {
 	}
 }
 
-func TestUsualPairsFollowThePeriod(t *testing.T) {
-	o := availability()
-	o.Window = 30 * 24 * time.Hour
-	if p := slo.Pairs(o); len(p) != 2 || p[0].Burn < 14.39 || p[0].Burn > 14.41 || p[1].Burn < 5.99 || p[1].Burn > 6.01 {
-		t.Errorf("30 days: %+v", p)
+func TestASlowLossOfTheBudgetIsATicketAndNeverBesideAPage(t *testing.T) {
+	p := newPrometheus(t, nil)
+	client, err := slo.NewPrometheus(p.URL)
+	if err != nil {
+		t.Fatal(err)
 	}
-	o.Window = 7 * 24 * time.Hour
-	if p := slo.Pairs(o); p[0].Burn < 3.35 || p[0].Burn > 3.37 {
-		t.Errorf("7 days: %+v", p)
+	b, o, now := newBook(), availability(), begin
+	o.Window = 30 * 24 * time.Hour
+	w := &slo.Watch{
+		SLOs: func(context.Context) ([]openslo.SLO, error) { return []openslo.SLO{o}, nil },
+		Places: func(context.Context) ([]slo.Place, error) {
+			return []slo.Place{{Service: "shop/web", Env: "prod", Cluster: "a", Project: "shop"}}, nil
+		},
+		Prometheus: client, Breaches: b, Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler),
+	}
+	for _, step := range []struct {
+		good  string // of 10,000; the objective is 99 %
+		state string
+		told  string
+	}{
+		{"10000", "ok", ""},
+		{"9850", "ticket", "slo.breach"}, // 1.5 times as fast as allowed
+		{"9850", "ticket", ""},
+		{"5000", "breach", "slo.breach"},
+		{"9850", "ticket", "slo.recovered"},
+		{"10000", "ok", "slo.recovered"},
+		{"5000", "breach", "slo.breach"}, // and no ticket for the same
+		{"10000", "ok", "slo.recovered"},
+	} {
+		p.set(map[string]string{"good": step.good, "total": "10000"})
+		before := len(b.order)
+		for range 8 { // windows of days have been looked at then
+			now = now.Add(15 * time.Second)
+			if err := w.Round(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if c := w.States()[0].Clusters[0]; c.State != step.state {
+			t.Errorf("%s of 10000 good: %s (%s), want %s", step.good, c.State, c.Code, step.state)
+		}
+		if told := strings.Join(b.order[before:], " "); told != step.told {
+			t.Errorf("%s of 10000 good: told %q, want %q", step.good, told, step.told)
+		}
+	}
+	for id, e := range b.events { // its end goes where its beginning went
+		if (e.Severity == "warning") != strings.Contains(id, "/ticket/") {
+			t.Errorf("%s has severity %q", id, e.Severity)
+		}
+	}
+	o.NoTicket, o.Window = true, 29*24*time.Hour
+	p.set(map[string]string{"good": "9850", "total": "10000"})
+	for range 8 {
+		now = now.Add(15 * time.Second)
+		if err := w.Round(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if c := w.States()[0].Clusters[0]; c.State != "ok" {
+		t.Errorf("where nobody wants a ticket: %+v", c)
 	}
 }
 

@@ -31,6 +31,13 @@ type Pair struct {
 
 const day = 24 * time.Hour
 
+// shareOfHour of the period's budget may go in an hour before the first pair calls.
+const shareOfHour = 0.02
+
+// Paging is the rate at which the budget of a period burns so fast that the first of the
+// usual pairs calls.
+func Paging(period time.Duration) float64 { return shareOfHour * period.Hours() }
+
 // Pairs are the usual four for an SLO of any period, the fastest first. Each calls when its
 // share of the period's budget would be gone after the long window. Pairs whose long window
 // is not shorter than the period are left out: they would watch more than is promised.
@@ -39,7 +46,7 @@ func Pairs(period time.Duration) []Pair {
 		Pair
 		share float64 // of the budget
 	}{
-		{Pair{Severity: Page, Long: time.Hour, Short: 5 * time.Minute}, 0.02},
+		{Pair{Severity: Page, Long: time.Hour, Short: 5 * time.Minute}, shareOfHour},
 		{Pair{Severity: Page, Long: 6 * time.Hour, Short: 30 * time.Minute}, 0.05},
 		{Pair{Severity: Ticket, Long: day, Short: 2 * time.Hour}, 0.10},
 		{Pair{Severity: Ticket, Long: 3 * day, Short: 6 * time.Hour}, 0.10},

@@ -82,7 +82,7 @@ type maker struct {
 
 func newMaker(s openslo.SLO, cluster string) maker {
 	m := maker{slo: s, cluster: cluster, target: burn.Target(s.Objective)}
-	for _, p := range pairsOf(s) {
+	for _, p := range s.Pairs() {
 		if p.Possible(m.target) {
 			m.pairs = append(m.pairs, p)
 		}
@@ -94,24 +94,6 @@ func newMaker(s openslo.SLO, cluster string) maker {
 	}
 	m.matcher = "{" + strings.Join(text, ",") + "}"
 	return m
-}
-
-// pairsOf are the SLO's own windows or the usual ones, without those that nobody wants.
-func pairsOf(s openslo.SLO) []burn.Pair {
-	pairs := burn.Pairs(s.Window)
-	if len(s.Alerts) > 0 {
-		pairs = nil
-	}
-	for _, a := range s.Alerts {
-		p := burn.Pair{Severity: burn.Page, Long: a.Long, Short: a.Short, Rate: a.Burn}
-		if a.Ticket {
-			p.Severity = burn.Ticket
-		}
-		pairs = append(pairs, p)
-	}
-	return slices.DeleteFunc(pairs, func(p burn.Pair) bool {
-		return s.NoPage && p.Severity == burn.Page || s.NoTicket && p.Severity == burn.Ticket
-	})
 }
 
 func (m maker) groups() []Group {

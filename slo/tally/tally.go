@@ -55,8 +55,11 @@ type Tally struct {
 type pieces struct {
 	used        time.Time
 	first, last time.Time // ends of pieces
-	events      map[time.Time]float64
+	events      []float64 // of each, from first on; none: nothing was counted
 }
+
+// none is no number of events: an increase is never negative.
+const none = -1
 
 // Events are those of the window that ends at now; key names the query. false: there are
 // numbers in it that are none, and the window has to be asked for as a whole. One key is
@@ -68,17 +71,14 @@ func (t *Tally) Events(ctx context.Context, key string, window time.Duration, no
 	if !p.last.IsZero() && !first.Before(p.first) && !first.After(p.last.Add(Piece)) {
 		from = p.last.Add(Piece)
 	} else {
-		*p = pieces{used: now, first: first, events: map[time.Time]float64{}}
+		*p = pieces{used: now, first: first}
 	}
 	if !from.After(to) {
 		found, err := ask.Pieces(ctx, from, to)
 		if err != nil {
 			return Count{}, true, err
 		}
-		for at, n := range found {
-			p.events[at.UTC()] = n
-		}
-		p.last = to
+		p.add(from, to, found)
 	}
 	head, err := ask.Head(ctx, now.Sub(last))
 	if err != nil {
@@ -110,7 +110,7 @@ func (t *Tally) open(key string, now time.Time) *pieces {
 				delete(t.known, other)
 			}
 		}
-		p = &pieces{events: map[time.Time]float64{}}
+		p = &pieces{}
 		t.known[key] = p
 	}
 	p.used = now
@@ -119,17 +119,31 @@ func (t *Tally) open(key string, now time.Time) *pieces {
 
 func (p *pieces) sum(first, last time.Time) Count {
 	var c Count
-	for at := first; !at.After(last); at = at.Add(Piece) {
-		if n, ok := p.events[at]; ok {
+	from, to := int(first.Sub(p.first)/Piece), int(last.Sub(p.first)/Piece)
+	for _, n := range p.events[from : to+1] {
+		if n != none {
 			c.Events, c.Seen = c.Events+n, true
 		}
 	}
 	return c
 }
 
+func (p *pieces) add(from, to time.Time, found map[time.Time]float64) {
+	for at := from; !at.After(to); at = at.Add(Piece) {
+		p.events = append(p.events, none)
+	}
+	for at, n := range found {
+		if i := int(at.Sub(p.first) / Piece); i >= 0 && i < len(p.events) {
+			p.events[i] = n
+		}
+	}
+	p.last = to
+}
+
 // trim drops what no window reaches any more.
 func (p *pieces) trim(now time.Time) {
-	for limit := now.Add(-longest); p.first.Before(limit); p.first = p.first.Add(Piece) {
-		delete(p.events, p.first)
+	if old := int(now.Add(-longest).Sub(p.first) / Piece); old > 0 {
+		p.events = append(p.events[:0], p.events[min(old, len(p.events)):]...)
+		p.first = p.first.Add(time.Duration(old) * Piece)
 	}
 }

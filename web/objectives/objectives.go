@@ -14,7 +14,7 @@ import (
 type Filter struct {
 	Service release.Service `query:"service" maxLength:"127" example:"shop/web"`
 	Env     release.Env     `query:"env" maxLength:"63" doc:"Only its clusters are shown"`
-	State   string          `query:"state" enum:"ok,breach,nodata,unasked" doc:"Of any of its clusters"`
+	State   string          `query:"state" enum:"ok,ticket,breach,nodata,unasked" doc:"Of any of its clusters"`
 	After   string          `query:"after" maxLength:"253" doc:"The next of the page before"`
 	Limit   int             `query:"limit" minimum:"1" maximum:"100" default:"50"`
 }
@@ -39,7 +39,7 @@ type Objective struct {
 type Standing struct {
 	Cluster   string      `json:"cluster"`
 	Env       release.Env `json:"env"`
-	State     string      `json:"state" enum:"ok,breach,nodata,unasked"`
+	State     string      `json:"state" enum:"ok,ticket,breach,nodata,unasked"`
 	Code      string      `json:"code" doc:"The reason in one word, as of a verdict" example:"kept"`
 	Problem   string      `json:"problem,omitempty" doc:"What could not be asked"`
 	Busy      bool        `json:"busy,omitempty" doc:"A release is under way there: its gates watch"`

@@ -165,7 +165,7 @@ export interface Standing {
   cluster: string; env: string; state: StandingState; code: string; problem?: string; busy?: boolean
   measured?: number; burn?: number; remaining?: number; exhausted?: number; at?: string
 }
-export type StandingState = 'ok' | 'breach' | 'nodata' | 'unasked'
+export type StandingState = 'ok' | 'ticket' | 'breach' | 'nodata' | 'unasked'
 export interface Objective { name: string; title: string; service: string; objective: number; window: string; clusters: Standing[] | null }
 /** Course is the way of an objective's budget on one cluster; without points it says why. */
 export interface Course extends Objective {

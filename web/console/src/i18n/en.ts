@@ -148,10 +148,10 @@ export const en = {
   clusters: { title: 'Clusters', lead: 'Where releases can go. Environments choose by labels.', none: 'No clusters known', noneHint: 'Add a Cluster to the platform repository and its kubeconfig to the credentials folder.', chaos: 'Chaos Mesh', here: 'available', absent: 'absent', state: { Ready: 'Ready', Unreachable: 'Unreachable', Unknown: 'Unknown' }, caption: 'Clusters' },
   slos: {
     title: 'SLOs', lead: 'What every gate and trial asks Prometheus for.', none: 'No SLOs known', noneHint: 'Add OpenSLO documents with the label seatrial.dev/service to the platform repository.', objective: 'Objective', window: 'Window', caption: 'Service level objectives',
-    noMatch: 'No SLO matches these filters', more: 'Load more', slo: 'SLO', state: { ok: 'holds', breach: 'breached', nodata: 'no data', unasked: 'could not ask' } as Record<string, string>,
+    noMatch: 'No SLO matches these filters', more: 'Load more', slo: 'SLO', state: { ok: 'holds', ticket: 'losing budget slowly', breach: 'breached', nodata: 'no data', unasked: 'could not ask' } as Record<string, string>,
     measured: 'Good of late', burn: 'Burn', budget: 'Budget left', lasts: 'Lasts', never: 'does not run out', spent: 'nothing is left', unknown: 'not known', nowhere: 'not measured anywhere yet', busy: 'a release is under way',
     code: {
-      kept: 'the objective is met', 'page-burn': 'the budget burns as fast as wakes people up', 'no-data': 'Prometheus has no such series', 'not-a-number': 'Prometheus answers no number', implausible: 'the numbers cannot be a count of events',
+      kept: 'the objective is met', 'page-burn': 'the budget burns as fast as wakes people up', 'ticket-burn': 'the budget is lost slowly: look at it in working hours', 'no-data': 'Prometheus has no such series', 'not-a-number': 'Prometheus answers no number', implausible: 'the numbers cannot be a count of events',
       'could-not-ask': 'Prometheus does not answer', 'bad-query': 'Prometheus refuses the query', 'no-target': 'it is on no cluster that was measured',
     } as Record<string, string>,
     choose: 'Cluster', course: 'Course of the budget', left: (x: string, w: string) => `${x} of the budget of ${w} is left`, plots: 'The budget through its window', burnPlot: 'Burn rate', burnLead: 'How many times faster than allowed the budget is spent; at 1× it lasts exactly the window.',

@@ -148,10 +148,10 @@ export const zh: Messages = {
   clusters: { title: '集群', lead: '发布可以到达的地方。环境按标签选择集群。', none: '没有集群', noneHint: '请在平台仓库中添加 Cluster，并把 kubeconfig 放入凭据目录。', chaos: 'Chaos Mesh', here: '可用', absent: '未安装', state: { Ready: '就绪', Unreachable: '不可达', Unknown: '未知' }, caption: '集群列表' },
   slos: {
     title: 'SLO', lead: '每个门禁和每次海试都会向 Prometheus 查询的目标。', none: '没有 SLO', noneHint: '请在平台仓库中添加带有 seatrial.dev/service 标签的 OpenSLO 文档。', objective: '目标', window: '时间窗', caption: '服务等级目标',
-    noMatch: '没有符合筛选条件的 SLO', more: '加载更多', slo: 'SLO', state: { ok: '达标', breach: '未达标', nodata: '无数据', unasked: '无法查询' },
+    noMatch: '没有符合筛选条件的 SLO', more: '加载更多', slo: 'SLO', state: { ok: '达标', ticket: '预算缓慢流失', breach: '未达标', nodata: '无数据', unasked: '无法查询' },
     measured: '近期良好率', burn: '消耗速率', budget: '剩余预算', lasts: '可维持', never: '不会耗尽', spent: '已无剩余', unknown: '未知', nowhere: '尚未在任何地方测量', busy: '有发布正在进行',
     code: {
-      kept: '目标已达成', 'page-burn': '预算消耗之快足以叫醒值班人员', 'no-data': 'Prometheus 没有这样的序列', 'not-a-number': 'Prometheus 返回的不是数字', implausible: '这些数字不可能是事件计数',
+      kept: '目标已达成', 'page-burn': '预算消耗之快足以叫醒值班人员', 'ticket-burn': '预算在缓慢流失：请在上班时间处理', 'no-data': 'Prometheus 没有这样的序列', 'not-a-number': 'Prometheus 返回的不是数字', implausible: '这些数字不可能是事件计数',
       'could-not-ask': 'Prometheus 没有应答', 'bad-query': 'Prometheus 拒绝了查询', 'no-target': '没有任何已测量的集群运行它',
     },
     choose: '集群', course: '预算走势', left: (x, w) => `${w} 的预算还剩 ${x}`, plots: '时间窗内的预算', burnPlot: '消耗速率', burnLead: '预算消耗是允许速度的多少倍；1× 时恰好用满一个时间窗。',

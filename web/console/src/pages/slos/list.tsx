@@ -12,7 +12,7 @@ import { useTitle } from '../../ui/title'
 import { Budget, Lasts, StandingStatus } from './standing'
 import '../../styles/slos.css'
 
-const states = ['ok', 'breach', 'nodata', 'unasked'] as const
+const states = ['ok', 'ticket', 'breach', 'nodata', 'unasked'] as const
 
 export function SLOs() {
   const t = useT()

@@ -5,7 +5,7 @@ import { share } from '../../journey/budget'
 import { Status, type Tone } from '../../ui/status'
 import { span } from '../../ui/time'
 
-const tones: Record<string, Tone> = { ok: 'good', breach: 'bad', nodata: 'idle', unasked: 'wait' }
+const tones: Record<string, Tone> = { ok: 'good', ticket: 'wait', breach: 'bad', nodata: 'idle', unasked: 'wait' }
 
 export function StandingStatus({ c }: { c: Standing }) {
   const t = useT()

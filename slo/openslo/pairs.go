@@ -1,0 +1,26 @@
+package openslo
+
+import (
+	"slices"
+
+	"github.com/seatrial/seatrial/slo/burn"
+)
+
+// Pairs are the windows that somebody is called for: the SLO's own or the usual ones of its
+// period, without those of a severity that nobody wants.
+func (s SLO) Pairs() []burn.Pair {
+	pairs := burn.Pairs(s.Window)
+	if len(s.Alerts) > 0 {
+		pairs = nil
+	}
+	for _, a := range s.Alerts {
+		p := burn.Pair{Severity: burn.Page, Long: a.Long, Short: a.Short, Rate: a.Burn}
+		if a.Ticket {
+			p.Severity = burn.Ticket
+		}
+		pairs = append(pairs, p)
+	}
+	return slices.DeleteFunc(pairs, func(p burn.Pair) bool {
+		return s.NoPage && p.Severity == burn.Page || s.NoTicket && p.Severity == burn.Ticket
+	})
+}

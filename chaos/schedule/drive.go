@@ -27,6 +27,9 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	for _, run := range unfinished {
 		s.add(run)
 	}
+	s.mu.Lock()
+	s.known = true
+	s.mu.Unlock()
 	every := s.Every
 	if every == 0 {
 		every = time.Second
@@ -191,11 +194,15 @@ func (s *Scheduler) scheduled(ctx context.Context, p chaos.Platform, x release.E
 		ID: runID(at, name, env), Experiment: name, Service: x.Spec.Service, Env: env,
 		Trigger: "schedule", By: "seatrial", State: Planned, Scheduled: at.UTC(), Started: s.Engine.Now().UTC(),
 	}
+	end, err := s.alone(ctx)
+	if err != nil {
+		return err
+	}
+	defer end()
 	if s.running(name, env) {
 		s.dealt(name+"/"+string(env), at) // the one before is not over: not worth a record
 		return nil
 	}
-	var err error
 	why := missed
 	if why == "" {
 		if run, why, err = s.begin(ctx, p, run); err != nil {
@@ -260,15 +267,13 @@ func (s *Scheduler) admit(ctx context.Context, p chaos.Platform, run Run) (Place
 	if run.Service == "" {
 		return Place{}, "the experiment names no service", nil
 	}
-	s.mu.Lock()
-	for _, t := range s.active {
-		if t.run.Service == run.Service && t.run.ID != run.ID {
-			other := t.run.ID
-			s.mu.Unlock()
-			return Place{}, "run " + other + " of the same service is active", nil
-		}
+	other, err := s.other(ctx, run)
+	if err != nil {
+		return Place{}, "", err
 	}
-	s.mu.Unlock()
+	if other != "" {
+		return Place{}, "run " + other + " of the same service is active", nil
+	}
 	return s.place(ctx, p, run)
 }
 

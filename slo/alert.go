@@ -31,11 +31,18 @@ func Pairs(o openslo.SLO) []Pair {
 		}
 		return own
 	}
-	burn := func(share float64, long time.Duration) float64 { return share * float64(o.Window) / float64(long) }
-	return []Pair{
+	// Of a short period less than it allows would be such a share: that is no breach.
+	burn := func(share float64, long time.Duration) float64 {
+		return max(1, share*float64(o.Window)/float64(long))
+	}
+	usual := []Pair{
 		{Long: time.Hour, Short: 5 * time.Minute, Burn: burn(shareOfHour, time.Hour)},
 		{Long: 6 * time.Hour, Short: 30 * time.Minute, Burn: burn(shareOfSixHours, 6*time.Hour)},
 	}
+	if o.Window <= usual[1].Long {
+		return usual[:1] // the other would watch more than is promised
+	}
+	return usual
 }
 
 // minAlertEvents in the long window: below it one unlucky request is not a breach.

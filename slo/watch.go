@@ -143,12 +143,14 @@ func (w *Watch) Round(ctx context.Context) error {
 	ask.tally = &w.tally
 	var states []State
 	var firstErr error
+	watched := map[string]bool{}
 	for _, o := range slos {
 		state := State{Name: o.Name, Title: o.Title, Service: o.Service, Objective: o.Objective, Window: o.Period(), Clusters: []ClusterState{}}
 		for _, p := range places {
 			if p.Service != o.Service {
 				continue
 			}
+			watched[Breach{SLO: o.Name, Cluster: p.Cluster}.Key()] = true
 			c, err := w.place(ctx, ask, o, p, open, now)
 			if err != nil && firstErr == nil {
 				firstErr = err
@@ -161,7 +163,26 @@ func (w *Watch) Round(ctx context.Context) error {
 	w.mu.Lock()
 	w.states = states
 	w.mu.Unlock()
-	return firstErr
+	return cmp.Or(firstErr, w.leave(ctx, open, watched, now))
+}
+
+// leave ends the breaches of what is not watched any more: they would last for ever, and be
+// told again and again.
+func (w *Watch) leave(ctx context.Context, open []Breach, watched map[string]bool, now time.Time) error {
+	for _, b := range open {
+		if watched[b.Key()] {
+			continue
+		}
+		b.Ended = now
+		e := tell(openslo.SLO{Title: b.SLO}, Place{}, b)
+		e.Subject = fmt.Sprintf("%s: %s is not watched any more on %s", b.Service, b.SLO, b.Cluster)
+		e.Reason = "the SLO was taken away, or the service has left the cluster; " + e.Reason
+		if err := w.Breaches.Change(ctx, b, e); err != nil {
+			return fmt.Errorf("tell of slo %s on %s: %w", b.SLO, b.Cluster, err)
+		}
+		w.Log.Info("slo", "slo", b.SLO, "service", b.Service, "cluster", b.Cluster, "watched", false)
+	}
+	return nil
 }
 
 // place measures one SLO at one place and tells what changed.

@@ -33,6 +33,13 @@ func TestThePairsOfTheWorkbookScaleWithThePeriod(t *testing.T) {
 	if got := burn.Pairs(2 * time.Hour); len(got) != 1 || got[0].Long != time.Hour {
 		t.Errorf("two hours have the pairs %v", got)
 	}
+	for _, period := range []time.Duration{2 * time.Hour, day, 2 * day, 3 * day} {
+		for _, p := range burn.Pairs(period) {
+			if p.Severity == burn.Page && p.Calls(burn.Events{Bad: 8, Total: 1000}, burn.Events{Bad: 8, Total: 1000}, 0.99) {
+				t.Errorf("%v: people are woken at %v of what is allowed", period, p.Rate)
+			}
+		}
+	}
 }
 
 func TestATotalOutageIsFoundWhenTheTableSays(t *testing.T) {

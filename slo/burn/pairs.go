@@ -33,7 +33,9 @@ const day = 24 * time.Hour
 
 // Pairs are the usual four for an SLO of any period, the fastest first. Each calls when its
 // share of the period's budget would be gone after the long window. Pairs whose long window
-// is not shorter than the period are left out: they would watch more than is promised.
+// is not shorter than the period are left out: they would watch more than is promised. Of a
+// period of less than two days the share is so small that a page would come while the target
+// is met: nobody is woken below a rate of 1.
 func Pairs(period time.Duration) []Pair {
 	usual := []struct {
 		Pair
@@ -48,6 +50,9 @@ func Pairs(period time.Duration) []Pair {
 	for _, u := range usual {
 		if u.Long < period {
 			u.Rate = u.share * float64(period) / float64(u.Long)
+			if u.Severity == Page {
+				u.Rate = max(1, u.Rate)
+			}
 			pairs = append(pairs, u.Pair)
 		}
 	}

@@ -113,6 +113,9 @@ func (t *Tally) open(key string, now time.Time) *pieces {
 		p = &pieces{events: map[time.Time]float64{}}
 		t.known[key] = p
 	}
+	if now.Before(p.used) { // the clock was ahead: what had not happened then was taken for nothing
+		*p = pieces{events: map[time.Time]float64{}}
+	}
 	p.used = now
 	return p
 }

@@ -29,12 +29,14 @@ const (
 
 // Limits of time that no experiment can change.
 const (
+	planLimit     = 5 * time.Minute  // and a window, for a plan to be acted on: the server or the cluster may have been away
 	injectLimit   = 30 * time.Second // for the controller to inject
 	failureGrace  = 3 * time.Second  // a failed injection is retried by the controller that long
 	readyLimit    = 2 * time.Minute  // for enough ready pods before
 	recoverLimit  = 2 * time.Minute  // for the pods to be ready again after
 	steadyFor     = 3 * time.Second  // and to stay so
 	waitForLimits = 2 * time.Second  // until pods are counted again that were too few
+	stopEvery     = time.Second      // the kill switch is looked at while a question is under way
 	maxAttempts   = 3                // at faults that ended before they were measured
 )
 
@@ -228,6 +230,9 @@ func (e *Engine) baseline(ctx context.Context, s Subject, t release.Trial) (rele
 // inject acts on the saved intent.
 func (e *Engine) inject(ctx context.Context, s Subject, t release.Trial) (release.Trial, release.Verdict, error) {
 	f, now := s.Experiment.Spec.Fault, e.Now()
+	if now.Sub(t.Since) > planLimit+s.Observe { // it may have been injected all the same
+		return e.again(t), release.Wait("planned too long ago: its pods and limits are looked at again", 0), nil
+	}
 	err := e.Provider.Inject(ctx, Order{Fault: *t.Fault, Container: f.Container, Duration: f.Duration.Std(), Release: s.Release})
 	if c, ok := errors.AsType[*CannotInject](err); ok {
 		if !c.Final && now.Sub(t.Since) < injectLimit {
@@ -288,58 +293,6 @@ func (e *Engine) notInjected(t release.Trial, s Subject, why string) release.Tri
 	return move(t, stepReverting, e.Now())
 }
 
-// until is the end of the window that is measured under the fault.
-func until(s Subject, t release.Trial) time.Time {
-	end := t.Fault.Injected.Add(s.Observe)
-	f := s.Experiment.Spec.Fault
-	if faults.Lasts(f.Kind, f.Action) {
-		// A duration counts from creation in whole seconds: it may end a second early.
-		if own := t.Fault.Created.Add(f.Duration.Std() - 2*time.Second); own.Before(end) {
-			end = own
-		}
-	}
-	return end
-}
-
-// measuring watches the SLOs while the fault is active. Prometheus may be away: the fault
-// is reverted in time all the same, and the window is read later.
-func (e *Engine) measuring(ctx context.Context, s Subject, t release.Trial) (release.Trial, release.Verdict, error) {
-	now, end := e.Now(), until(s, t)
-	left := end.Sub(now)
-	if left <= 0 {
-		return move(t, stepReverting, now), release.Wait("measured; reverting "+title(t.Fault), 0), nil
-	}
-	sight, err := e.Provider.Look(ctx, *t.Fault)
-	if err != nil {
-		return t, release.Verdict{}, err
-	}
-	if sight.State != Injected {
-		return e.again(t), release.Wait(fmt.Sprintf("%s ended before it was measured (%s): trying again", title(t.Fault), sight.State), 0), nil
-	}
-	reason := fmt.Sprintf("measuring while %s is active, %s to go", title(t.Fault), left.Round(time.Second))
-	if now.Sub(t.Fault.Injected) < time.Second {
-		return t, release.Wait(reason, min(left, time.Second)), nil
-	}
-	found, err := e.Measure(ctx, s.Service, s.Env, s.Cluster, s.Experiment.Spec.Hypothesis, t.Fault.Injected, end)
-	if err != nil {
-		return t, release.Wait(reason+"; "+err.Error(), min(left, 5*time.Second)), nil
-	}
-	if worst(found) == release.Refused.String() {
-		t = e.underFault(t, s, found)
-		return move(t, stepReverting, now), release.Wait("clear already: reverting "+title(t.Fault), 0), nil
-	}
-	return t, release.Wait(reason, min(left, 2*time.Second)), nil
-}
-
-func (e *Engine) underFault(t release.Trial, s Subject, found []release.Evidence) release.Trial {
-	for _, ev := range found {
-		ev.Cluster, ev.Revision, ev.Fault = s.Cluster, s.Revision, record(t.Fault)
-		t = note(t, s.Experiment.Meta.Name, evidence.Fault, ev)
-		t = cell(t, s.Experiment.Meta.Name, s.Cluster, evidence.Fault, ev)
-	}
-	return t
-}
-
 // reverting removes the fault and does not go on before it is verified to be gone. It is
 // also the step "clearing", which starts the experiment again afterwards.
 func (e *Engine) reverting(ctx context.Context, s Subject, t release.Trial) (release.Trial, release.Verdict, error) {
@@ -367,7 +320,7 @@ func (e *Engine) reverting(ctx context.Context, s Subject, t release.Trial) (rel
 	t = note(t, name, evidence.Reverted, gone)
 	switch {
 	case clearing && t.Attempt >= maxAttempts && e.stopped() == "":
-		return e.end(t, s, evidence.Limits, fmt.Sprintf("the fault ended early in %d attempts", t.Attempt))
+		return e.end(t, s, evidence.Limits, fmt.Sprintf("the fault ended early, or could not be injected in time, in %d attempts", t.Attempt))
 	case clearing:
 		t.Attempt++
 		t.Fault = nil

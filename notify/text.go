@@ -27,7 +27,7 @@ func wordsOf(language string) words {
 				release.EventAlert: "告警", release.EventAlertEnded: "告警已恢复",
 				release.EventHot: "CPU 持续过高", release.EventCalm: "CPU 过高已结束",
 			},
-			results: map[string]string{"Passed": "通过", "Failed": "未通过", "Invalid": "无效", "Aborted": "已中止",
+			results: map[string]string{"Passed": "通过", "Failed": "未通过", "Invalid": "无效", "Aborted": "已中止", "Stuck": "故障无法撤销",
 				"Scaled": "已扩缩容", "AtMaximum": "副本数已达上限", "Blocked": "无法扩缩容", "Unmoved": "未扩缩容", "Unwatched": "不再监测"},
 			in: "%s（%s）", env: "环境", reason: "原因", hint: "建议", open: "打开控制台", events: "%d 条通知", more: "另有 %d 条",
 		}

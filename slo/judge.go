@@ -92,11 +92,6 @@ func Burn(r release.Ratio, objective float64) float64 {
 // overspent. The ratio is the one of the SLO's whole window.
 func Remaining(r release.Ratio, objective float64) float64 { return 1 - Burn(r, objective) }
 
-// Spent is the share of the budget of period that a burn rate uses up in window.
-func Spent(burn float64, window, period time.Duration) float64 {
-	return burn * float64(window) / float64(period)
-}
-
 func clamp(x float64) float64 { return min(1, max(0, x)) }
 
 // Judge decides one measurement of an objective:

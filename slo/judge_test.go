@@ -64,9 +64,6 @@ func TestArithmetic(t *testing.T) {
 	if got := slo.Remaining(r, 0.999); math.Abs(got+1) > 1e-9 {
 		t.Errorf("twice the budget spent leaves -1 of it, got %v", got)
 	}
-	if got := slo.Spent(14.4, time.Hour, 30*24*time.Hour); math.Abs(got-0.02) > 1e-9 {
-		t.Errorf("burning 14.4 times too fast for an hour spends 2 %% of 30 days, got %v", got)
-	}
 	if got := slo.Share(release.Ratio{}); !math.IsNaN(got) {
 		t.Errorf("no events have no share, got %v", got)
 	}

@@ -147,12 +147,16 @@ func (w *Watch) Round(ctx context.Context) error {
 	var states []State
 	var firstErr error
 	w.rounds++
+	followed := map[string]bool{}
 	for i, o := range slos {
 		slow := (w.rounds+i)%slowEvery == 0
 		state := State{Name: o.Name, Title: o.Title, Service: o.Service, Objective: o.Objective, Window: o.Period(), Clusters: []ClusterState{}}
 		for _, p := range places {
 			if p.Service != o.Service {
 				continue
+			}
+			for _, pair := range watched(o) {
+				followed[Breach{SLO: o.Name, Cluster: p.Cluster, Ticket: pair.Severity == burn.Ticket}.Key()] = true
 			}
 			c, err := w.place(ctx, ask, o, p, open, slow, now)
 			if err != nil && firstErr == nil {
@@ -166,7 +170,26 @@ func (w *Watch) Round(ctx context.Context) error {
 	w.mu.Lock()
 	w.states = states
 	w.mu.Unlock()
-	return firstErr
+	return cmp.Or(firstErr, w.leave(ctx, open, followed, now))
+}
+
+// leave ends the breaches of what is not watched any more: they would last for ever, and be
+// told again and again.
+func (w *Watch) leave(ctx context.Context, open []Breach, followed map[string]bool, now time.Time) error {
+	for _, b := range open {
+		if followed[b.Key()] {
+			continue
+		}
+		b.Ended = now
+		e := told(openslo.SLO{Title: b.SLO}, Place{}, b)
+		e.Subject = fmt.Sprintf("%s: %s is not watched any more on %s", b.Service, b.SLO, b.Cluster)
+		e.Reason = "the SLO was taken away, or the service has left the cluster; " + e.Reason
+		if err := w.Breaches.Change(ctx, b, e); err != nil {
+			return fmt.Errorf("tell of slo %s on %s: %w", b.SLO, b.Cluster, err)
+		}
+		w.Log.Info("slo", "slo", b.SLO, "service", b.Service, "cluster", b.Cluster, "watched", false)
+	}
+	return nil
 }
 
 // slowEvery is in how many rounds windows of days are looked at once: what can wait until the

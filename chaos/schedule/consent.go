@@ -17,7 +17,7 @@ type Votes interface {
 	// Given lists what was said about an experiment in an environment, with the groups that
 	// people had then and still have.
 	Given(ctx context.Context, experiment string, env release.Env) ([]consent.Vote, error)
-	// Names are all names of whoever starts a run: of a token also who made it.
+	// Names are all names of whoever starts a run: of a token also who made it, by however many tokens.
 	Names(ctx context.Context, by string) ([]string, error)
 	// Use marks approvals as used by a run, all or none: release.ErrStale when one has
 	// changed since it was read.
@@ -87,12 +87,13 @@ func (s *Scheduler) agreed(ctx context.Context, t Terms, run Run, used bool, now
 		return release.Verdict{}, nil, fmt.Errorf("read approvals of %s: %w", run.Experiment, err)
 	}
 	ask := consent.Ask{Content: t.Content}
-	if run.Trigger == consent.ByPerson {
+	switch {
+	case run.Trigger != consent.ByPerson:
+	case used:
+		ask.Run = run.ID // whoever started it was looked up then
+	default:
 		if ask.Starters, err = s.Votes.Names(ctx, run.By); err != nil {
 			return release.Verdict{}, nil, fmt.Errorf("read who %s is: %w", run.By, err)
-		}
-		if used {
-			ask.Run = run.ID
 		}
 	}
 	v, counted := consent.Decide(t.Rule, votes, ask, now)

@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/robfig/cron/v3"
@@ -25,6 +26,9 @@ func ParseSchedule(spec release.ScheduleSpec) (Schedule, error) {
 		if zone, err = time.LoadLocation(spec.TimeZone); err != nil {
 			return Schedule{}, fmt.Errorf("time zone %q: %w", spec.TimeZone, err)
 		}
+	}
+	if strings.Contains(spec.Cron, "TZ=") { // the library reads a zone there as well, and panics at half of one
+		return Schedule{}, fmt.Errorf("schedule %q: write the time zone under timeZone", spec.Cron)
 	}
 	parser := cron.NewParser(cron.SecondOptional | cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.Descriptor)
 	s, err := parser.Parse(spec.Cron)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -25,8 +26,12 @@ func (s *Scheduler) Run(ctx context.Context) error {
 		return fmt.Errorf("list active runs: %w", err)
 	}
 	for _, run := range unfinished {
+		run.Abort = cmp.Or(run.Abort, tooLate(run, s.Engine.Now()))
 		s.add(run)
 	}
+	s.mu.Lock()
+	s.known = true
+	s.mu.Unlock()
 	every := s.Every
 	if every == 0 {
 		every = time.Second
@@ -106,37 +111,41 @@ func (s *Scheduler) due(ctx context.Context, began time.Time) error {
 	if err != nil {
 		return fmt.Errorf("read the platform: %w", err)
 	}
-	for name, x := range p.Experiments {
+	var problems []error // of one experiment, which keep no other from its time
+	for _, name := range slices.Sorted(maps.Keys(p.Experiments)) {
+		x := p.Experiments[name]
 		if x.Spec.Schedule == nil {
 			continue
 		}
 		schedule, err := ParseSchedule(*x.Spec.Schedule)
 		if err != nil {
-			return fmt.Errorf("experiment %s: %w", name, err)
+			problems = append(problems, fmt.Errorf("experiment %s: %w", name, err))
+			continue
 		}
 		for _, env := range x.Spec.Schedule.Environments {
-			timed := schedule.For(name, env)
-			last, err := s.lastTime(ctx, name, env, timed.since(began))
-			if err != nil {
-				return err
-			}
-			if timed.Due(last, s.Engine.Now()).IsZero() {
-				continue
-			}
-			if last, err = s.saved(ctx, name, env, last); err != nil { // another process may have been there first
-				return err
-			}
-			now := s.Engine.Now()
-			if at := timed.Due(last, now); !at.IsZero() {
-				if err := s.scheduled(ctx, p, x, env, at, timed.Missed(at, began, now)); err != nil {
-					return err
-				}
-			} else {
-				s.dealt(name+"/"+string(env), last)
-			}
+			problems = append(problems, s.dueIn(ctx, p, x, env, schedule.For(name, env), began))
 		}
 	}
-	return nil
+	return errors.Join(problems...)
+}
+
+// dueIn is due for one experiment in one environment.
+func (s *Scheduler) dueIn(ctx context.Context, p chaos.Platform, x release.Experiment, env release.Env, timed Schedule, began time.Time) error {
+	name := x.Meta.Name
+	last, err := s.lastTime(ctx, name, env, timed.since(began))
+	if err != nil || timed.Due(last, s.Engine.Now()).IsZero() {
+		return err
+	}
+	if last, err = s.saved(ctx, name, env, last); err != nil { // another process may have been there first
+		return err
+	}
+	now := s.Engine.Now()
+	at := timed.Due(last, now)
+	if at.IsZero() {
+		s.dealt(name+"/"+string(env), last)
+		return nil
+	}
+	return s.scheduled(ctx, p, x, env, at, timed.Missed(at, began, now))
 }
 
 // lastTime is the last time of a schedule that was dealt with, by this process or an
@@ -191,11 +200,15 @@ func (s *Scheduler) scheduled(ctx context.Context, p chaos.Platform, x release.E
 		ID: runID(at, name, env), Experiment: name, Service: x.Spec.Service, Env: env,
 		Trigger: "schedule", By: "seatrial", State: Planned, Scheduled: at.UTC(), Started: s.Engine.Now().UTC(),
 	}
+	end, err := s.alone(ctx)
+	if err != nil {
+		return err
+	}
+	defer end()
 	if s.running(name, env) {
 		s.dealt(name+"/"+string(env), at) // the one before is not over: not worth a record
 		return nil
 	}
-	var err error
 	why := missed
 	if why == "" {
 		if run, why, err = s.begin(ctx, p, run); err != nil {
@@ -260,15 +273,13 @@ func (s *Scheduler) admit(ctx context.Context, p chaos.Platform, run Run) (Place
 	if run.Service == "" {
 		return Place{}, "the experiment names no service", nil
 	}
-	s.mu.Lock()
-	for _, t := range s.active {
-		if t.run.Service == run.Service && t.run.ID != run.ID {
-			other := t.run.ID
-			s.mu.Unlock()
-			return Place{}, "run " + other + " of the same service is active", nil
-		}
+	other, err := s.other(ctx, run)
+	if err != nil {
+		return Place{}, "", err
 	}
-	s.mu.Unlock()
+	if other != "" {
+		return Place{}, "run " + other + " of the same service is active", nil
+	}
 	return s.place(ctx, p, run)
 }
 
@@ -341,6 +352,9 @@ func (s *Scheduler) advance(ctx context.Context, run Run) (Run, time.Duration, b
 			s.Log.Warn("experiment", "run", run.ID, "error", err.Error())
 			run.Message = err.Error()
 		}
+		if outOfReach(run, s.Engine.Now()) && !run.stuck {
+			run.stuck = s.stuck(ctx, run, err.Error()) == nil
+		}
 		return run, 2 * time.Second, true
 	}
 	if next.State != run.State {
@@ -362,6 +376,11 @@ func (s *Scheduler) finish(ctx context.Context, run Run) (release.Revision, erro
 	if err := s.Announce(ctx, e); err != nil {
 		return 0, fmt.Errorf("tell of run %s: %w", run.ID, err)
 	}
+	if why := leftBehind(run); why != "" {
+		if err := s.stuck(ctx, run, why); err != nil {
+			return 0, err
+		}
+	}
 	if run.State == Failed {
 		if err := s.unsteady(ctx, run); err != nil {
 			return 0, fmt.Errorf("count the failed runs of %s: %w", run.Service, err)
@@ -377,12 +396,13 @@ func (s *Scheduler) step(ctx context.Context, run Run) (Run, time.Duration, erro
 		t = *run.Trial
 	}
 	subject, why, err := s.subject(ctx, run)
+	if stop := cmp.Or(run.Abort, chaos.Stopped(s.StopFile)); stop != "" {
+		why, err = stop, nil // it ends, whatever else cannot be known
+	}
 	if err != nil {
 		return run, 0, err
 	}
-	if run.Abort == "" && why != "" {
-		run.Abort = why
-	}
+	run.Abort = why
 	if run.Abort != "" {
 		t = chaos.Abort(t, run.Experiment, run.Abort, now)
 	}
@@ -421,14 +441,17 @@ func closed(run Run, state, message string, now time.Time) Run {
 
 // subject is what a run is run against, and why it has to stop if it has to.
 func (s *Scheduler) subject(ctx context.Context, run Run) (chaos.Subject, string, error) {
+	sub := chaos.Subject{Service: run.Service, Env: run.Env, Cluster: run.Cluster}
+	sub.Experiment.Meta.Name = run.Experiment
+	if f := run.Fault; f != nil {
+		sub.Experiment.Spec.Fault = release.Fault{Kind: f.Kind, Action: f.Action, Namespace: f.Namespace}
+	}
 	p, err := s.Platform(ctx)
 	if err != nil {
-		return chaos.Subject{}, "", fmt.Errorf("read the platform: %w", err)
+		return sub, "", fmt.Errorf("read the platform: %w", err)
 	}
-	sub := chaos.Subject{Service: run.Service, Env: run.Env, Cluster: run.Cluster}
 	x, ok := p.Experiments[run.Experiment]
 	if !ok {
-		sub.Experiment.Meta.Name = run.Experiment
 		return sub, "the experiment does not exist any more", nil
 	}
 	sub.Experiment, sub.Observe = x, cmp.Or(x.Spec.Observe.Std(), time.Minute)
@@ -436,14 +459,7 @@ func (s *Scheduler) subject(ctx context.Context, run Run) (chaos.Subject, string
 	if err == nil && why == "" {
 		why, err = s.revoked(ctx, p, run, place.Project)
 	}
-	stop := chaos.Stopped(s.StopFile)
-	switch {
-	case err != nil && stop != "":
-		return sub, stop, nil // it ends, whatever else cannot be known
-	case err != nil:
-		return sub, "", err
-	}
 	sub.Revision, sub.Namespaces = place.Revision, slices.Clone(p.Projects[place.Project].Spec.Namespaces)
 	sub.Experiment, sub.OptIn = chaos.Aim(x, run.Service, sub.Namespaces), p.Clusters[run.Cluster].Spec.ChaosOptIn
-	return sub, cmp.Or(stop, why), nil
+	return sub, why, err
 }

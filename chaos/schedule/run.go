@@ -39,6 +39,8 @@ type Run struct {
 	Abort      string               `json:"abort,omitempty"` // why it is to stop
 
 	Revision release.Revision `json:"-"` // of the store, when it was read or saved; 0: not saved yet
+
+	stuck bool // people were told that its fault is out of reach
 }
 
 // Over reports whether the run has ended.

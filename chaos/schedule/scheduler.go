@@ -39,9 +39,11 @@ type Scheduler struct {
 	Log      *slog.Logger
 
 	mu     sync.Mutex           // guards the fields below
+	known  bool                 // active has what an earlier process left unfinished
 	active map[string]*task     // by run ID: those that have not ended
 	last   map[string]time.Time // by experiment and environment: the last time of its schedule that was dealt with
 	wake   chan struct{}
+	turn   chan struct{} // holds something from the question whether a run may begin until it is active
 }
 
 // task is an active run; Run gives each a goroutine.
@@ -143,6 +145,11 @@ func (s *Scheduler) Start(ctx context.Context, name string, env release.Env, ser
 	}
 	run.Started = s.Engine.Now().UTC()
 	run.ID, run.Trigger, run.By, run.State = runID(run.Started, name, env)+"."+suffix(), "person", by, Planned
+	end, err := s.alone(ctx)
+	if err != nil {
+		return Run{}, err
+	}
+	defer end()
 	place, why, err := s.admit(ctx, p, run)
 	if err != nil {
 		return Run{}, err

@@ -15,7 +15,7 @@ func near(a, b, tolerance float64) bool { return math.Abs(a-b) <= tolerance }
 
 func TestThePairsOfTheWorkbookScaleWithThePeriod(t *testing.T) {
 	for period, rates := range map[time.Duration][]float64{
-		30 * day: {14.4, 6, 3, 1}, 28 * day: {13.44, 5.6, 2.8, 0.9333}, 7 * day: {3.36, 1.4, 0.7, 0.2333}, 90 * day: {43.2, 18, 9, 3},
+		30 * day: {14.4, 6, 3, 1}, 28 * day: {13.44, 5.6, 2.8, 0.9333}, 7 * day: {3.36, 1.4, 1, 1}, 90 * day: {43.2, 18, 9, 3},
 	} {
 		pairs := burn.Pairs(period)
 		if len(pairs) != len(rates) {
@@ -25,13 +25,20 @@ func TestThePairsOfTheWorkbookScaleWithThePeriod(t *testing.T) {
 			if !near(p.Rate, rates[i], 1e-4) {
 				t.Errorf("%v, %v: rate %v, want %v", period, p.Long, p.Rate, rates[i])
 			}
-			if share := burn.Spent(p.Rate, p.Long, period); !near(share, []float64{0.02, 0.05, 0.1, 0.1}[i], 1e-12) {
+			if share := burn.Spent(p.Rate, p.Long, period); p.Rate != 1 && !near(share, []float64{0.02, 0.05, 0.1, 0.1}[i], 1e-12) {
 				t.Errorf("%v, %v: spends %v of the budget", period, p.Long, share)
 			}
 		}
 	}
 	if got := burn.Pairs(2 * time.Hour); len(got) != 1 || got[0].Long != time.Hour {
 		t.Errorf("two hours have the pairs %v", got)
+	}
+	for _, period := range []time.Duration{2 * time.Hour, day, 2 * day, 3 * day, 7 * day} {
+		for _, p := range burn.Pairs(period) {
+			if p.Calls(burn.Events{Bad: 8, Total: 1000}, burn.Events{Bad: 8, Total: 1000}, 0.99) {
+				t.Errorf("%v: people are called at %v of what is allowed", period, p.Rate)
+			}
+		}
 	}
 }
 

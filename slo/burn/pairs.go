@@ -36,11 +36,13 @@ const shareOfHour = 0.02
 
 // Paging is the rate at which the budget of a period burns so fast that the first of the
 // usual pairs calls.
-func Paging(period time.Duration) float64 { return shareOfHour * period.Hours() }
+func Paging(period time.Duration) float64 { return max(1, shareOfHour*period.Hours()) }
 
 // Pairs are the usual four for an SLO of any period, the fastest first. Each calls when its
 // share of the period's budget would be gone after the long window. Pairs whose long window
-// is not shorter than the period are left out: they would watch more than is promised.
+// is not shorter than the period are left out: they would watch more than is promised. Of a
+// period of less than four weeks some shares are so small that they go while the target is
+// met: there nobody is called below a rate of 1.
 func Pairs(period time.Duration) []Pair {
 	usual := []struct {
 		Pair
@@ -55,6 +57,9 @@ func Pairs(period time.Duration) []Pair {
 	for _, u := range usual {
 		if u.Long < period {
 			u.Rate = u.share * float64(period) / float64(u.Long)
+			if period < 28*day {
+				u.Rate = max(1, u.Rate)
+			}
 			pairs = append(pairs, u.Pair)
 		}
 	}

@@ -113,6 +113,9 @@ func (t *Tally) open(key string, now time.Time) *pieces {
 		p = &pieces{}
 		t.known[key] = p
 	}
+	if now.Before(p.used) { // the clock was ahead: what had not happened then was taken for nothing
+		*p = pieces{}
+	}
 	p.used = now
 	return p
 }

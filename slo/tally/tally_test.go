@@ -117,3 +117,37 @@ func TestPiecesWithoutDataAreNoEventsAndNoNumberIsTold(t *testing.T) {
 		t.Errorf("what is no number was counted: %v %v", ok, err)
 	}
 }
+
+func TestAClockThatWasAheadHidesNothing(t *testing.T) {
+	truth := time.Date(2026, 11, 27, 2, 3, 10, 0, time.UTC)
+	shown := truth
+	ask := tally.Ask{ // one event a second until the truth, whatever is asked for
+		Head: func(_ context.Context, length time.Duration) (tally.Count, error) {
+			if n := length.Seconds() - max(0, shown.Sub(truth).Seconds()); n > 0 {
+				return tally.Count{Events: n, Seen: true}, nil
+			}
+			return tally.Count{}, nil
+		},
+		Pieces: func(_ context.Context, first, last time.Time) (map[time.Time]float64, error) {
+			found := map[time.Time]float64{}
+			for at := first; !at.After(last); at = at.Add(tally.Piece) {
+				if !at.After(truth) {
+					found[at] = tally.Piece.Seconds()
+				}
+			}
+			return found, nil
+		},
+	}
+	var all tally.Tally
+	for _, step := range []struct{ truth, ahead time.Duration }{{0, 0}, {15 * time.Second, 30 * time.Minute}, {10 * time.Minute, 0}, {40 * time.Minute, 0}} {
+		truth = time.Date(2026, 11, 27, 2, 3, 10, 0, time.UTC).Add(step.truth)
+		shown = truth.Add(step.ahead)
+		got, ok, err := all.Events(t.Context(), "a", time.Hour, shown, ask)
+		if err != nil || !ok {
+			t.Fatal(ok, err)
+		}
+		if step.ahead == 0 && got.Events < 3600 {
+			t.Errorf("after %s there are %v events in an hour", step.truth, got.Events)
+		}
+	}
+}

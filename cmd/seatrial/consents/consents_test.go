@@ -286,3 +286,18 @@ func TestOfTwoUsesOfOneVoteOneCounts(t *testing.T) {
 		t.Errorf("kept %s %v", text, err)
 	}
 }
+
+func TestATokenThatATokenHasMadeIsWhoMadeTheFirst(t *testing.T) {
+	made := []auth.Token{{Name: "root", By: "bob"}, {Name: "mid", By: "token:root"}, {Name: "ci", By: "token:mid"}, {Name: "self", By: "token:self"}, {Name: "lost", By: "token:revoked"}}
+	votes := consents.Votes{Tokens: func(context.Context) ([]auth.Token, error) { return made, nil }}
+	for by, want := range map[string]string{
+		"ann": "ann", "token:root": "token:root bob", "token:ci": "token:ci token:mid token:root bob", "token:self": "token:self", "token:gone": "token:gone",
+	} {
+		if names, err := votes.Names(t.Context(), by); err != nil || strings.Join(names, " ") != want {
+			t.Errorf("%s: %v, %v, want %s", by, names, err, want)
+		}
+	}
+	if names, err := votes.Names(t.Context(), "token:lost"); !errors.Is(err, web.ErrRefused) {
+		t.Errorf("a token whose maker nobody knows: %v, %v", names, err)
+	}
+}

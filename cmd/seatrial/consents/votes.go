@@ -14,8 +14,10 @@ import (
 	"time"
 
 	"github.com/seatrial/seatrial/chaos/consent"
+	"github.com/seatrial/seatrial/internal/hint"
 	"github.com/seatrial/seatrial/release"
 	"github.com/seatrial/seatrial/store"
+	"github.com/seatrial/seatrial/web"
 	"github.com/seatrial/seatrial/web/auth"
 )
 
@@ -77,20 +79,33 @@ func (v Votes) Given(ctx context.Context, experiment string, env release.Env) ([
 }
 
 // Names are all names of whoever starts a run: of a token also those who made one of that
-// name.
+// name, and where that was a token too, those who made it. One that nobody knows any more
+// could be anybody's: that is an error.
 func (v Votes) Names(ctx context.Context, by string) ([]string, error) {
 	names := []string{by}
-	token, ok := strings.CutPrefix(by, consent.Robot)
-	if !ok {
+	if !strings.HasPrefix(by, consent.Robot) {
 		return names, nil
 	}
 	all, err := v.Tokens(ctx)
-	for _, t := range all {
-		if t.Name == token {
-			names = append(names, t.By)
+	if err != nil {
+		return nil, err
+	}
+	for i := 0; i < len(names); i++ {
+		token, ok := strings.CutPrefix(names[i], consent.Robot)
+		known := !ok || i == 0
+		for _, t := range all {
+			if !ok || t.Name != token {
+				continue
+			}
+			if known = true; !slices.Contains(names, t.By) {
+				names = append(names, t.By)
+			}
+		}
+		if !known {
+			return nil, hint.Add(fmt.Errorf("who made %s, which made %s, is not known any more: %w", names[i], by, web.ErrRefused), "start it as a person, or with a token that a person has made")
 		}
 	}
-	return names, err
+	return names, nil
 }
 
 // Use marks votes as used by a run, all or none: release.ErrStale when one has changed.

@@ -1,0 +1,73 @@
+package slo_test
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seatrial/seatrial/release"
+	"github.com/seatrial/seatrial/slo"
+	"github.com/seatrial/seatrial/slo/burn"
+	"github.com/seatrial/seatrial/slo/openslo"
+)
+
+func TestNoPeriodIsSoShortThatAKeptObjectiveIsABreach(t *testing.T) {
+	const objective = 0.99
+	for _, period := range []time.Duration{time.Hour, 6 * time.Hour, 24 * time.Hour, 49 * time.Hour, 7 * 24 * time.Hour, 30 * 24 * time.Hour} {
+		now := time.Unix(1_000_000, 0)
+		// 0.8 % of many events are bad: the objective is kept, whatever the period.
+		kept := release.Ratio{Good: 99_200, Total: 100_000}
+		for _, p := range burn.Pairs(period) {
+			if (slo.Burning{Pair: p, Long: kept, Short: kept}).Breached(objective) {
+				t.Errorf("%s: a breach at %v", period, p)
+			}
+		}
+		m := slo.Measurement{Ratio: kept, From: now.Add(-time.Minute), To: now}
+		if r := slo.Judge(m, objective, slo.Settings{Page: burn.Paging(period)}); r.Outcome != release.Passed {
+			t.Errorf("%s: the gate says %s: %s", period, r.Outcome, r.Reason)
+		}
+	}
+}
+
+func TestABreachOfWhatIsNotWatchedAnyMoreEnds(t *testing.T) {
+	for name, leave := range map[string]func(slos *[]openslo.SLO, places *[]slo.Place){
+		"the SLO is taken away":    func(slos *[]openslo.SLO, _ *[]slo.Place) { *slos = nil },
+		"the service has left":     func(_ *[]openslo.SLO, places *[]slo.Place) { *places = nil },
+		"nothing, and it goes on":  func(*[]openslo.SLO, *[]slo.Place) {},
+		"another place is watched": func(_ *[]openslo.SLO, places *[]slo.Place) { (*places)[0].Cluster = "b" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPrometheus(t, map[string]string{"good": "500", "total": "1000"})
+			client, err := slo.NewPrometheus(p.URL)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b, now := newBook(), begin
+			slos, places := []openslo.SLO{availability()}, []slo.Place{{Service: "shop/web", Env: "prod", Cluster: "a", Project: "shop"}}
+			w := &slo.Watch{
+				SLOs:       func(context.Context) ([]openslo.SLO, error) { return slos, nil },
+				Places:     func(context.Context) ([]slo.Place, error) { return places, nil },
+				Prometheus: client, Breaches: b, Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler),
+			}
+			for round := range 3 {
+				if err := w.Round(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				if now = now.Add(15 * time.Second); round == 0 {
+					leave(&slos, &places)
+				}
+			}
+			told, lasts := strings.Join(b.order, " "), strings.HasPrefix(name, "nothing")
+			if strings.Contains(told, "slo.recovered") == lasts || len(b.order) > 3 {
+				t.Errorf("told %s", told)
+			}
+			for _, x := range b.open {
+				if x.Cluster != places[0].Cluster {
+					t.Errorf("open on %s", x.Cluster)
+				}
+			}
+		})
+	}
+}

@@ -136,6 +136,9 @@ func (h *Hub) join(c *conn, hello *wire.Hello) {
 		welcome.After = m.revision
 	}
 	m.epoch, m.current = hello.Epoch, m.current && welcome.After > 0
+	if len(m.seqs) > wire.MaxHeld {
+		clear(m.seqs) // an agent names what it holds, and the clock goes on
+	}
 	for _, held := range hello.Held {
 		c.held[held.Service] = held
 		m.seqs[held.Service] = max(m.seqs[held.Service], held.Seq)

@@ -122,9 +122,11 @@ func (f *Fleet) sweep(ctx context.Context) error {
 	tick := time.NewTicker(f.Every)
 	defer tick.Stop()
 	for {
-		if err := f.sweepOnce(ctx); err != nil && ctx.Err() == nil {
+		all, err := f.everything(ctx)
+		if err != nil && ctx.Err() == nil {
 			f.Log.Warn("drift", "error", err)
 		}
+		f.aside.each(all, func(ch live.Change) { f.look(ctx, ch) })
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -133,19 +135,30 @@ func (f *Fleet) sweep(ctx context.Context) error {
 	}
 }
 
-func (f *Fleet) sweepOnce(ctx context.Context) error {
+// everything is each target as if it had changed.
+func (f *Fleet) everything(ctx context.Context) (all []live.Change, err error) {
 	slots, err := f.slots(ctx)
-	if err != nil {
-		return err
-	}
-	var all []live.Change
 	for _, s := range slots {
 		for cluster := range s.Targets {
 			all = append(all, live.Change{Cluster: cluster, Service: s.Service})
 		}
 	}
-	f.aside.each(all, func(ch live.Change) { f.look(ctx, ch) })
-	return nil
+	return all, err
+}
+
+// Sweep looks at every target once and waits for that.
+func (f *Fleet) Sweep(ctx context.Context) error {
+	all, err := f.everything(ctx)
+	var g errgroup.Group
+	g.SetLimit(looksAtOnce)
+	for _, ch := range all {
+		g.Go(func() error {
+			f.look(ctx, ch)
+			return nil
+		})
+	}
+	_ = g.Wait() // none of them returns an error
+	return err
 }
 
 // resume looks at what changed while its target was left alone, once the pause is over.

@@ -3,6 +3,7 @@ package deployer
 import (
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/seatrial/seatrial/deployer/live"
 	"github.com/seatrial/seatrial/release"
@@ -24,21 +25,28 @@ func unavailable(env release.Environment, wave release.Wave) int {
 }
 
 // nextBatch chooses the targets to work on now: those that are on the revision, and as
-// many more as may change at once while the others are not healthy yet.
-func nextBatch(wave release.Wave, limit int, revision release.Commit) []release.Target {
+// many more as may change at once while the others are not healthy yet. One that has
+// failed takes no room from the others: if the budget does not cover it, the wave ends.
+func nextBatch(wave release.Wave, limit int, st stage, now time.Time) []release.Target {
 	var batch []release.Target
 	room := limit
+	lost := func(t release.Target) bool {
+		return t.State == string(live.Degraded) || t.Healthy.IsZero() && seen{target: t, before: t}.late(wave, st.timeout(), now)
+	}
 	for _, t := range wave.Targets {
-		if on(t, revision) && !quarantined(t) {
+		if on(t, st.s.Desired) && !quarantined(t) {
 			batch = append(batch, t)
-			if t.Healthy.IsZero() || t.State == string(live.Progressing) {
+			if (t.Healthy.IsZero() || t.State == string(live.Progressing)) && !lost(t) {
 				room--
 			}
 		}
 	}
 	for _, t := range wave.Targets {
-		if !on(t, revision) && !quarantined(t) && room > 0 {
-			batch = append(batch, t)
+		if on(t, st.s.Desired) || quarantined(t) || room <= 0 && !lost(t) {
+			continue
+		}
+		batch = append(batch, t)
+		if !lost(t) {
 			room--
 		}
 	}

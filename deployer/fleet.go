@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -68,7 +67,9 @@ type Fleet struct {
 
 	mu   sync.Mutex // guards what follows
 	heal map[live.Change]*backOff
-	envs map[release.Env]bool // that have slots
+	envs map[release.Service][]release.Env // that have slots
+
+	aside aside
 }
 
 // backOff slows down healing of what does not stay healed.
@@ -87,6 +88,7 @@ func (f *Fleet) Run(ctx context.Context) error {
 	if f.Log == nil {
 		f.Log = slog.New(slog.DiscardHandler)
 	}
+	defer f.aside.wait()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return f.listen(ctx) })
 	g.Go(func() error { return f.sweep(ctx) })
@@ -105,7 +107,7 @@ func (f *Fleet) listen(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		f.look(ctx, changes)
+		f.aside.each(changes, func(ch live.Change) { f.look(ctx, ch) })
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -120,9 +122,11 @@ func (f *Fleet) sweep(ctx context.Context) error {
 	tick := time.NewTicker(f.Every)
 	defer tick.Stop()
 	for {
-		if err := f.Sweep(ctx); err != nil && ctx.Err() == nil {
+		all, err := f.everything(ctx)
+		if err != nil && ctx.Err() == nil {
 			f.Log.Warn("drift", "error", err)
 		}
+		f.aside.each(all, func(ch live.Change) { f.look(ctx, ch) })
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -131,20 +135,30 @@ func (f *Fleet) sweep(ctx context.Context) error {
 	}
 }
 
-// Sweep looks at every target once.
-func (f *Fleet) Sweep(ctx context.Context) error {
+// everything is each target as if it had changed.
+func (f *Fleet) everything(ctx context.Context) (all []live.Change, err error) {
 	slots, err := f.slots(ctx)
-	if err != nil {
-		return err
-	}
-	var all []live.Change
 	for _, s := range slots {
 		for cluster := range s.Targets {
 			all = append(all, live.Change{Cluster: cluster, Service: s.Service})
 		}
 	}
-	f.look(ctx, all)
-	return nil
+	return all, err
+}
+
+// Sweep looks at every target once and waits for that.
+func (f *Fleet) Sweep(ctx context.Context) error {
+	all, err := f.everything(ctx)
+	var g errgroup.Group
+	g.SetLimit(looksAtOnce)
+	for _, ch := range all {
+		g.Go(func() error {
+			f.look(ctx, ch)
+			return nil
+		})
+	}
+	_ = g.Wait() // none of them returns an error
+	return err
 }
 
 // resume looks at what changed while its target was left alone, once the pause is over.
@@ -156,9 +170,7 @@ func (f *Fleet) resume(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-tick.C:
-			if due := f.due(); len(due) > 0 {
-				f.look(ctx, due)
-			}
+			f.aside.each(f.due(), func(ch live.Change) { f.look(ctx, ch) })
 		}
 	}
 }
@@ -176,54 +188,41 @@ func (f *Fleet) due() []live.Change {
 	return due
 }
 
-// look checks the changed targets, a few at once.
-func (f *Fleet) look(ctx context.Context, changes []live.Change) {
-	var g errgroup.Group
-	g.SetLimit(8)
-	for _, ch := range changes {
-		for _, env := range f.environments(ctx) {
-			// One that is occupied is not waited for.
-			if s, err := f.Slot(ctx, ch.Service, env); err == nil && s.Targets[ch.Cluster] != "" && s.Occupant == "" {
-				g.Go(func() error {
-					f.check(ctx, ch, env)
-					return nil
-				})
-			}
+// look checks a changed target; one that is occupied is not waited for.
+func (f *Fleet) look(ctx context.Context, ch live.Change) {
+	for _, env := range f.environments(ctx, ch.Service) {
+		if s, err := f.Slot(ctx, ch.Service, env); err == nil && s.Targets[ch.Cluster] != "" && s.Occupant == "" {
+			f.check(ctx, ch, env)
 		}
 	}
-	_ = g.Wait() // none of them returns an error
 }
 
-// environments are those that have slots; what changes all the time is not a reason to read
-// every slot all the time.
-func (f *Fleet) environments(ctx context.Context) []release.Env {
+// environments are those that a service has slots in; what changes all the time is not a
+// reason to read every slot all the time.
+func (f *Fleet) environments(ctx context.Context, svc release.Service) []release.Env {
 	f.mu.Lock()
-	known := slices.Sorted(maps.Keys(f.envs))
+	known := f.envs
 	f.mu.Unlock()
-	if len(known) > 0 {
-		return known
-	}
-	all, err := f.slots(ctx)
-	if err != nil {
-		return nil // the next change, or the next sweep, asks again
-	}
-	for _, s := range all {
-		if !slices.Contains(known, s.Env) {
-			known = append(known, s.Env)
+	if known == nil {
+		if _, err := f.slots(ctx); err != nil {
+			return nil // the next change, or the next sweep, asks again
 		}
+		f.mu.Lock()
+		known = f.envs
+		f.mu.Unlock()
 	}
-	return known
+	return known[svc]
 }
 
-// slots reads every slot, and so learns which environments there are.
+// slots reads every slot, and so learns which there are.
 func (f *Fleet) slots(ctx context.Context) ([]release.Slot, error) {
 	all, err := f.Slots(ctx)
 	if err != nil {
 		return nil, err
 	}
-	envs := map[release.Env]bool{}
+	envs := map[release.Service][]release.Env{}
 	for _, s := range all {
-		envs[s.Env] = true
+		envs[s.Service] = append(envs[s.Service], s.Env)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -39,6 +39,7 @@ func (o *Rollout) Health(ctx context.Context, key string, r release.Release) (re
 		g.want.Hooks = false
 		return g.settled(o.healthTarget(ctx, g.want, t), o.Now())
 	})
+	overdue(all, wave, st.timeout(), o.Now())
 	quarantine(all, st.room(wave, all)-failures(all), o.Now())
 	return release.Facts{Targets: targetsOf(all)}, healthVerdict(r.Service, wave, all, st, o.Now(), askHealth), nil
 }
@@ -56,8 +57,8 @@ func (o *Rollout) healthTarget(ctx context.Context, w live.Want, t release.Targe
 			return s
 		}
 	}
-	if t.State == string(live.Unreachable) && res.State == live.Progressing {
-		t.Synced = now // it was away, and so its time begins anew
+	if (t.State == string(live.Unreachable) || t.State == string(live.Healthy)) && res.State == live.Progressing {
+		t.Synced = now // it was away, or well until now, and so its time begins anew
 	}
 	t.State, t.Message, t.Away = string(res.State), res.Message, time.Time{}
 	switch {
@@ -82,10 +83,6 @@ func healthVerdict(svc release.Service, wave release.Wave, all []seen, st stage,
 		case s.result.State == live.Healthy:
 			proof = append(proof, evidence("health", claim, true, s.target, now, s.result.Message))
 		case s.failed():
-			failed = append(failed, s)
-		case s.late(wave, st.timeout(), now):
-			s.result.Message = fmt.Sprintf("not healthy within %s: %s", st.timeout(), s.result.Message)
-			s.result.Hint = "look at the pods and their events; environment's syncTimeout is the limit"
 			failed = append(failed, s)
 		default:
 			waiting = append(waiting, s)

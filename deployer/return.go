@@ -58,6 +58,7 @@ func (o *Rollout) Return(ctx context.Context, key string, r release.Release) (re
 		w.Prune.MaxDelete = max(w.Prune.MaxDelete, added)
 		return o.returnTarget(ctx, w, t)
 	})
+	overdue(all, release.Wave{}, st.timeout(), o.Now())
 	if slices.ContainsFunc(all, func(s seen) bool { return s.err == nil }) { // a return waits for nobody but the last
 		quarantine(all, len(all), o.Now())
 	}

@@ -156,7 +156,7 @@ func (o *Rollout) Sync(ctx context.Context, key string, r release.Release) (rele
 	wave := st.waves[r.Wave]
 	wave.Targets = begin(wave.Targets, goals)
 	limit := unavailable(st.env, wave)
-	all := o.each(ctx, nextBatch(wave, limit, st.s.Desired), func(ctx context.Context, t release.Target) seen {
+	all := o.each(ctx, nextBatch(wave, limit, st, o.Now()), func(ctx context.Context, t release.Target) seen {
 		if givenUp(t, goals) {
 			return seen{target: t, result: live.Result{State: live.Degraded, Message: t.Message}}
 		}
@@ -167,6 +167,7 @@ func (o *Rollout) Sync(ctx context.Context, key string, r release.Release) (rele
 		}
 		return s
 	})
+	overdue(all, wave, st.timeout(), o.Now())
 	quarantine(all, st.room(wave, all)-failures(all), o.Now())
 	facts.Targets = targetsOf(all)
 	return facts, syncVerdict(r, wave, all, st, o.Now()), nil
@@ -238,11 +239,28 @@ type seen struct {
 	before release.Target // as it was saved after the look before
 	result live.Result
 	err    error // it could not be asked
+	over   bool  // its time is
 }
 
-// failed reports whether the target refuses its content, or breaks with it.
+// failed reports whether the target refuses its content, breaks with it or takes too long.
 func (s seen) failed() bool {
-	return s.err == nil && (s.result.State == live.Refused || s.result.State == live.Degraded)
+	return s.err == nil && (s.result.State == live.Refused || s.result.State == live.Degraded || s.over)
+}
+
+// overdue finds the targets that have had their time, and says so in their place.
+func overdue(all []seen, wave release.Wave, limit time.Duration, now time.Time) {
+	for i, s := range all {
+		res := &all[i].result
+		switch {
+		case s.err != nil || !s.late(wave, limit, now):
+		case res.State == live.Syncing:
+			all[i].over, res.Hint = true, "look at the hook or the object it waits for"
+			res.Message = fmt.Sprintf("the sync did not end within %s: %s", limit, res.Message)
+		case res.State == live.Progressing:
+			all[i].over, res.Hint = true, "look at the pods and their events; environment's syncTimeout is the limit"
+			res.Message = fmt.Sprintf("not healthy within %s: %s", limit, res.Message)
+		}
+	}
 }
 
 func failures(all []seen) int {
@@ -346,17 +364,16 @@ func syncVerdict(r release.Release, wave release.Wave, all []seen, st stage, now
 	left := pendingAfter(wave, all, st.s.Desired)
 	switch {
 	case len(failed) > max(0, st.room(wave, all)):
-		f := failed[0]
-		return release.Refuse(fmt.Sprintf("cluster %s refuses %s: %s", f.target.Cluster, r.Service, f.result.Message), f.result.Hint).
+		f, refuses := failed[0], " refuses "+string(r.Service)
+		if f.over {
+			refuses = ""
+		}
+		return release.Refuse(fmt.Sprintf("cluster %s%s: %s", f.target.Cluster, refuses, f.result.Message), f.result.Hint).
 			With(evidence("sync", fmt.Sprintf("%s takes the objects of %s", f.target.Cluster, r.Service), false, f.target, now, f.result.Message))
 	case len(gone) > 0:
 		return awaitReach(gone)
 	case len(running) > 0:
-		s := running[0]
-		if s.late(wave, st.timeout(), now) {
-			return release.Refuse(fmt.Sprintf("cluster %s: the sync did not end within %s: %s", s.target.Cluster, st.timeout(), s.result.Message), "look at the hook or the object it waits for")
-		}
-		return release.Wait(fmt.Sprintf("cluster %s: %s", s.target.Cluster, s.result.Message), askSync)
+		return release.Wait(fmt.Sprintf("cluster %s: %s", running[0].target.Cluster, running[0].result.Message), askSync)
 	case left > 0:
 		return release.Wait(fmt.Sprintf("%d targets of wave %s wait for the others to be healthy", left, wave.Name), askHealth)
 	}

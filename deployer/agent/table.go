@@ -119,8 +119,9 @@ func (t *table) can(after uint64) bool {
 }
 
 // after lists the oldest changes since a revision; the revision of the answer is where to
-// go on. Nothing new is nil. A first list has no use for what is gone.
-func (t *table) after(revision uint64, first bool) *wire.State {
+// go on. Nothing new is nil. A list has no use for what was gone when it was begun; what
+// went since then may have been sent already.
+func (t *table) after(revision, begun uint64) *wire.State {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if revision >= t.revision {
@@ -141,7 +142,7 @@ func (t *table) after(revision uint64, first bool) *wire.State {
 		if len(s.Objects) == wire.MaxBatch {
 			return s
 		}
-		if !first || !r.object.Gone {
+		if !r.object.Gone || r.revision > begun {
 			s.Objects = append(s.Objects, r.object)
 		}
 		s.Revision = r.revision

@@ -66,13 +66,15 @@ func (a *Agent) hello() *wire.Hello {
 
 // tell sends answers as they come, and what changed in between.
 func (a *Agent) tell(ctx context.Context, stream grpc.ClientStream, after uint64, answers <-chan *wire.Answer) error {
-	list := after == 0 || !a.table.can(after)
-	whole := !list
-	if list {
-		after = 0
-	}
+	list, begun := after == 0, uint64(0)
 	for {
-		state := a.table.after(after, !whole)
+		if !a.table.can(max(after, begun)) {
+			list = true // deletions are not known any more: all over again
+		}
+		if list {
+			after, begun = 0, a.table.now()
+		}
+		state := a.table.after(after, begun)
 		if list && state == nil {
 			state = &wire.State{Current: true} // nothing is there
 		}
@@ -81,7 +83,7 @@ func (a *Agent) tell(ctx context.Context, stream grpc.ClientStream, after uint64
 			if err := stream.SendMsg(&wire.Report{State: state}); err != nil {
 				return err
 			}
-			after, whole = state.Revision, whole || state.Current
+			after = state.Revision
 		}
 		for _, h := range a.reports() {
 			if err := stream.SendMsg(&wire.Report{Healed: &h}); err != nil {

@@ -2,6 +2,7 @@ package desired_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -229,5 +230,36 @@ func TestAVariantIsAFileOfItsOwnAndReturnsWithTheRest(t *testing.T) {
 		if _, unreadable := errors.AsType[desired.Unreadable](err); !unreadable || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+func TestAPersonsPushIsFoundBelowManyOfOurs(t *testing.T) {
+	s, bare := open(t)
+	since, err := s.Write(t.Context(), at, record("shop/web", "1"), render.Rendered{YAML: yamlOf("blue")}, "r1/deploy")
+	if err != nil {
+		t.Fatal(err)
+	}
+	person := byHand(t, bare, "shop/web/manifests.yaml", string(yamlOf("pink")))
+	var in strings.Builder
+	for i := range 1000 { // as after one commit to a repo of many services
+		message := fmt.Sprintf("deploy\n\nSeatrial-Key: k%d\n", i)
+		fmt.Fprintf(&in, "commit refs/heads/%s\ncommitter seatrial <s@example.com> 1700000000 +0000\ndata %d\n%s", at.Branch, len(message), message)
+		if i == 0 {
+			fmt.Fprintf(&in, "from refs/heads/%s^0\n", at.Branch)
+		}
+		fmt.Fprintf(&in, "M 100644 inline many/s%d/manifests.yaml\ndata 0\n\n", i)
+	}
+	load := exec.Command("git", "fast-import", "--quiet")
+	load.Dir, load.Stdin = bare, strings.NewReader(in.String())
+	if out, err := load.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	head, err := s.Head(t.Context(), at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pushes, err := s.Foreign(t.Context(), at, since, head)
+	if err != nil || len(pushes) != 1 || pushes[0].Commit != person {
+		t.Errorf("%+v, %v", pushes, err)
 	}
 }

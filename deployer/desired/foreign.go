@@ -10,8 +10,9 @@ import (
 	"github.com/seatrial/seatrial/release"
 )
 
-// maxForeign bounds how many commits are looked at for people's pushes.
-const maxForeign = 500
+// maxForeign bounds how many commits are looked at for people's pushes. We may make thousands
+// between two looks: one for each service of a repo that changed.
+const maxForeign = 10_000
 
 // Push is a person's change of one service on the branch.
 type Push struct {

@@ -68,6 +68,7 @@ func (h *Hub) order(ctx context.Context, cluster string, act wire.Act, w wire.Wa
 	}
 	got, err := c.ask(ctx.Done(), within(ctx, wire.Longest), wire.Ask{Order: &signed})
 	if err != nil {
+		c.hold(had.Maybe(o))
 		return unreachable(err)
 	}
 	c.hold(had.Next(o, digest))

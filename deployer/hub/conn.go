@@ -46,6 +46,7 @@ func (h *Hub) Stream(stream grpc.ServerStream) error {
 		return err
 	}
 	c := &conn{caller: who, out: make(chan *wire.Message, waiting), done: make(chan struct{}), replace: make(chan struct{}), turns: make(chan struct{}, atOnce), asked: map[uint64]chan *wire.Answer{}}
+	defer h.leave(c) // after it is done: it may have joined unseen, or may be about to
 	defer close(c.done)
 	heard, joined := make(chan error, 1), make(chan struct{})
 	go func() { heard <- h.hear(c, stream, joined) }() // it ends with the stream, which ends when we return
@@ -56,7 +57,6 @@ func (h *Hub) Stream(stream grpc.ServerStream) error {
 		return status.Error(codes.DeadlineExceeded, "no hello came")
 	case <-joined:
 	}
-	defer h.leave(c)
 	return h.speak(c, stream, heard)
 }
 
@@ -122,6 +122,10 @@ func (h *Hub) hear(c *conn, stream grpc.ServerStream, joined chan<- struct{}) er
 func (h *Hub) join(c *conn, hello *wire.Hello) {
 	c.held = map[release.Service]wire.Held{}
 	h.mu.Lock()
+	if c.ended() {
+		h.mu.Unlock()
+		return
+	}
 	m := h.memberLocked(c.cluster)
 	if m.conn != nil {
 		close(m.conn.replace)
@@ -132,6 +136,9 @@ func (h *Hub) join(c *conn, hello *wire.Hello) {
 		welcome.After = m.revision
 	}
 	m.epoch, m.current = hello.Epoch, m.current && welcome.After > 0
+	if len(m.seqs) > wire.MaxHeld {
+		clear(m.seqs) // an agent names what it holds, and the clock goes on
+	}
 	for _, held := range hello.Held {
 		c.held[held.Service] = held
 		m.seqs[held.Service] = max(m.seqs[held.Service], held.Seq)
@@ -142,6 +149,16 @@ func (h *Hub) join(c *conn, hello *wire.Hello) {
 	h.ring()
 	h.cfg.Log.Info("agent connected", "cluster", c.cluster, "version", clip(hello.Version), "resumed", welcome.After > 0)
 	h.note(c.cluster)
+}
+
+// ended reports whether the stream is over.
+func (c *conn) ended() bool {
+	select {
+	case <-c.done:
+		return true
+	default:
+		return false
+	}
 }
 
 func clip(version string) string { return version[:min(len(version), 64)] }

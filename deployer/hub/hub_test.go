@@ -3,13 +3,16 @@ package hub_test
 import (
 	"errors"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/seatrial/seatrial/deployer/hub"
@@ -17,6 +20,7 @@ import (
 	"github.com/seatrial/seatrial/deployer/live/tree"
 	"github.com/seatrial/seatrial/internal/hint"
 	"github.com/seatrial/seatrial/internal/kube"
+	"github.com/seatrial/seatrial/internal/kube/kubetest"
 )
 
 func TestAnAgentDoesWhatTheServerWouldDo(t *testing.T) {
@@ -407,5 +411,34 @@ func TestTheAgentsFilesAreItsOwn(t *testing.T) {
 	r.current()
 	if r.color() != "red" {
 		t.Error("it obeys what the server has not signed")
+	}
+}
+
+func TestAReturnIsTakenAfterAnOrderThatTheAgentCouldNotCarryOut(t *testing.T) {
+	r := newRig(t)
+	var busy atomic.Bool
+	r.cluster.Refuse = func(string, *unstructured.Unstructured) *kubetest.Refusal {
+		if busy.Load() {
+			return &kubetest.Refusal{Code: http.StatusServiceUnavailable, Reason: "ServiceUnavailable", Message: "etcd has no leader"}
+		}
+		return nil
+	}
+	r.joined()
+	good, bad := r.want("r1", app), r.want("r2", strings.Replace(app, "blue", "green", 1))
+	r.synced(good)
+	for range 2 {
+		busy.Store(true)
+		if _, err := r.hub.Sync(t.Context(), "far", bad); err == nil {
+			t.Fatal("it was carried out")
+		}
+		busy.Store(false)
+		if res, err := r.hub.Sync(t.Context(), "far", good); err != nil || res.State == live.Refused {
+			t.Fatalf("the return: %+v, %v", res, err)
+		}
+	}
+	r.synced(bad)
+	r.synced(good)
+	if r.color() != "blue" {
+		t.Errorf("the cluster has %s", r.color())
 	}
 }

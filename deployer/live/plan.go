@@ -1,6 +1,7 @@
 package live
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -84,16 +85,13 @@ func (v view) plan(ctx context.Context, w Want, look depth) (p plan, err error) 
 			shapes[key] = o.shape
 		}
 	}
-	if p.refused = guardEmpty(p.objs, w); p.refused != nil {
-		return p, nil
-	}
 	p.sort(lives)
 	if p.refused = foreign(lives, w.Service); p.refused != nil {
 		return p, nil
 	}
 	p.recon = enginesync.Reconcile(p.objs, lives, w.Namespace, v.cache)
 	p.deletions()
-	if p.refused = guard(p.deletes, w); p.refused != nil {
+	if p.refused = cmp.Or(guardEmpty(p.deletes, w), guard(p.deletes, w)); p.refused != nil {
 		return p, nil
 	}
 	p.refused, err = v.compare(ctx, &p, shapes, look)
@@ -250,12 +248,17 @@ func (p *plan) deletions() {
 	slices.Sort(p.deletes)
 }
 
-// guardEmpty refuses to take a service away by mistake.
-func guardEmpty(objs []*unstructured.Unstructured, w Want) *Result {
-	if len(objs) > 0 || w.Prune.AllowEmpty {
+// guardEmpty refuses to take a service away by mistake. Hooks alone are no service, if
+// there was one.
+func guardEmpty(deletes []string, w Want) *Result {
+	what := "renders to no object at all; all of it"
+	if len(w.Objects) > 0 {
+		what = "renders to nothing but hooks; all else of it"
+	}
+	if w.Prune.AllowEmpty || len(w.Objects) > 0 && len(deletes) == 0 || slices.ContainsFunc(w.Objects, func(o *unstructured.Unstructured) bool { return !hook.IsHook(o) }) {
 		return nil
 	}
-	return &Result{State: Refused, Message: fmt.Sprintf("%s renders to no object at all; all of it would be deleted", w.Service),
+	return &Result{State: Refused, Message: fmt.Sprintf("%s %s would be deleted", w.Service, what),
 		Hint: "check the manifests' path; the environment's prune.allowEmpty permits it"}
 }
 

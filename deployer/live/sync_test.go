@@ -507,6 +507,9 @@ func TestNothingIsDeletedByMistake(t *testing.T) {
 	if res := y.sync(w); res.State != live.Refused || !strings.Contains(res.Message, "no object at all") {
 		t.Errorf("%+v", res)
 	}
+	if res := y.sync(y.want(strings.TrimPrefix(job("migrate", "PreSync", "HookSucceeded"), "---\n"))); res.State != live.Refused || !strings.Contains(res.Message, "nothing but hooks") {
+		t.Errorf("%+v", res)
+	}
 	w.Prune.AllowEmpty, w.Prune.MaxDelete = true, 1
 	if res := y.sync(w); res.State != live.Refused || !strings.Contains(res.Message, "delete 2 objects") {
 		t.Errorf("%+v", res)

@@ -10,7 +10,6 @@ import (
 
 	"github.com/seatrial/seatrial/deployer/render"
 	"github.com/seatrial/seatrial/internal/hint"
-	"github.com/seatrial/seatrial/release"
 )
 
 const (
@@ -192,29 +191,6 @@ func TestRenderRefuses(t *testing.T) {
 			t.Fatal("accepted")
 		}
 	})
-}
-
-func TestPermit(t *testing.T) {
-	p := release.Project{Meta: release.Meta{Name: "shop"}, Spec: release.ProjectSpec{Namespaces: []string{"shop"}}}
-	many := service + "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: all}\n---\n" +
-		"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, namespace: kube-system}\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n"
-	out, err := render.Parse("m.yaml", []byte(many), options())
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := fmt.Sprint(render.Permit(out.Objects, p, nil))
-	for _, want := range []string{"ClusterRole/all: ClusterRole is cluster-scoped, which project shop may not deploy", `ConfigMap/c: namespace "kube-system" is not one of project shop (shop)`, "Namespace/shop: Namespace is cluster-scoped"} {
-		if !strings.Contains(got, want) {
-			t.Errorf("%s\nlacks %q", got, want)
-		}
-	}
-	if strings.Contains(got, "Service/web") {
-		t.Errorf("%s refuses what is allowed", got)
-	}
-	p.Spec.ClusterScoped = []string{"Namespace", "ClusterRole"}
-	if got := render.Permit(out.Objects, p, nil); len(got) != 1 {
-		t.Errorf("with permission: %v", got)
-	}
 }
 
 func FuzzRender(f *testing.F) {

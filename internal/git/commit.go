@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"path"
 	"slices"
@@ -29,7 +30,8 @@ type Trailer struct{ Key, Value string }
 const KeyTrailer = "Seatrial-Key"
 
 const (
-	keyDepth   = 500 // commits that are searched for a key
+	keyDepth   = 500           // commits that are searched for a key
+	maxKeys    = 20 * keyDepth // that are remembered of a branch; then it is searched anew
 	pushTries  = 8
 	retryPause = 40 * time.Millisecond
 )
@@ -300,10 +302,9 @@ func (m *mirror) findKeyLocked(branch string, head plumbing.Hash, key string, ke
 	if idx == nil || idx.head != head {
 		next := &keyIndex{head: head, keys: map[string]release.Commit{}}
 		for at, n := head, 0; !at.IsZero() && n < keyDepth; n++ {
-			if idx != nil && at == idx.head {
-				for k, c := range idx.keys {
-					next.keys[k] = c
-				}
+			if idx != nil && at == idx.head && len(idx.keys) < maxKeys {
+				maps.Copy(idx.keys, next.keys)
+				next.keys = idx.keys // not copied: there may be thousands, and each commit comes by here
 				break
 			}
 			c, err := m.commitLocked(release.Commit(at.String()))

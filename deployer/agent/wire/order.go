@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/seatrial/seatrial/release"
@@ -85,7 +86,12 @@ func Digest(act Act, w Want) (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
-const maxSeen = 8 // revisions of a service that are remembered
+// Revisions of a service. The server remembers more than an agent refuses: an agent may
+// have taken orders of which the server knows nothing, and the other way round.
+const (
+	maxSeen = 16 // that the server remembers
+	maxLeft = 8  // that an agent does: to them there is no way back but a return
+)
 
 // Holder is whom an order has to be for, and what it holds of the service.
 type Holder struct {
@@ -114,7 +120,9 @@ func (h Holder) Take(s Signed, held func(release.Service) Held) (Order, Held, er
 	if err != nil {
 		return Order{}, Held{}, &Refusal{err.Error()}
 	}
-	return o, had.Next(o, digest), nil
+	next := had.Next(o, digest)
+	next.Seen = next.Seen[max(0, len(next.Seen)-maxLeft):]
+	return o, next, nil
 }
 
 // Next is what is held once an order is taken.
@@ -135,20 +143,15 @@ func (h Holder) objection(o Order, had Held) string {
 		return fmt.Sprintf("it is for cluster %s, and this is %s", o.Cluster, h.Cluster)
 	case o.Seq <= had.Seq:
 		return fmt.Sprintf("its number %d is not above %d, which was obeyed already", o.Seq, had.Seq)
-	case o.Want.Revision != had.Revision && !o.Return && had.saw(o.Want.Revision):
+	case o.Want.Revision != had.Revision && !o.Return && slices.Contains(had.Seen, o.Want.Revision):
 		return fmt.Sprintf("revision %s was left for a newer one, and it is not a return", o.Want.Revision.Short())
 	}
 	return ""
 }
 
-func (h Held) saw(r release.Commit) bool {
-	for _, s := range h.Seen {
-		if s == r {
-			return true
-		}
-	}
-	return false
-}
+// Maybe is what the server notes when nobody knows whether the agent took an order.
+func (h Held) Maybe(o Order) Held { return h.Next(o, "") }
 
-// Returns reports whether an order of the revision has to be a return.
-func (h Held) Returns(r release.Commit) bool { return r != h.Revision && h.saw(r) }
+// Returns reports whether an order of the revision has to be a return; one of the revision
+// that is held may be one.
+func (h Held) Returns(r release.Commit) bool { return slices.Contains(h.Seen, r) }

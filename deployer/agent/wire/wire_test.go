@@ -138,12 +138,18 @@ func TestADigestIsOfEverythingButHooks(t *testing.T) {
 }
 
 func TestOnlyTheLastRevisionsAreRemembered(t *testing.T) {
-	var held wire.Held
+	var server, agent wire.Held
+	holder := wire.Holder{Cluster: "far", Key: key(t, 0).Public().(ed25519.PublicKey)}
 	for i := range 100 {
-		held = held.Next(order(uint64(i), release.Commit(strings.Repeat("r", i+1))), "d")
+		o := order(uint64(i+1), release.Commit(strings.Repeat("r", i+1)))
+		server = server.Next(o, "d")
+		var err error
+		if _, agent, err = holder.Take(sign(t, o), func(release.Service) wire.Held { return agent }); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if len(held.Seen) != 8 || held.Seen[7] != held.Revision {
-		t.Errorf("%d, newest %s", len(held.Seen), held.Seen[len(held.Seen)-1].Short())
+	if len(server.Seen) != 16 || server.Seen[15] != server.Revision || len(agent.Seen) != 8 || agent.Seen[7] != server.Revision {
+		t.Errorf("%d and %d, newest %s", len(server.Seen), len(agent.Seen), agent.Seen[len(agent.Seen)-1].Short())
 	}
 }
 

@@ -97,6 +97,11 @@ export function useTree(f: { service: string; env: string; cluster: string }) {
   return useQuery({ queryKey: ['tree', f], queryFn: ({ signal }) => api.tree(f, signal), staleTime: 0, refetchInterval: 5_000 })
 }
 
+/** useObject is what explains the state of one object of a tree, as long as somebody looks. */
+export function useObject(f: ObjectQuestion) {
+  return useQuery({ queryKey: ['object', f], queryFn: ({ signal }) => api.object(f, signal), staleTime: 0, refetchInterval: 5_000, retry: false })
+}
+
 export function useReleases(filters: ReleaseFilters) {
   return useInfiniteQuery({
     queryKey: ['releases', filters],

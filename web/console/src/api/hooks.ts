@@ -2,7 +2,7 @@
 // polled; when it is lost everything on screen is asked again every ten seconds.
 import { QueryClient, useInfiniteQuery, useQueries, useQuery, useQueryClient } from '@tanstack/react-query'
 import { createContext, useContext, useEffect, useSyncExternalStore } from 'react'
-import { api, ApiError, type BoardFilters, type ReleaseFilters, type SLOFilters } from './client'
+import { api, ApiError, type BoardFilters, type ObjectQuestion, type ReleaseFilters, type SLOFilters } from './client'
 import { addPage, emptyLog, mostOlder, type Log } from './log'
 import type { Stream, StreamState } from './stream'
 import type { LogLine, Platform, Release } from './types'

@@ -96,7 +96,7 @@ function One({ container: c }: { container: Container }) {
         {c.reason && <code>{c.reason}</code>}{c.exit !== undefined && <span>{t.object.exit(c.exit)}</span>}
         {c.since && <Age at={c.since} className="small quiet" />}
       </div>
-      <div className="row tight small quiet"><span>{c.ready ? t.object.ready : t.object.notReady}</span><span className="num">{t.object.restarts(c.restarts)}</span></div>
+      <div className="row tight small quiet"><span className="num">{(c.role === 'main' || c.role === 'sidecar') && <>{c.ready ? t.object.ready : t.object.notReady}{t.common.comma}</>}{t.object.restarts(c.restarts)}</span></div>
       {c.message && <p className="small object-text">{c.message}</p>}
       {last && (
         <div className="row tight small">

@@ -4,6 +4,7 @@ package deployer_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/seatrial/seatrial/deployer/live"
+	"github.com/seatrial/seatrial/deployer/live/details"
 	"github.com/seatrial/seatrial/deployer/render"
 	"github.com/seatrial/seatrial/internal/kube"
 	"github.com/seatrial/seatrial/internal/labtest"
@@ -428,6 +430,46 @@ func TestLabDifferencesHideSecrets(t *testing.T) {
 		}
 		return true
 	})
+}
+
+func TestLabWhatACrashIsExplainedBy(t *testing.T) {
+	b := newBerth(t)
+	image := labtest.Open(t).Image(t, "lab/pause", "1")
+	w := b.want(strings.NewReplacer("NAME", "crash", "NOTE", "1", `"IMAGE"`, `"`+image+`", command: [/nope]`).Replace(sized))
+	b.eventually("it is applied", func() bool {
+		res, err := b.live.Sync(t.Context(), berthCluster, w)
+		return err == nil && res.State == live.Synced
+	})
+	pod := func() (at details.Ref) {
+		grown, err := b.live.Resources(t.Context(), berthCluster, w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range grown.Nodes {
+			if n.Kind == "Pod" {
+				at = details.Ref{Kind: n.Kind, Namespace: n.Namespace, Name: n.Name}
+			}
+		}
+		return at
+	}
+	b.eventually("the pod says why", func() bool {
+		got, err := b.live.Details(t.Context(), berthCluster, w, pod())
+		if err != nil || got.Missing || got.Problem != "" || len(got.Containers) != 1 || len(got.Conditions) == 0 {
+			return false
+		}
+		c := got.Containers[0]
+		return c.Reason != "" && c.Last != nil && c.Last.Exit != 0 && slices.ContainsFunc(got.Events, func(e details.Event) bool {
+			return e.Type == "Warning" && e.Count > 0 && !e.Last.IsZero()
+		})
+	})
+	got, err := b.live.Details(t.Context(), berthCluster, w, details.Ref{Group: "apps", Kind: "Deployment", Namespace: b.ns, Name: "crash"})
+	if err != nil || !slices.ContainsFunc(got.Conditions, func(c details.Condition) bool { return c.Type == "Available" && c.Status == "False" }) || len(got.Events) == 0 {
+		t.Errorf("the Deployment: %+v, %v", got, err)
+	}
+	b.make(conf("stranger", "x", ""))
+	if got, err := b.live.Details(t.Context(), berthCluster, w, details.Ref{Kind: "ConfigMap", Namespace: b.ns, Name: "stranger"}); err != nil || !got.Missing {
+		t.Errorf("an object that is not the service's: %+v, %v", got, err)
+	}
 }
 
 func TestLabLateKind(t *testing.T) {

@@ -314,6 +314,34 @@ func TestATreeIsAskedForOneClusterAndSentOnce(t *testing.T) {
 	}
 }
 
+func TestAnObjectOfATreeIsExplainedAndSentOnce(t *testing.T) {
+	h := open(t, page)
+	const ask = "/api/v1/tree/object?service=shop/web&env=prod&cluster=prod-main"
+	got := h.ask(t, auth.Viewer, "GET", ask+"&kind=Pod&namespace=shop&name=web-1", "")
+	if got.code != 200 || !strings.Contains(got.text, `"reason":"BackOff","count":41`) || !strings.Contains(got.text, `"conditions":[]`) {
+		t.Errorf("%d %s", got.code, got.text)
+	}
+	tag := got.header.Get("ETag")
+	if again := h.ask(t, auth.Viewer, "GET", ask+"&kind=Pod&namespace=shop&name=web-1", "", "If-None-Match", tag); tag == "" || again.code != 304 || again.text != "" {
+		t.Errorf("unchanged: %q, %d %q", tag, again.code, again.text)
+	}
+	for _, c := range []struct {
+		name, query string
+		want        int
+	}{
+		{"what the tree does not have", "&kind=Secret&namespace=kube-system&name=root", 404},
+		{"no name", "&kind=Pod&namespace=shop", 422},
+		{"a filter with a typo", "&kind=Pod&name=web-1&namespce=shop", 422},
+	} {
+		if got := h.ask(t, auth.Viewer, "GET", ask+c.query, ""); got.code != c.want {
+			t.Errorf("%s: %d %s", c.name, got.code, got.text)
+		}
+	}
+	if got := h.ask(t, "", "GET", ask+"&kind=Pod&namespace=shop&name=web-1", ""); got.code != 401 {
+		t.Errorf("a stranger: %d", got.code)
+	}
+}
+
 func TestAPlaceIsHeldByWhoMayAct(t *testing.T) {
 	h := open(t, page)
 	const body = `{"service":"shop/web","env":"prod","reason":"quarter close"}`

@@ -2,9 +2,6 @@ package web
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/json"
-	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -13,6 +10,7 @@ import (
 	"github.com/seatrial/seatrial/release"
 	"github.com/seatrial/seatrial/web/auth"
 	"github.com/seatrial/seatrial/web/drift"
+	"github.com/seatrial/seatrial/web/polled"
 	"github.com/seatrial/seatrial/web/problem"
 )
 
@@ -37,31 +35,12 @@ type holdPlace struct {
 
 type readTree struct {
 	drift.Spot
-	IfNoneMatch string `header:"If-None-Match"`
+	polled.Asked
 }
 
-type treeOut struct {
-	Status int
-	ETag   string `header:"ETag"`
-	Cache  string `header:"Cache-Control"`
-	Body   *drift.Tree
-}
-
-// tree is polled while somebody looks: what has not changed is not sent again.
-func (s *Server) tree(ctx context.Context, in *readTree) (*treeOut, error) {
-	t, err := s.parts.Fleet.Resources(ctx, in.Spot)
-	if err != nil {
-		return nil, err
-	}
-	text, err := json.Marshal(t)
-	if err != nil {
-		return nil, err
-	}
-	out := &treeOut{Status: http.StatusOK, ETag: fmt.Sprintf(`"%x"`, sha256.Sum256(text)), Cache: "private, no-cache", Body: &t}
-	if in.IfNoneMatch == out.ETag {
-		out.Status, out.Body = http.StatusNotModified, nil
-	}
-	return out, nil
+type readObject struct {
+	drift.ObjectQuestion
+	polled.Asked
 }
 
 func (s *Server) fleetRoutes(api huma.API) {
@@ -71,7 +50,15 @@ func (s *Server) fleetRoutes(api huma.API) {
 			return &body[list[drift.Comparison]]{items(all)}, err
 		})
 	add(s, api, Route{Pattern: "GET /api/v1/tree", Need: Reader}, "Show what a service has on a cluster, and what that owns", http.StatusOK,
-		s.tree)
+		func(ctx context.Context, in *readTree) (*polled.Out[drift.Tree], error) {
+			t, err := s.parts.Fleet.Resources(ctx, in.Spot)
+			return polled.Answer(in.Asked, t, err)
+		})
+	add(s, api, Route{Pattern: "GET /api/v1/tree/object", Need: Reader}, "Show what explains the state of an object of the tree", http.StatusOK,
+		func(ctx context.Context, in *readObject) (*polled.Out[drift.Object], error) {
+			o, err := s.parts.Fleet.Object(ctx, in.ObjectQuestion)
+			return polled.Answer(in.Asked, o, err)
+		})
 	add(s, api, Route{Pattern: "GET /api/v1/place", Need: Reader}, "Show where a service is in an environment, wave by wave, and what it could return to", http.StatusOK,
 		func(ctx context.Context, in *readPlace) (*body[drift.Place], error) {
 			p, err := s.parts.Fleet.Place(ctx, in.Service, in.Env)

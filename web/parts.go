@@ -165,6 +165,8 @@ type Fleet interface {
 	Drift(ctx context.Context, q drift.Question) ([]drift.Comparison, error)
 	// Resources is what a service has on a cluster; ErrNotFound when it is not there.
 	Resources(ctx context.Context, at drift.Spot) (drift.Tree, error)
+	// Object is what explains the state of an object of that; ErrNotFound when it has none such.
+	Object(ctx context.Context, q drift.ObjectQuestion) (drift.Object, error)
 	// Place is where a service is; ErrNotFound for an environment that does not exist.
 	Place(ctx context.Context, s release.Service, env release.Env) (drift.Place, error)
 	// Hold lets nothing enter the place, and no next wave begin, until it is called with

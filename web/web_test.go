@@ -285,6 +285,12 @@ func (y *yard) Resources(_ context.Context, at drift.Spot) (drift.Tree, error) {
 	}
 	return drift.Tree{Cluster: at.Cluster, Revision: "2", Items: []drift.Resource{{Kind: "Deployment", Name: "web", State: "Drifted"}}, Left: 3}, nil
 }
+func (y *yard) Object(_ context.Context, q drift.ObjectQuestion) (drift.Object, error) {
+	if q.Kind != "Pod" || q.Name != "web-1" || q.Namespace != "shop" {
+		return drift.Object{}, fmt.Errorf("%s/%s: %w", q.Kind, q.Name, web.ErrNotFound)
+	}
+	return drift.Object{Conditions: []drift.ObjectCondition{}, Events: []drift.ObjectEvent{{Type: "Warning", Reason: "BackOff", Count: 41}}}, nil
+}
 func (y *yard) Drift(_ context.Context, q drift.Question) ([]drift.Comparison, error) {
 	if q.Service != "shop/web" || q.Env != "prod" {
 		return nil, hint.Add(fmt.Errorf("%s in %s: %w", q.Service, q.Env, web.ErrNotFound), "list the releases")

@@ -12,6 +12,7 @@ import (
 
 	"github.com/seatrial/seatrial/deployer/agent/wire"
 	"github.com/seatrial/seatrial/deployer/live"
+	"github.com/seatrial/seatrial/deployer/live/details"
 	"github.com/seatrial/seatrial/deployer/live/tree"
 	"github.com/seatrial/seatrial/internal/hint"
 )
@@ -245,6 +246,13 @@ func (a *Agent) look(ctx context.Context, q wire.Question) wire.Answer {
 		var grown tree.Tree // bounded by tree.Limit
 		grown, err = a.live.Resources(ctx, a.cluster, w)
 		got.Tree = &grown
+	case wire.Details:
+		if q.Object == nil {
+			return failed(errors.New("the question names no object"))
+		}
+		var about details.Details // bounded by its limits
+		about, err = a.live.Details(ctx, a.cluster, w, *q.Object)
+		got.Details = &about
 	default:
 		err = fmt.Errorf("this agent does not know the question %q: it is older than the server", q.About)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/seatrial/seatrial/deployer/agent/wire"
 	"github.com/seatrial/seatrial/deployer/live"
+	"github.com/seatrial/seatrial/deployer/live/details"
 	"github.com/seatrial/seatrial/deployer/live/tree"
 	"github.com/seatrial/seatrial/release"
 )
@@ -133,6 +134,18 @@ func (h *Hub) Resources(ctx context.Context, cluster string, w live.Want) (tree.
 		return tree.Tree{}, errors.New("the agent's answer says nothing")
 	}
 	return *got.Tree, nil
+}
+
+// Details asks an agent, see live.Clusters.Details.
+func (h *Hub) Details(ctx context.Context, cluster string, w live.Want, at details.Ref) (details.Details, error) {
+	got, err := h.about(ctx, cluster, w, wire.Question{About: wire.Details, Object: &at})
+	if err != nil {
+		return details.Details{}, err
+	}
+	if got.Details == nil {
+		return details.Details{}, errors.New("the agent's answer says nothing")
+	}
+	return *got.Details, nil
 }
 
 // about asks how things are compared with a Want, which is only sent when the agent does

@@ -17,6 +17,7 @@ import (
 
 	"github.com/seatrial/seatrial/deployer/hub"
 	"github.com/seatrial/seatrial/deployer/live"
+	"github.com/seatrial/seatrial/deployer/live/details"
 	"github.com/seatrial/seatrial/deployer/live/tree"
 	"github.com/seatrial/seatrial/internal/hint"
 	"github.com/seatrial/seatrial/internal/kube"
@@ -51,6 +52,13 @@ func TestAnAgentDoesWhatTheServerWouldDo(t *testing.T) {
 	})
 	if grown, err := all.Resources(t.Context(), "far", w); err != nil || len(grown.Nodes) != 3 || grown.Nodes[0].State != tree.Synced {
 		t.Errorf("the tree: %+v, %v", grown, err)
+	}
+	r.cluster.Put(parse(t, "apiVersion: v1\nkind: Event\nmetadata: {name: e, namespace: shop}\nreason: Told\ninvolvedObject: {uid: "+string(r.cluster.Get("Secret", "shop", "web").GetUID())+"}\n")[0])
+	if about, err := all.Details(t.Context(), "far", w, details.Ref{Kind: "Secret", Namespace: "shop", Name: "web"}); err != nil || about.Missing || len(about.Events) != 1 || about.Events[0].Reason != "Told" {
+		t.Errorf("the details: %+v, %v", about, err)
+	}
+	if about, err := all.Details(t.Context(), "far", w, details.Ref{Kind: "Secret", Namespace: "kube-system", Name: "web"}); err != nil || !about.Missing {
+		t.Errorf("the details of what is not the service's: %+v, %v", about, err)
 	}
 	namespaced, known := all.Scope("far")(schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"})
 	if !namespaced || !known {

@@ -69,7 +69,7 @@ func (l *logs) String() string {
 func newRig(t *testing.T) *rig {
 	t.Helper()
 	quiet()
-	r := &rig{T: t, dir: t.TempDir(), cluster: kubetest.New(t), healed: make(chan wire.Healed, 64), heard: make(chan wire.Object, 4096), logs: &logs{}}
+	r := &rig{T: t, dir: t.TempDir(), cluster: kubetest.New(t, kubetest.Kind{Version: "v1", Kind: "Event", Resource: "events"}), healed: make(chan wire.Healed, 64), heard: make(chan wire.Object, 4096), logs: &logs{}}
 	r.member.Store(true)
 	r.cluster.Credentials(t, r.dir, "far")
 	r.config = hub.Config{Check: 50 * time.Millisecond, Status: filepath.Join(r.dir, "agents")}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/seatrial/seatrial/deployer/agent/wire"
 	"github.com/seatrial/seatrial/deployer/live"
+	"github.com/seatrial/seatrial/deployer/live/details"
 	"github.com/seatrial/seatrial/deployer/live/tree"
 )
 
@@ -56,6 +57,14 @@ func (r Router) Resources(ctx context.Context, cluster string, w live.Want) (tre
 		return r.Hub.Resources(ctx, cluster, w)
 	}
 	return r.Near.Resources(ctx, cluster, w)
+}
+
+// Details is live.Clusters.Details.
+func (r Router) Details(ctx context.Context, cluster string, w live.Want, at details.Ref) (details.Details, error) {
+	if r.Far(cluster) {
+		return r.Hub.Details(ctx, cluster, w, at)
+	}
+	return r.Near.Details(ctx, cluster, w, at)
 }
 
 // Withdraw is live.Clusters.Withdraw.

@@ -63,7 +63,7 @@ func (c RobotConfig) rules() []any {
 	all := []any{
 		rule(manage, "", "configmaps", "secrets", "services", "serviceaccounts", "persistentvolumeclaims"),
 		rule("get list watch create patch update", "", "namespaces"),
-		rule(read, "", "pods"), rule(read, "apps", "replicasets"),
+		rule(read, "", "pods"), rule(read, "apps", "replicasets"), rule("list", "", "events"),
 		rule(manage, "apps", "deployments", "statefulsets", "daemonsets"),
 		rule(manage, "batch", "jobs", "cronjobs"),
 		rule(manage, "networking.k8s.io", "ingresses", "networkpolicies"),

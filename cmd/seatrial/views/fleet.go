@@ -7,6 +7,7 @@ import (
 
 	"github.com/seatrial/seatrial/cmd/seatrial/shelf"
 	"github.com/seatrial/seatrial/deployer/live"
+	"github.com/seatrial/seatrial/deployer/live/details"
 	"github.com/seatrial/seatrial/deployer/live/tree"
 	"github.com/seatrial/seatrial/internal/platform"
 	"github.com/seatrial/seatrial/release"
@@ -23,6 +24,8 @@ type Fleet struct {
 	Reach func(ctx context.Context, cluster string) (state, message string)
 	Diff  func(ctx context.Context, s release.Slot, cluster string, to release.Commit) ([]live.ObjectDiff, error)
 	Grown func(ctx context.Context, s release.Slot, cluster string, to release.Commit) (tree.Tree, error)
+
+	Detail func(ctx context.Context, s release.Slot, cluster string, to release.Commit, at details.Ref) (details.Details, error)
 }
 
 // Wanted asks a cluster about what a service is to have there at a revision.

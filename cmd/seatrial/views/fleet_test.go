@@ -11,6 +11,7 @@ import (
 
 	"github.com/seatrial/seatrial/cmd/seatrial/views"
 	"github.com/seatrial/seatrial/deployer/live"
+	"github.com/seatrial/seatrial/deployer/live/details"
 	"github.com/seatrial/seatrial/deployer/live/tree"
 	"github.com/seatrial/seatrial/internal/hint"
 	"github.com/seatrial/seatrial/internal/platform"
@@ -74,6 +75,18 @@ func shelved(t *testing.T) views.Fleet {
 		Grown: func(_ context.Context, s release.Slot, cluster string, to release.Commit) (tree.Tree, error) {
 			return tree.Tree{Left: 4, Nodes: []tree.Node{{Kind: "Deployment", Name: cluster + string(to), State: tree.Drifted}, {Depth: 1, Kind: "Pod", Created: time.Unix(7, 0)}}}, nil
 		},
+		Detail: func(_ context.Context, s release.Slot, cluster string, to release.Commit, at details.Ref) (details.Details, error) {
+			switch at.Name {
+			case "gone":
+				return details.Details{Missing: true}, nil
+			case "old":
+				return details.Details{}, hint.Add(errors.New("the agent is older than the server"), "bring it up to date")
+			}
+			exit := int32(0)
+			return details.Details{Phase: cluster + string(to), Left: 4, Conditions: []details.Condition{{Type: "Ready", Status: "False"}},
+				Containers: []details.Container{{Role: details.Main, Name: at.Group + at.Kind + at.Namespace + at.Name, Exit: &exit, Last: &details.Ending{Exit: 137, At: time.Unix(7, 0)}}},
+				Events:     []details.Event{{Reason: "BackOff", Count: 3, Last: time.Unix(8, 0)}}}, nil
+		},
 		Look: func(_ context.Context, s release.Slot) []release.Target {
 			return []release.Target{{Cluster: "a", State: "Left", Revision: "1"}, {Cluster: "b", State: "Healthy", Revision: "2"}}
 		},
@@ -134,6 +147,33 @@ func TestATreeIsOfTheRevisionThatTheClusterIsOn(t *testing.T) {
 	}
 	at.Cluster = "c"
 	if _, err = fleet.Resources(t.Context(), at); !errors.Is(err, web.ErrNotFound) || hint.Of(err) == "" {
+		t.Errorf("a cluster that it is not on: %v", err)
+	}
+}
+
+func TestAnObjectIsOfTheRevisionThatTheClusterIsOn(t *testing.T) {
+	fleet := shelved(t)
+	q := drift.ObjectQuestion{Spot: drift.Spot{Service: "shop/web", Env: "prod", Cluster: "b"}, Group: "g", Kind: "k", Namespace: "n", Name: "web"}
+	got, err := fleet.Object(t.Context(), q)
+	if err != nil || got.Phase != "b2" || got.Left != 4 || got.Deleting != nil || len(got.Conditions) != 1 || got.Conditions[0].Since != nil {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	if c := got.Containers[0]; c.Name != "gknweb" || c.Role != "main" || *c.Exit != 0 || c.Since != nil || c.Last.Exit != 137 || !c.Last.At.Equal(time.Unix(7, 0)) {
+		t.Errorf("%+v", c)
+	}
+	if e := got.Events[0]; e.Reason != "BackOff" || e.Count != 3 || e.First != nil || !e.Last.Equal(time.Unix(8, 0)) {
+		t.Errorf("%+v", e)
+	}
+	q.Name = "old"
+	if got, err := fleet.Object(t.Context(), q); err != nil || got.Problem != "the agent is older than the server" || got.Hint != "bring it up to date" || got.Events == nil {
+		t.Errorf("a cluster that cannot be asked: %+v, %v", got, err)
+	}
+	q.Name = "gone"
+	if _, err := fleet.Object(t.Context(), q); !errors.Is(err, web.ErrNotFound) || hint.Of(err) == "" {
+		t.Errorf("what the tree does not have: %v", err)
+	}
+	q.Cluster, q.Name = "c", "web"
+	if _, err := fleet.Object(t.Context(), q); !errors.Is(err, web.ErrNotFound) {
 		t.Errorf("a cluster that it is not on: %v", err)
 	}
 }

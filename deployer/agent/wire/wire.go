@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/seatrial/seatrial/deployer/live"
+	"github.com/seatrial/seatrial/deployer/live/details"
 	"github.com/seatrial/seatrial/deployer/live/tree"
 	"github.com/seatrial/seatrial/release"
 )
@@ -164,12 +165,13 @@ type About string
 
 // The questions.
 const (
-	Health About = "health"
-	Drift  About = "drift"
-	Diff   About = "diff"
-	Tree   About = "tree"
-	Scope  About = "scope"
-	Reach  About = "reach"
+	Health  About = "health"
+	Drift   About = "drift"
+	Diff    About = "diff"
+	Tree    About = "tree"
+	Details About = "details"
+	Scope   About = "scope"
+	Reach   About = "reach"
 )
 
 // Question asks how something is.
@@ -179,7 +181,8 @@ type Question struct {
 	Seq                  uint64          `json:"seq,omitempty"` // of the order that says what is wanted; 0: Want does
 	Want                 *Want           `json:"want,omitempty"`
 	Since                time.Time       `json:"since,omitzero"`
-	Group, Version, Kind string          `json:",omitempty"` // of Scope
+	Object               *details.Ref    `json:"object,omitempty"` // of Details
+	Group, Version, Kind string          `json:",omitempty"`       // of Scope
 }
 
 // Answer is what became of an Ask.
@@ -192,6 +195,7 @@ type Answer struct {
 	Objects     []string          `json:"objects,omitempty"`
 	Differences []live.ObjectDiff `json:"differences,omitempty"`
 	Tree        *tree.Tree        `json:"tree,omitempty"`
+	Details     *details.Details  `json:"details,omitempty"`
 	Namespaced  bool              `json:"namespaced,omitempty"`
 	Known       bool              `json:"known,omitempty"`
 	State       string            `json:"state,omitempty"`

@@ -5,6 +5,7 @@ package tree
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/argoproj/argo-cd/gitops-engine/pkg/health"
 	enginesync "github.com/argoproj/argo-cd/gitops-engine/pkg/sync"
 	"github.com/argoproj/argo-cd/gitops-engine/pkg/sync/hook"
+	"github.com/argoproj/argo-cd/gitops-engine/pkg/utils/kube"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -46,6 +48,8 @@ const (
 type Node struct {
 	Depth                        int // 0: the service's own
 	Group, Kind, Namespace, Name string
+	Version                      string    // of Group
+	UID                          types.UID // "": it is not there
 	State                        State
 	Health, Message              string // "": nobody has an opinion
 	Created                      time.Time
@@ -86,6 +90,19 @@ func Roots(r enginesync.ReconciliationResult, diffs []diff.DiffResult, waiting [
 		}
 	}
 	return roots, namespaces
+}
+
+// Cache is what is known of a cluster.
+type Cache interface {
+	FindResources(namespace string, predicates ...func(*cache.Resource) bool) map[kube.ResourceKey]*cache.Resource
+}
+
+// There is everything that is known of some namespaces.
+func There(c Cache, namespaces map[string]bool) (all []*cache.Resource) {
+	for ns := range namespaces {
+		all = slices.AppendSeq(all, maps.Values(c.FindResources(ns)))
+	}
+	return all
 }
 
 // Of makes the tree of roots out of all that a cluster's cache knows of their namespaces.
@@ -138,11 +155,13 @@ func (w *walk) below(owner types.UID, depth int) {
 
 func (r Root) node() Node {
 	o := cmp.Or(r.Live, r.Want)
-	n := Node{Group: o.GroupVersionKind().Group, Kind: o.GetKind(), Namespace: o.GetNamespace(), Name: o.GetName(), State: Synced,
+	kind := o.GroupVersionKind()
+	n := Node{Group: kind.Group, Version: kind.Version, Kind: kind.Kind, Namespace: o.GetNamespace(), Name: o.GetName(), State: Synced,
 		Health: r.Health, Message: r.Message, Created: o.GetCreationTimestamp().Time}
 	switch {
 	case r.Live == nil:
 		n.State = Missing
+		return n
 	case r.Waits:
 		n.State = Waiting
 	case r.Want == nil:
@@ -150,11 +169,13 @@ func (r Root) node() Node {
 	case r.Differs:
 		n.State = Drifted
 	}
+	n.UID = r.Live.GetUID()
 	return n
 }
 
 func nodeOf(r *cache.Resource) Node {
-	n := Node{Group: r.Ref.GroupVersionKind().Group, Kind: r.Ref.Kind, Namespace: r.Ref.Namespace, Name: r.Ref.Name}
+	kind := r.Ref.GroupVersionKind()
+	n := Node{Group: kind.Group, Version: kind.Version, Kind: kind.Kind, Namespace: r.Ref.Namespace, Name: r.Ref.Name, UID: r.Ref.UID}
 	if r.CreationTimestamp != nil {
 		n.Created = r.CreationTimestamp.Time
 	}

@@ -42,7 +42,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case t.name == "" && r.URL.Query().Get("watch") != "":
 		s.watch(w, r, t.kind)
 	case t.name == "" && r.Method != http.MethodPost:
-		s.list(w, t)
+		s.list(w, t, r.URL.Query().Get("fieldSelector"))
 	default:
 		s.object(w, r, t)
 	}
@@ -111,11 +111,16 @@ func (s *Server) find(path string) (t target, ok bool) {
 	return t, false
 }
 
-func (s *Server) list(w http.ResponseWriter, t target) {
+// list answers with all objects of a kind, or those whose field has a value: "a.b=c".
+func (s *Server) list(w http.ResponseWriter, t target, selector string) {
+	field, want, chosen := strings.Cut(selector, "=")
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	items := []any{}
 	for path, o := range s.objects {
+		if has, _, _ := unstructured.NestedString(o.Object, strings.Split(field, ".")...); chosen && has != want {
+			continue
+		}
 		if strings.HasPrefix(path, t.kind.gv()+"/"+t.kind.Resource+"/"+t.namespace) {
 			items = append(items, o.Object)
 		}

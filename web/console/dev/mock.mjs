@@ -8,7 +8,7 @@ import { extname, join, normalize } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ago, buildOf, clusters, componentsOf, environments, experiments, fleet, logLine, placed, release, runsOf } from './data.mjs'
 import { calendarOf, courseOf, slosOf } from './trials.mjs'
-import { driftOf, placeOf, treeOf } from './place.mjs'
+import { driftOf, objectOf, placeOf, treeOf } from './place.mjs'
 
 const port = Number(process.env.PORT ?? 8481)
 const dist = join(fileURLToPath(new URL('.', import.meta.url)), '..', 'dist')
@@ -136,6 +136,10 @@ async function handle(req, res, url) {
     const p = placeOf(state.releases, url.searchParams.get('service'), url.searchParams.get('env'))
     if (!p) return problem(res, 404, 'Not Found', 'nothing was verified there', '')
     return json(res, 200, path === '/place' ? p : path === '/drift' ? { items: driftOf(p) } : treeOf(p, url.searchParams.get('cluster')))
+  }
+  if (path === '/tree/object') {
+    const o = objectOf(placeOf(state.releases, url.searchParams.get('service'), url.searchParams.get('env')), url.searchParams)
+    return o ? json(res, 200, o) : problem(res, 404, 'Not Found', 'not among the objects of the service', 'look at the objects again')
   }
   if (path === '/chaos') {
     if (req.method === 'POST') { const body = await bodyOf(req); state.stop = body.stopped ? `${session.user}: ${body.reason}` : '' }

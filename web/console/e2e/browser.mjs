@@ -189,6 +189,17 @@ async function walkPlace(page, tag, at) {
   await audit(page, `place ${tag}`)
   await picture(page, `place-${tag}`)
   await narrow(page, `place-narrow-${tag}`)
+  const object = page.locator('.tree-object').first()
+  if (!(await object.count())) return
+  await object.focus()
+  await page.keyboard.press('Enter')
+  await page.waitForSelector('[role=dialog] .object, [role=dialog] .empty')
+  await settle(page)
+  await audit(page, `object ${tag}`)
+  await picture(page, `object-${tag}`, false)
+  await page.keyboard.press('Escape')
+  await page.waitForSelector('[role=dialog]', { state: 'detached' })
+  if (!(await object.evaluate((el) => el === document.activeElement))) note(`object ${tag}`, 'the focus does not come back')
 }
 
 /** walkCalendar moves through the month by keyboard: one day can be reached by Tab, and it is the one that has the focus. */

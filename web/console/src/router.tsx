@@ -14,8 +14,8 @@ interface Context { client: QueryClient }
 
 const text = (v: unknown): string | undefined => (typeof v === 'string' && v !== '' ? v : typeof v === 'number' ? String(v) : undefined)
 
-/** PlaceSearch is which cluster's objects are shown, and which of them. */
-interface PlaceSearch extends Filter { cluster?: string }
+/** PlaceSearch is which cluster's objects are shown, which of them, and which one is looked at. */
+interface PlaceSearch extends Filter { cluster?: string; object?: string }
 
 /** safeNext accepts an address of this console only: "/x", never "//host" or "/\host". */
 export function safeNext(next: unknown): string {
@@ -62,7 +62,7 @@ const build = createRoute({
 })
 const place = createRoute({
   getParentRoute: () => shell, path: '/places/$team/$name/$env', component: lazyRouteComponent(() => import('./pages/place'), 'PlacePage'),
-  validateSearch: (s: Record<string, unknown>): PlaceSearch => ({ cluster: text(s.cluster), q: text(s.q), kind: text(s.kind), health: text(s.health), ...(s.only === true ? { only: true } : {}) }),
+  validateSearch: (s: Record<string, unknown>): PlaceSearch => ({ cluster: text(s.cluster), object: text(s.object), q: text(s.q), kind: text(s.kind), health: text(s.health), ...(s.only === true ? { only: true } : {}) }),
 })
 const experiments = createRoute({
   getParentRoute: () => shell, path: '/experiments', component: lazyRouteComponent(() => import('./pages/experiments'), 'Experiments'),

@@ -1,6 +1,6 @@
 // The only place that talks to the server. Every answer that is not 2xx becomes an
 // ApiError with the server's own words and hint.
-import type { Board, Build, Calendar, Cluster, Comparison, Components, Consents, Course, Experiment, LogMatches, LogPage, NewToken, Objective, Page, Place, Problem, Release, ReleaseSummary, Run, Session, Silence, Token, Tree, Plan, Stop } from './types'
+import type { Board, Build, Calendar, Cluster, Comparison, Components, Consents, Course, Experiment, LogMatches, LogPage, NewToken, Objective, ObjectState, Page, Place, Problem, Release, ReleaseSummary, Run, Session, Silence, Token, Tree, Plan, Stop } from './types'
 import { summary } from './summary'
 
 export class ApiError extends Error {
@@ -23,6 +23,7 @@ export class ApiError extends Error {
 export interface Mutation { key: string; version?: number | string | undefined }
 
 export interface ReleaseFilters { service?: string; env?: string; phase?: string; q?: string }
+export interface ObjectQuestion { service: string; env: string; cluster: string; group?: string; kind: string; namespace?: string; name: string }
 export interface SLOFilters { service?: string; env?: string; state?: string }
 export interface BoardFilters { q?: string; project?: string }
 
@@ -105,6 +106,7 @@ export const api = {
   place: (service: string, env: string, s?: AbortSignal) => get<Place>(`/place${query({ service, env })}`, s),
   drift: (f: { service: string; env: string; to?: string }, s?: AbortSignal) => get<Page<Comparison>>(`/drift${query({ ...f })}`, s),
 
+  object: (f: ObjectQuestion, s?: AbortSignal) => get<ObjectState>(`/tree/object${query({ ...f })}`, s),
   tree: (f: { service: string; env: string; cluster: string }, s?: AbortSignal) => get<Tree>(`/tree${query({ ...f })}`, s),
 
   rollback: (id: string, body: { env: string; to?: string; reason: string }, m: Mutation) => call<Release>('POST', `${release(id)}/rollback`, body, m),

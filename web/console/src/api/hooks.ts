@@ -2,7 +2,7 @@
 // polled; when it is lost everything on screen is asked again every ten seconds.
 import { QueryClient, useInfiniteQuery, useQueries, useQuery, useQueryClient } from '@tanstack/react-query'
 import { createContext, useContext, useEffect, useSyncExternalStore } from 'react'
-import { api, ApiError, type BoardFilters, type ReleaseFilters, type SLOFilters } from './client'
+import { api, ApiError, type BoardFilters, type ObjectQuestion, type ReleaseFilters, type SLOFilters } from './client'
 import { addPage, emptyLog, mostOlder, type Log } from './log'
 import type { Stream, StreamState } from './stream'
 import type { LogLine, Platform, Release } from './types'
@@ -95,6 +95,11 @@ export function useReturning(r: { id: string; set?: string }, env: string) {
 /** useTree is what a service has on one cluster, now. */
 export function useTree(f: { service: string; env: string; cluster: string }) {
   return useQuery({ queryKey: ['tree', f], queryFn: ({ signal }) => api.tree(f, signal), staleTime: 0, refetchInterval: 5_000 })
+}
+
+/** useObject is what explains the state of one object of a tree, as long as somebody looks. */
+export function useObject(f: ObjectQuestion) {
+  return useQuery({ queryKey: ['object', f], queryFn: ({ signal }) => api.object(f, signal), staleTime: 0, refetchInterval: 5_000, retry: false })
 }
 
 export function useReleases(filters: ReleaseFilters) {

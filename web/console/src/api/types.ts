@@ -160,6 +160,17 @@ export interface Resource {
   depth: number; group?: string; kind: string; namespace?: string; name: string
   state?: 'Synced' | 'Drifted' | 'Missing' | 'Prune' | 'Waiting'; health?: string; message?: string; created?: string
 }
+/** ObjectState is what explains the state of an object of a tree. */
+export interface ObjectState {
+  phase?: string; reason?: string; message?: string; deleting?: string; finalizers?: string[]
+  conditions: Condition[] | null; containers?: Container[]; events: ObjectEvent[] | null; left: number; problem?: string; hint?: string
+}
+export interface Condition { type: string; status: string; reason?: string; message?: string; since?: string }
+export interface Container {
+  role: 'init' | 'sidecar' | 'main' | 'ephemeral'; name: string; state?: string; reason?: string; message?: string; exit?: number; since?: string
+  ready: boolean; restarts: number; last?: { exit: number; signal?: number; reason?: string; message?: string; at?: string }
+}
+export interface ObjectEvent { type: string; reason: string; message?: string; from?: string; count: number; first?: string; last?: string }
 /** Standing is an objective on one cluster; what is left out is not known. */
 export interface Standing {
   cluster: string; env: string; state: StandingState; code: string; problem?: string; busy?: boolean

@@ -71,6 +71,13 @@ export const en = {
     shown: (n: number, of: number) => (n === of ? s(n, 'object', 'objects') : `${n} of ${s(of, 'object', 'objects')}`), left: (n: number) => `${s(n, 'more object is', 'more objects are')} not shown: there are too many.`, below: (x: string) => `, of ${x}`,
     state: { Synced: 'as in git', Drifted: 'differs', Missing: 'missing', Prune: 'is deleted', Waiting: 'waits for approval' },
   },
+  object: {
+    containers: 'Containers', conditions: 'Conditions', events: 'Events', none: 'No events: Kubernetes forgets them after an hour, as a rule.', noConditions: 'It reports no conditions.',
+    role: { init: 'init', sidecar: 'sidecar', main: 'container', ephemeral: 'ephemeral' }, state: { Waiting: 'waits', Running: 'runs', Terminated: 'has ended' } as Record<string, string>, unknown: 'not started yet',
+    ready: 'ready', notReady: 'not ready', restarts: (n: number) => s(n, 'restart', 'restarts'), exit: (n: number) => `exit code ${n}`, signal: (n: number) => `signal ${n}`, before: 'The run before ended', times: (n: number) => `${n} times`,
+    deleting: 'It is to be deleted, since', waits: (f: string) => `What it waits for: ${f}`, left: (n: number) => `${s(n, 'older event is', 'older events are')} not shown.`, gone: 'It is not there any more', goneHint: 'Something else may have taken its place: look at the objects again.',
+    status: { True: 'yes', False: 'no', Unknown: 'unknown' } as Record<string, string>, warning: 'Warning', phase: 'Phase',
+  },
   scores: {
     title: 'Resilience', lead: 'How well its releases took their faults here: 100, no fault was noticed; 0, all that the objectives allow was used up, or it did not recover.', score: 'Score', release: 'Release', caption: 'Score of each release, newest first',
     none: 'No release has a score here yet', noneHint: 'A trial of this environment gives one: name experiments in its spec.trial.experiments.', one: 'One score draws no line yet.',

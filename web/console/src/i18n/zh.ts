@@ -71,6 +71,13 @@ export const zh: Messages = {
     shown: (n, of) => (n === of ? `${n} 个对象` : `${of} 个对象中的 ${n} 个`), left: (n) => `对象过多，另有 ${n} 个未显示。`, below: (x) => `，属于 ${x}`,
     state: { Synced: '与 git 一致', Drifted: '有差异', Missing: '缺失', Prune: '将删除', Waiting: '等待批准' },
   },
+  object: {
+    containers: '容器', conditions: '状况', events: '事件', none: '没有事件：Kubernetes 通常只保留一小时。', noConditions: '它没有报告任何状况。',
+    role: { init: '初始化容器', sidecar: '边车容器', main: '容器', ephemeral: '临时容器' }, state: { Waiting: '等待中', Running: '运行中', Terminated: '已结束' } as Record<string, string>, unknown: '尚未启动',
+    ready: '就绪', notReady: '未就绪', restarts: (n) => `重启 ${n} 次`, exit: (n) => `退出码 ${n}`, signal: (n) => `信号 ${n}`, before: '上一次运行的结束', times: (n) => `${n} 次`,
+    deleting: '等待删除，始于', waits: (f) => `它在等待：${f}`, left: (n) => `另有 ${n} 个更早的事件未显示。`, gone: '它已不存在', goneHint: '可能已被别的对象取代：请重新查看对象列表。',
+    status: { True: '是', False: '否', Unknown: '未知' } as Record<string, string>, warning: '警告', phase: '阶段',
+  },
   scores: {
     title: '韧性', lead: '各个发布在此承受故障的程度：100 表示未察觉任何故障；0 表示用尽了目标允许的余量，或没有恢复。', score: '得分', release: '发布', caption: '每个发布的得分，最新在前',
     none: '这里还没有发布得分', noneHint: '此环境的海试会给出得分：请在其 spec.trial.experiments 中列出实验。', one: '只有一个得分，还画不出曲线。',

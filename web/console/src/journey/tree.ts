@@ -1,7 +1,11 @@
 // What a service has on a cluster, as lines of a tree: whose each is, and which are shown.
 import type { Resource } from '../api/types'
+import type { Tone } from '../ui/status'
 
 export interface Line { resource: Resource; parent: string; troubled: boolean }
+
+/** healthTone is the colour of a health; of others it is idle. */
+export const healthTone: Record<string, Tone> = { Healthy: 'good', Progressing: 'active', Degraded: 'bad', Missing: 'bad', Suspended: 'idle', Unknown: 'idle' }
 
 const calm = new Set(['', 'Healthy', 'Suspended'])
 
@@ -43,3 +47,6 @@ export function shown(all: readonly Line[], f: Filter): Line[] {
   }
   return out.reverse()
 }
+
+/** keyOf names an object within its cluster; two of one name differ in group, kind or namespace. */
+export const keyOf = (r: Pick<Resource, 'group' | 'kind' | 'namespace' | 'name'>): string => [r.group ? `${r.kind}.${r.group}` : r.kind, r.namespace ?? '', r.name].join('/')

@@ -6,13 +6,14 @@ import { useState } from 'react'
 import { useTree } from '../api/hooks'
 import type { Comparison, Difference, Resource } from '../api/types'
 import { useT, word } from '../i18n'
-import { healths, kinds, lines, shown, type Filter, type Line } from '../journey/tree'
+import { healths, healthTone, keyOf, kinds, lines, shown, type Filter, type Line } from '../journey/tree'
 import { Icon } from '../ui/icons'
 import { Empty, Failure, Loading, Note, Scroll } from '../ui/parts'
 import { SearchField, Select } from '../ui/search'
 import { Status, type Tone } from '../ui/status'
 import { Age } from '../ui/time'
 import { Text } from './differences'
+import { ObjectPanel } from './object'
 
 interface Where { service: string; env: string }
 
@@ -38,7 +39,7 @@ function Cluster({ cluster, ...rest }: ClusterProps) {
   const toggle = (now: boolean) => {
     if (now === open) return
     setOpen(now)
-    void navigate({ search: (old) => ({ ...old, cluster: now ? cluster : old.cluster === cluster ? undefined : old.cluster }), replace: true, resetScroll: false })
+    void navigate({ search: (old) => ({ ...old, cluster: now ? cluster : old.cluster === cluster ? undefined : old.cluster, object: undefined }), replace: true, resetScroll: false })
   }
   return (
     <li>
@@ -54,12 +55,14 @@ function Tree({ service, env, cluster, differences }: ClusterProps) {
   const t = useT()
   const filter = useSearch({ from: '/shell/places/$team/$name/$env' })
   const navigate = useNavigate({ from: '/places/$team/$name/$env' })
+  const choose = (object: string | undefined) => void navigate({ search: (old) => ({ ...old, cluster, object }), replace: true, resetScroll: false })
   const look = (f: Filter) => void navigate({ search: (old) => ({ ...old, ...f }), replace: true, resetScroll: false })
   const tree = useTree({ service, env, cluster })
   if (tree.isPending) return <Loading lines={4} />
   if (!tree.data) return <Failure error={tree.error} retry={() => void tree.refetch()} />
   const all = lines(tree.data.items ?? [])
   const some = shown(all, filter)
+  const chosen = filter.cluster === cluster ? filter.object : undefined
   return (
     <>
       {tree.error && <Note tone="wait" icon="nosignal">{t.common.stale}</Note>}
@@ -74,9 +77,10 @@ function Tree({ service, env, cluster, differences }: ClusterProps) {
         <table className="grid">
           <caption className="visually-hidden">{t.tree.title} {cluster}</caption>
           <thead><tr><th scope="col">{t.tree.object}</th><th scope="col">{t.common.state}</th><th scope="col">{t.tree.health}</th><th scope="col">{t.tree.age}</th><th scope="col">{t.common.message}</th></tr></thead>
-          <tbody>{some.map((l) => <Row key={`${l.resource.group ?? ''} ${l.resource.namespace ?? ''} ${l.parent} ${l.resource.kind}/${l.resource.name}`} line={l} text={textOf(l.resource, differences)} />)}</tbody>
+          <tbody>{some.map((l) => <Row key={`${l.resource.group ?? ''} ${l.resource.namespace ?? ''} ${l.parent} ${l.resource.kind}/${l.resource.name}`} line={l} text={textOf(l.resource, differences)} onChoose={choose} />)}</tbody>
         </table>
       </Scroll>}
+      {chosen !== undefined && <ObjectPanel key={chosen} place={{ service, env, cluster }} chosen={chosen} resource={all.find((l) => keyOf(l.resource) === chosen)?.resource} onClose={() => choose(undefined)} />}
       {tree.data.left > 0 && <p className="small quiet tree-left">{t.tree.left(tree.data.left)}</p>}
     </>
   )
@@ -88,15 +92,19 @@ function textOf(r: Resource, differences: Difference[]): string | undefined {
 }
 
 const stateTone: Record<NonNullable<Resource['state']>, Tone> = { Synced: 'good', Drifted: 'wait', Missing: 'bad', Prune: 'back', Waiting: 'held' }
-const healthTone: Record<string, Tone> = { Healthy: 'good', Progressing: 'active', Degraded: 'bad', Missing: 'bad', Suspended: 'idle', Unknown: 'idle' }
 
-function Row({ line: { resource: r, parent }, text }: { line: Line; text: string | undefined }) {
+function Row({ line: { resource: r, parent }, text, onChoose }: { line: Line; text: string | undefined; onChoose: (object: string) => void }) {
   const t = useT()
-  const name = <><code className="break">{r.kind}/{r.name}</code>{r.namespace && r.depth === 0 && <span className="small quiet">{r.namespace}</span>}{parent && <span className="visually-hidden">{t.tree.below(parent)}</span>}</>
+  const name = `${r.kind}/${r.name}`
+  const key = keyOf(r)
   return (
     <tr>
       <th scope="row" className={`tree-name depth-${Math.min(r.depth, 5)}`}>
-        {text ? <details className="difference"><summary className="row tight"><span className="fold"><Icon name="right" size={12} /></span>{name}</summary><Text label={`${r.kind}/${r.name}`} text={text} /></details> : <span className="row tight">{name}</span>}
+        <span className="row tight">
+          {r.state === 'Missing' ? <code className="break">{name}</code> : <button type="button" className="tree-object" data-object={key} aria-haspopup="dialog" onClick={() => onChoose(key)}><code className="break">{name}</code></button>}
+          {r.namespace && r.depth === 0 && <span className="small quiet">{r.namespace}</span>}{parent && <span className="visually-hidden">{t.tree.below(parent)}</span>}
+        </span>
+        {text && <details className="difference"><summary className="row tight small"><span className="fold"><Icon name="right" size={12} /></span>{t.slot.drift}<span className="visually-hidden">{t.common.colon}{name}</span></summary><Text label={name} text={text} /></details>}
       </th>
       <td>{r.state && <Status tone={stateTone[r.state]}>{t.tree.state[r.state]}</Status>}</td>
       <td>{r.health && <Status tone={healthTone[r.health] ?? 'idle'}>{word(t.health, r.health)}</Status>}</td>

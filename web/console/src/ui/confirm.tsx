@@ -7,12 +7,15 @@ import { ApiError, newKey } from '../api/client'
 import { useT } from '../i18n'
 import { Failure, Note } from './parts'
 
-export function Modal({ open, onOpenChange, title, lead, children }: { open: boolean; onOpenChange: (open: boolean) => void; title: string; lead?: string; children: ReactNode }) {
+interface ModalProps { open: boolean; onOpenChange: (open: boolean) => void; title: string; lead?: string; side?: boolean; back?: () => HTMLElement | null; children: ReactNode }
+
+/** Modal is a dialog, in the middle or at the side; back is where the focus goes when it closes. */
+export function Modal({ open, onOpenChange, title, lead, side, back, children }: ModalProps) {
   return (
     <Dialog.Root open={open} onOpenChange={onOpenChange}>
       <Dialog.Portal>
         <div className="shade" />
-        <Dialog.Content className="dialog" data-modal {...(lead ? {} : { 'aria-describedby': undefined })}>
+        <Dialog.Content className={side ? 'dialog side' : 'dialog'} data-modal {...(back ? { onCloseAutoFocus: (e: Event) => { e.preventDefault(); back()?.focus() } } : {})} {...(lead ? {} : { 'aria-describedby': undefined })}>
           <Dialog.Title asChild><h2>{title}</h2></Dialog.Title>
           {lead && <Dialog.Description className="quiet">{lead}</Dialog.Description>}
           {children}

@@ -263,3 +263,46 @@ func TestAPersonsPushIsFoundBelowManyOfOurs(t *testing.T) {
 		t.Errorf("%+v, %v", pushes, err)
 	}
 }
+
+func TestARewrittenBranchIsAPersonsPush(t *testing.T) {
+	s, bare := open(t)
+	write := func(service release.Service, colour, n string) release.Commit {
+		t.Helper()
+		c, err := s.Write(t.Context(), at, record(service, n), render.Rendered{YAML: yamlOf(colour)}, string(service)+n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	write("shop/api", "blue", "1")
+	good := write("shop/web", "blue", "1")
+	bad := write("shop/web", "red", "2")
+	for _, c := range []struct {
+		name  string
+		since release.Commit
+		head  release.Commit
+		want  string
+	}{
+		{"back to one of our commits: what is not as it was", bad, good, "[shop/web]"},
+		{"what was followed is not known any more: everything is looked at", "0123456789012345678901234567890123456789", good, "[shop/api shop/web]"},
+		{"forward again, as it is usual", good, bad, "[]"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			run(t, bare, "update-ref", "refs/heads/"+at.Branch, string(c.head))
+			pushes, err := s.Foreign(t.Context(), at, c.since, c.head)
+			if err != nil {
+				t.Fatal(err)
+			}
+			services := []release.Service{}
+			for _, p := range pushes {
+				services = append(services, p.Service)
+				if p.Commit != c.head || !strings.Contains(p.Author, "rewrote") {
+					t.Errorf("%+v", p)
+				}
+			}
+			if got := fmt.Sprint(services); got != c.want {
+				t.Errorf("%s, want %s", got, c.want)
+			}
+		})
+	}
+}

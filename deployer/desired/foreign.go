@@ -26,7 +26,8 @@ type Push struct {
 
 // Foreign lists what people, not we, changed on the branch between since and head, per
 // service the newest change; a service that we committed afterwards is left out. An empty
-// since looks at the whole branch.
+// since looks at the whole branch. When somebody has rewritten it, every service that is not
+// as it was at since was changed by a person: we never rewrite.
 func (s *Store) Foreign(ctx context.Context, at release.DesiredState, since, head release.Commit) ([]Push, error) {
 	if head == "" || head == since {
 		return nil, nil
@@ -43,7 +44,7 @@ func foreignIn(log []git.Logged) []Push {
 	var out []Push
 	settled := map[release.Service]bool{}
 	for _, c := range log {
-		ours := c.Key != ""
+		ours := c.Key != "" && !c.Rewritten
 		for _, p := range c.Paths {
 			svc, ok := serviceOf(p)
 			if !ok || settled[svc] {
@@ -51,7 +52,11 @@ func foreignIn(log []git.Logged) []Push {
 			}
 			settled[svc] = true
 			if !ours {
-				out = append(out, Push{Service: svc, Commit: c.Commit, Author: c.Author, Email: c.Email, Time: c.Time, Subject: c.Subject})
+				push := Push{Service: svc, Commit: c.Commit, Author: c.Author, Email: c.Email, Time: c.Time, Subject: c.Subject}
+				if c.Key != "" {
+					push.Author, push.Email = "somebody who rewrote the branch", "" // of the commit are we the author
+				}
+				out = append(out, push)
 			}
 		}
 	}

@@ -228,7 +228,9 @@ func (m *mirror) branchLocked(ctx context.Context, cfg Config, branch string, he
 }
 
 // Log lists the commits of a branch from head back to, and without, until, along first
-// parents; at most n, newest first. Each comes with the paths it changed.
+// parents; at most n, newest first. Each comes with the paths it changed. When until is not
+// on the way, because history was rewritten or merged, the answer is head alone with all
+// that differs from until, and from nothing when until is not known any more.
 func (r *Repos) Log(ctx context.Context, url, branch string, head, until release.Commit, n int) ([]Logged, error) {
 	m, err := r.mirror(url)
 	if err != nil {
@@ -243,34 +245,55 @@ func (r *Repos) Log(ctx context.Context, url, branch string, head, until release
 	if err := m.branchLocked(ctx, r.cfg, branch, plumbing.NewHash(string(head))); err != nil {
 		return nil, err
 	}
+	commits, rewritten, err := m.firstParentsLocked(head, until, n)
+	if err != nil {
+		return nil, err
+	}
 	var log []Logged
-	for at := head; at != until && at != "" && len(log) < n; {
-		c, err := m.commitLocked(at)
+	for i, c := range commits[:len(commits)-1] {
+		paths, err := changed(ctx, commits[i+1], c)
 		if err != nil {
 			return nil, err
 		}
-		var parent *object.Commit
+		log = append(log, Logged{Info: infoOf(c), Paths: paths, Key: r.keyOf(c), Rewritten: rewritten})
+	}
+	return log, nil
+}
+
+// firstParentsLocked are the commits from head back to until, which is the last of them; nil
+// stands for nothing. rewritten: until is not on the way, and follows head at once.
+func (m *mirror) firstParentsLocked(head, until release.Commit, n int) (commits []*object.Commit, rewritten bool, err error) {
+	for at := head; ; {
+		var c *object.Commit
+		if at != "" {
+			if c, err = m.commitLocked(at); err != nil {
+				return nil, false, err
+			}
+		}
+		commits = append(commits, c)
+		switch {
+		case at == until || len(commits) > n:
+			return commits, false, nil
+		case at == "":
+			last, err := m.commitLocked(until)
+			if errors.Is(err, ErrNoCommit) {
+				err = nil
+			}
+			return []*object.Commit{commits[0], last}, true, err
+		}
 		at = ""
 		if len(c.ParentHashes) > 0 {
 			at = release.Commit(c.ParentHashes[0].String())
-			if parent, err = m.commitLocked(at); err != nil {
-				return nil, err
-			}
 		}
-		paths, err := changed(ctx, parent, c)
-		if err != nil {
-			return nil, err
-		}
-		log = append(log, Logged{Info: infoOf(c), Paths: paths, Key: r.keyOf(c)})
 	}
-	return log, nil
 }
 
 // Logged is a commit of a branch and what it changed.
 type Logged struct {
 	Info
-	Paths []string
-	Key   string // of the change that it is, when it is ours
+	Paths     []string
+	Key       string // of the change that it is, when it is ours
+	Rewritten bool   // what it is compared with is not among its first parents
 }
 
 // Trailer is the value of a trailer of the commit's message, or "".

@@ -37,7 +37,7 @@ func (n *Notifier) follow(ctx context.Context, e release.Event, team string, rou
 	if err != nil {
 		return fmt.Errorf("matter %s: %w", name, err)
 	}
-	if m, changed := escalation.Follow(m, id, team, e, ends, route.Choose(routes, Labels(e, team))); changed {
+	if m, changed := escalation.Follow(m, id, team, e, ends, route.For(existing(e, n.config.Directory.Channels()), route.Choose(routes, Labels(e, team)))); changed {
 		return n.config.Matters.Step(ctx, m)
 	}
 	return nil

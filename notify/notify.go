@@ -57,8 +57,9 @@ type Group struct {
 }
 
 // Plan says which messages an event becomes: one for each channel that wants its kind, of
-// the routes that match or, where none does, of the project. A commit's status needs a
-// commit and follows no route; a channel that is named but does not exist is passed over.
+// the routes that match or, where none does, of the project. Channels that the event names
+// are told instead of both. A commit's status needs a commit and follows no route; a channel
+// that is named but does not exist is passed over.
 func Plan(e release.Event, project release.Project, channels map[string]release.Channel, routes ...release.Route) []Message {
 	var messages []Message
 	add := func(name string, r *release.Route, wanted func(release.ChannelSpec) bool) {
@@ -76,16 +77,33 @@ func Plan(e release.Event, project release.Project, channels map[string]release.
 			messages = append(messages, m)
 		}
 	}
-	chosen := route.Choose(routes, Labels(e, project.Spec.Team))
+	named := existing(e, channels)
+	chosen := route.For(named, route.Choose(routes, Labels(e, project.Spec.Team)))
+	if len(chosen) == 0 {
+		for _, name := range named {
+			add(name, nil, func(release.ChannelSpec) bool { return true })
+		}
+	}
 	for i := range chosen {
 		for _, name := range chosen[i].Channels {
 			add(name, &chosen[i], func(release.ChannelSpec) bool { return true })
 		}
 	}
+	routed := len(chosen) > 0 || len(named) > 0
 	for _, name := range project.Spec.Channels {
-		add(name, nil, func(c release.ChannelSpec) bool { return len(chosen) == 0 || c.Type == typeStatus })
+		add(name, nil, func(c release.ChannelSpec) bool { return !routed || c.Type == typeStatus })
 	}
 	return messages
+}
+
+// existing are the channels that an event names and that would tell it. Where none of them
+// does any more, the routes say who is told: nothing gets lost.
+func existing(e release.Event, channels map[string]release.Channel) []string {
+	_, ends := Thread(e)
+	return slices.DeleteFunc(slices.Clone(e.Channels), func(name string) bool {
+		c, ok := channels[name]
+		return !ok || !ends && !slices.Contains(c.Spec.Events, e.Kind)
+	})
 }
 
 // Labels are what routes and silences ask of an event.

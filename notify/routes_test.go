@@ -35,6 +35,44 @@ func TestRoutesDecideAndWhatNoneMatchesGoesToTheProject(t *testing.T) {
 	}
 }
 
+func TestAnEventThatNamesItsChannelsGoesThere(t *testing.T) {
+	breach := []release.EventKind{release.EventBreach, release.EventRecovered}
+	for name, c := range map[string]struct {
+		named  []string
+		routes []release.Route
+		want   string
+	}{
+		"nobody is named":                      {nil, nil, "ops"},
+		"instead of the project's":             {[]string{"pager", "chat"}, nil, "pager chat"},
+		"instead of the routes'":               {[]string{"pager"}, []release.Route{{Channels: []string{"chat"}}}, "pager"},
+		"some of them are gone":                {[]string{"gone", "pager"}, nil, "pager"},
+		"all of them are gone":                 {[]string{"gone"}, nil, "ops"},
+		"it does not tell of this any more":    {[]string{"mail"}, nil, "ops"},
+		"gone, and there are routes":           {[]string{"gone"}, []release.Route{{Channels: []string{"chat"}}}, "chat"},
+		"how often is still said by the route": {[]string{"pager"}, []release.Route{{Channels: []string{"chat"}, GroupBy: []string{"service"}}}, "pager together"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newTown(channel("wecom", "ops", "en", breach...))
+			for _, n := range []string{"pager", "chat"} {
+				d.channels[n] = channel("slack", n, "en", breach...)
+			}
+			d.channels["mail"] = channel("slack", "mail", "en", release.EventHeld)
+			e := verified(1)
+			e.Kind, e.ID, e.Channels = release.EventBreach, "slo/web/a/1/breach", c.named
+			var got []string
+			for _, m := range notify.Plan(e, d.project, d.channels, c.routes...) {
+				got = append(got, m.Channel)
+				if m.Group != "" {
+					got = append(got, "together")
+				}
+			}
+			if strings.Join(got, " ") != c.want {
+				t.Errorf("told %v, want %s", got, c.want)
+			}
+		})
+	}
+}
+
 func grouped() town {
 	d := newTown(channel("wecom", "ops", "en", release.EventVerified))
 	d.routes = []release.Route{{Channels: []string{"ops"}, GroupBy: []string{"service"},

@@ -47,4 +47,6 @@ type Event struct {
 	Hint    string    `json:"hint,omitempty"`
 
 	Severity string `json:"severity,omitempty"` // critical, error, warning or info; empty: the kind says it
+
+	Channels []string `json:"channels,omitempty"` // told instead of those of the routes; none: the routes say
 }

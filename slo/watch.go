@@ -311,7 +311,9 @@ func told(o openslo.SLO, p Place, b Breach) release.Event {
 			chance.Percent(b.Measured), period(b.Long), chance.Percent(o.Objective), b.Burn),
 		Hint: "no release is under way there; look at the service, or roll back: seatrial release rollback",
 	}
+	e.Channels = o.Channels(burn.Page)
 	if b.Ticket {
+		e.Channels = o.Channels(burn.Ticket)
 		e.Severity, e.Hint = "warning", "nobody has to be woken: look for what has been failing for hours"
 		e.Subject = fmt.Sprintf("%s: the error budget of %s is lost slowly on %s", b.Service, o.Title, b.Cluster)
 	}

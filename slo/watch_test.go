@@ -49,7 +49,7 @@ func TestWatchTellsABreachOnceAndItsEndOnce(t *testing.T) {
 	}
 	b := newBook()
 	o := availability()
-	o.Alerts = []openslo.Alert{{Long: time.Minute, Short: 15 * time.Second, Burn: 2}}
+	o.Alerts = []openslo.Alert{{Long: time.Minute, Short: 15 * time.Second, Burn: 2, Channels: []string{"on-call"}}}
 	now := begin
 	place := slo.Place{Service: "shop/web", Env: "prod", Cluster: "a", Project: "shop"}
 	watch := func() *slo.Watch { // a new one is a restart
@@ -94,7 +94,7 @@ func TestWatchTellsABreachOnceAndItsEndOnce(t *testing.T) {
 		t.Errorf("told %s", got)
 	}
 	for _, e := range b.events {
-		if e.Service != "shop/web" || e.Project != "shop" || e.Subject == "" || e.Reason == "" {
+		if e.Service != "shop/web" || e.Project != "shop" || e.Subject == "" || e.Reason == "" || strings.Join(e.Channels, " ") != "on-call" {
 			t.Errorf("event %+v", e)
 		}
 	}
@@ -145,6 +145,9 @@ func TestASlowLossOfTheBudgetIsATicketAndNeverBesideAPage(t *testing.T) {
 		}
 	}
 	for id, e := range b.events { // its end goes where its beginning went
+		if e.Channels != nil {
+			t.Errorf("%s names %v", id, e.Channels)
+		}
 		if (e.Severity == "warning") != strings.Contains(id, "/ticket/") {
 			t.Errorf("%s has severity %q", id, e.Severity)
 		}

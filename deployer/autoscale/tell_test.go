@@ -2,6 +2,7 @@ package autoscale_test
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -71,7 +72,7 @@ func TestWhatTheAutoscalerDidIsTold(t *testing.T) {
 			want := release.Event{ID: fmt.Sprintf("autoscaler/prod-1/shop-prod/web/%d/hot", noon.Unix()), Kind: release.EventHot, At: noon.Add(minute), Service: "shop/web", Env: "prod", Project: "pay", About: "web@prod-1",
 				Subject: "shop/web: CPU at autoscaler web on prod-1 has been over 85 % of what its pods request for 1m: 112 % now",
 				Result:  ev.Result, Severity: ev.Severity, Hint: ev.Hint, Reason: ev.Reason}
-			if ev != want {
+			if !reflect.DeepEqual(ev, want) {
 				t.Errorf("%+v", ev)
 			}
 		})

@@ -8,6 +8,7 @@ package route
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"strconv"
 	"time"
 
@@ -30,6 +31,19 @@ func Choose(routes []release.Route, labels map[string]string) []release.Route {
 		}
 	}
 	return chosen
+}
+
+// For is the chosen routes of an event that names its own channels: they are told instead of
+// the routes'. How they are told, together or again, is the routes' still.
+func For(channels []string, chosen []release.Route) []release.Route {
+	if len(channels) == 0 {
+		return chosen
+	}
+	out := slices.Clone(chosen)
+	for i := range out {
+		out[i].Channels = channels
+	}
+	return out
 }
 
 // Group names the group of an event on a channel; empty: the route makes none.

@@ -7,6 +7,7 @@ package silence
 import (
 	"fmt"
 	"time"
+	"unicode/utf8"
 
 	"github.com/seatrial/seatrial/internal/hint"
 	"github.com/seatrial/seatrial/internal/matchers"
@@ -18,7 +19,7 @@ const Longest = 30 * 24 * time.Hour
 
 const (
 	maxMatchers = 20
-	maxReason   = 400 // bytes
+	maxReason   = 400 // characters
 )
 
 // New is a silence from now on. One without matchers would silence everything: nobody
@@ -36,8 +37,8 @@ func New(id string, conditions []string, length time.Duration, by, reason string
 		return s, hint.Add(fmt.Errorf("%q fits what has no labels at all", conditions), "add a matcher that says what to silence: service=shop/web")
 	case length <= 0 || length > Longest:
 		return s, fmt.Errorf("want at most %v, got %v", Longest, length)
-	case reason == "" || len(reason) > maxReason:
-		return s, fmt.Errorf("want a reason of at most %d bytes", maxReason)
+	case reason == "" || utf8.RuneCountInString(reason) > maxReason:
+		return s, fmt.Errorf("want a reason of at most %d characters", maxReason)
 	}
 	return s, nil
 }

@@ -1,7 +1,9 @@
 package openslo
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -112,27 +114,37 @@ func (p *parser) policy(m metadata, s policySpec, at []any) Alert {
 	if s.WhenNoData {
 		p.refuse("not supported: no data neither begins nor ends a breach; seatrial slo doctor finds SLOs without", with(spec, "alertWhenNoData")...)
 	}
-	for i, t := range s.Targets {
-		here := with(spec, "notificationTargets", i)
-		switch {
-		case (t.Ref == "") == (t.Spec == nil):
-			p.refuse(`want either "targetRef", or a target in place`, here...)
-		case t.Ref != "":
-			named(p, KindTarget, t.Ref, p.refer.targets, with(here, "targetRef")...)
-		default:
-			p.inPlace(t.Kind, KindTarget, here)
-			p.notified(*t.Spec, with(here, "spec")...)
-		}
-	}
+	channels := p.targets(s.Targets, with(spec, "notificationTargets"))
 	if len(s.Conditions) != 1 {
 		p.refuse(fmt.Sprintf("want exactly one condition, got %d: its second window stands in the annotation %s", len(s.Conditions), AnnotationAlertWindows), with(spec, "conditions")...)
 		return Alert{}
 	}
 	a := p.conditionOf(s.Conditions[0], with(spec, "conditions", 0))
+	a.Channels = channels
 	if windows, ok := m.Annotations[AnnotationAlertWindows]; ok {
 		a.Long, a.Short = p.pair(windows, with(at, "metadata", "annotations", AnnotationAlertWindows)...)
 	}
 	return a
+}
+
+// targets are the channels that a policy names, each once.
+func (p *parser) targets(uses []targetUse, at []any) []string {
+	var channels []string
+	for i, t := range uses {
+		here := with(at, i)
+		switch {
+		case (t.Ref == "") == (t.Spec == nil):
+			p.refuse(`want either "targetRef", or a target in place`, here...)
+		case t.Ref != "":
+			channel, _ := named(p, KindTarget, t.Ref, p.refer.targets, with(here, "targetRef")...)
+			channels = append(channels, channel)
+		default:
+			p.inPlace(t.Kind, KindTarget, here)
+			channels = append(channels, p.notified(*cmp.Or(t.Metadata, &metadata{}), *t.Spec, here))
+		}
+	}
+	slices.Sort(channels)
+	return slices.Compact(channels)
 }
 
 func (p *parser) conditionOf(use conditionUse, at []any) Alert {

@@ -1,11 +1,14 @@
 package openslo_test
 
 import (
-	"slices"
+	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/seatrial/seatrial/internal/strict"
+	"github.com/seatrial/seatrial/slo/burn"
 	"github.com/seatrial/seatrial/slo/openslo"
 )
 
@@ -63,13 +66,42 @@ func TestEveryKindIsReadAndResolved(t *testing.T) {
 	if err != nil || len(all) != 1 {
 		t.Fatalf("%+v %v", all, err)
 	}
-	want := []openslo.Alert{{Long: time.Hour, Short: 5 * time.Minute, Burn: 14.4}, {Long: 72 * time.Hour, Short: 6 * time.Hour, Burn: 1, Ticket: true}}
-	if !slices.Equal(all[0].Alerts, want) || !strings.Contains(string(all[0].Total), "p99") {
+	want := []openslo.Alert{{Long: time.Hour, Short: 5 * time.Minute, Burn: 14.4, Channels: []string{"on-call"}}, {Long: 72 * time.Hour, Short: 6 * time.Hour, Burn: 1, Ticket: true, Channels: []string{"mail"}}}
+	if !reflect.DeepEqual(all[0].Alerts, want) || !strings.Contains(string(all[0].Total), "p99") {
 		t.Errorf("%+v", all[0])
 	}
 	without := strings.Replace(everyKind, ", annotations: {seatrial.dev/alert-windows: 1h/5m}", "", 1)
 	if all, err = readAll(t, without); err != nil || all[0].Alerts[0].Long != 2*time.Hour || all[0].Alerts[0].Short != 10*time.Minute {
 		t.Errorf("without the annotation: %+v %v", all, err)
+	}
+}
+
+func TestTargetsAreChannels(t *testing.T) {
+	for name, c := range map[string]struct{ old, new, page, ticket string }{
+		"by their names":             {"", "", "[on-call]", "[mail]"},
+		"by an annotation":           {"metadata: {name: on-call}", "metadata: {name: on-call, annotations: {seatrial.dev/channel: ops-chat}}", "[ops-chat]", "[mail]"},
+		"a policy that names nobody": {"  notificationTargets: [{targetRef: on-call}]\n", "", "[]", "[mail]"},
+	} {
+		all, err := readAll(t, strings.Replace(everyKind, c.old, c.new, 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if page, ticket := fmt.Sprint(all[0].Channels(burn.Page)), fmt.Sprint(all[0].Channels(burn.Ticket)); page != c.page || ticket != c.ticket {
+			t.Errorf("%s: %s and %s", name, page, ticket)
+		}
+	}
+	docs, err := strict.Documents("slos/web.yaml", []byte(everyKind))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = openslo.ReadFor(docs, func(name string) error {
+		if name == "mail" {
+			return nil
+		}
+		return fmt.Errorf("there is no channel %q", name)
+	})
+	if want := `slos/web.yaml:35:18: metadata.name: there is no channel "on-call"`; err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
 	}
 }
 

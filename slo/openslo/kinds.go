@@ -28,8 +28,9 @@ type shared struct {
 	indicators map[string]indicatorSpec
 	services   map[string]release.Service // as the label of ours says; "" without one
 	conditions map[string]conditionUse
-	targets    map[string]bool
+	targets    map[string]string // their channels
 	policies   map[string]policyUse
+	channel    func(name string) error // what is wrong with one; nil: nothing
 }
 
 // kinds are in the order of their references: each refers to those before it.
@@ -38,10 +39,10 @@ func (s shared) kinds() []string {
 }
 
 // gather reads the documents that SLOs refer to, and gives the rest back.
-func gather(docs []strict.Document) (shared, []strict.Document, []strict.Problem) {
+func gather(docs []strict.Document, channel func(string) error) (shared, []strict.Document, []strict.Problem) {
 	s := shared{
 		sources: map[string]bool{}, indicators: map[string]indicatorSpec{}, services: map[string]release.Service{},
-		conditions: map[string]conditionUse{}, targets: map[string]bool{}, policies: map[string]policyUse{},
+		conditions: map[string]conditionUse{}, targets: map[string]string{}, policies: map[string]policyUse{}, channel: channel,
 	}
 	readers := map[string]func(strict.Document) error{
 		KindDataSource: s.source, KindSLI: s.sli, KindService: s.service, KindCondition: s.condition, KindTarget: s.target, KindPolicy: s.policy,
@@ -128,17 +129,29 @@ func (s shared) service(doc strict.Document) error {
 }
 
 func (s shared) target(doc strict.Document) error {
-	return read(doc, s, s.targets, func(p *parser, d object[targetSpec]) bool {
-		p.notified(d.Spec, "spec")
-		return true
-	})
+	return read(doc, s, s.targets, func(p *parser, d object[targetSpec]) string { return p.notified(d.Metadata, d.Spec, nil) })
 }
 
-func (p *parser) notified(t targetSpec, at ...any) {
-	p.described(t.Description, with(at, "description")...)
+// notified is the channel of a target: its name, or what its annotation says.
+func (p *parser) notified(m metadata, t targetSpec, at []any) string {
+	p.described(t.Description, with(at, "spec", "description")...)
 	if strings.TrimSpace(t.Target) == "" {
-		p.refuse("is empty: want what it is, such as slack or email", with(at, "target")...)
+		p.refuse("is empty: want what it is, such as slack or email", with(at, "spec", "target")...)
 	}
+	name, here := m.Name, with(at, "metadata", "name")
+	if other, ok := m.Annotations[AnnotationChannel]; ok {
+		name, here = other, with(at, "metadata", "annotations", AnnotationChannel)
+	}
+	switch {
+	case name == "" && at == nil: // told already
+	case name == "":
+		p.refuse("its name is missing: want that of a channel", at...)
+	case p.refer.channel != nil:
+		if err := p.refer.channel(name); err != nil {
+			p.refuse(err.Error(), here...)
+		}
+	}
+	return name
 }
 
 // team is whose something is, by the label of ours.

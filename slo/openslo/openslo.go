@@ -28,6 +28,7 @@ const (
 	LabelService           = "seatrial.dev/service"       // "shop/web"; needed
 	AnnotationAlertWindows = "seatrial.dev/alert-windows" // "1m/15s": long and short
 	AnnotationAlertBurn    = "seatrial.dev/alert-burn"    // "2": burn rate that is a breach
+	AnnotationChannel      = "seatrial.dev/channel"       // of a target that is not named as its channel
 )
 
 // SLO is a promise about one service: of all events in Window, at least Objective are good.
@@ -53,8 +54,9 @@ type SLO struct {
 // Alert is a pair of windows of its own, for places where an hour is too long.
 type Alert struct {
 	Long, Short time.Duration
-	Burn        float64 // breached when both windows burn faster
-	Ticket      bool    // it can wait until the morning
+	Burn        float64  // breached when both windows burn faster
+	Ticket      bool     // it can wait until the morning
+	Channels    []string // of the policy's targets; none: the routes say
 }
 
 // Counted is the query of the events that are counted beside the total, and what they are:
@@ -97,8 +99,12 @@ func (s SLO) Least(window time.Duration, want float64) float64 {
 
 // Read parses every document and gives all problems at once; each carries file, line and
 // column. SLOs may refer to the documents of other kinds. Two SLOs of one name are one.
-func Read(docs []strict.Document) ([]SLO, error) {
-	refer, docs, problems := gather(docs)
+func Read(docs []strict.Document) ([]SLO, error) { return ReadFor(docs, nil) }
+
+// ReadFor is Read where it is known what people can be told through: channel says what is
+// wrong with a name; nil: every name will do.
+func ReadFor(docs []strict.Document, channel func(name string) error) ([]SLO, error) {
+	refer, docs, problems := gather(docs, channel)
 	var slos []SLO
 	first := map[string]SLO{}
 	for _, doc := range docs {

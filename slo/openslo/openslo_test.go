@@ -1,6 +1,7 @@
 package openslo_test
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -62,7 +63,7 @@ func TestParse(t *testing.T) {
 	if got.Name != "web-availability" || got.Title != "availability" || got.Service != "shop/web" || got.Objective != 0.999 || got.Window != 28*24*time.Hour {
 		t.Errorf("got %+v", got)
 	}
-	if len(got.Alerts) != 1 || got.Alerts[0] != (openslo.Alert{Long: time.Minute, Short: 15 * time.Second, Burn: 2}) {
+	if !reflect.DeepEqual(got.Alerts, []openslo.Alert{{Long: time.Minute, Short: 15 * time.Second, Burn: 2}}) {
 		t.Errorf("alert = %+v", got.Alerts)
 	}
 	want := `sum(increase(gateway_requests_total{service="shop/web",cluster="staging"}[90s]))`

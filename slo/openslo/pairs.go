@@ -24,3 +24,20 @@ func (s SLO) Pairs() []burn.Pair {
 		return s.NoPage && p.Severity == burn.Page || s.NoTicket && p.Severity == burn.Ticket
 	})
 }
+
+// Channels are whom the policies of a severity tell. None: at least one of them does not
+// say, and the routes of the service's team do.
+func (s SLO) Channels(severity burn.Severity) []string {
+	var names []string
+	for _, a := range s.Alerts {
+		switch {
+		case a.Ticket != (severity == burn.Ticket):
+		case len(a.Channels) == 0:
+			return nil
+		default:
+			names = append(names, a.Channels...)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}

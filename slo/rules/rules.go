@@ -178,11 +178,21 @@ func (m maker) alert(severity burn.Severity) []Rule {
 		Alert:  AlertName,
 		Expr:   strings.Join(any, " or "),
 		Labels: append(m.labels[:len(m.labels):len(m.labels)], Pair{"severity", severity.String()}, Pair{"team", m.slo.Service.Team()}),
-		Annotations: []Pair{
+		Annotations: append([]Pair{
 			{"summary", service + " on " + m.cluster + " burns the error budget of " + title},
 			{"description", "{{ $value | humanizePercentage }} of the events were bad; the objective allows " + number(100*m.target.Budget()) + " % over " + m.slo.Period() + "."},
-		},
+		}, m.channels(severity)...),
 	}}
+}
+
+// Channels is the annotation with whom the policies tell.
+const Channels = "seatrial_channels"
+
+func (m maker) channels(severity burn.Severity) []Pair {
+	if names := m.slo.Channels(severity); len(names) > 0 {
+		return []Pair{{Channels, strings.Join(names, ",")}}
+	}
+	return nil
 }
 
 // Span is a duration as Prometheus writes it, in one unit: "5m", "90m", "30d".

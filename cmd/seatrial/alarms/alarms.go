@@ -72,6 +72,9 @@ func Event(a alerts.Alert, now time.Time) release.Event {
 	if a.Status == "resolved" {
 		e.Kind = release.EventAlertEnded
 	}
+	if names := a.Annotations["seatrial_channels"]; names != "" { // of our own rules
+		e.Channels = strings.Split(cut(names, 1000), ",")
+	}
 	if link := a.Annotations["runbook_url"]; link != "" {
 		e.Hint = cut("see "+link, 400)
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -40,10 +42,15 @@ func TestEvent(t *testing.T) {
 			want := c.want
 			want.ID, want.Kind, want.At = "alert/d9bc3a5a0ea0a4f5/1795730400/firing", release.EventAlert, started
 			want.Subject, want.Reason, want.Hint = "5xx over 2 %", "since ten minutes", "see https://wiki.example/5xx"
-			if e != want {
+			if !reflect.DeepEqual(e, want) {
 				t.Errorf("%+v, want %+v", e, want)
 			}
 		})
+	}
+	ours := alert("firing", nil)
+	ours.Annotations = map[string]string{"seatrial_channels": "mail,on-call"}
+	if e := alarms.Event(ours, started); !slices.Equal(e.Channels, []string{"mail", "on-call"}) {
+		t.Errorf("an alert of our own rules goes to %v", e.Channels)
 	}
 	long := alert("resolved", map[string]string{"alertname": "x"})
 	long.Annotations = map[string]string{"description": strings.Repeat("很长", 5000)}

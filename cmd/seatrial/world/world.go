@@ -23,6 +23,7 @@ import (
 	"github.com/seatrial/seatrial/internal/hint"
 	"github.com/seatrial/seatrial/internal/kube"
 	"github.com/seatrial/seatrial/internal/platform"
+	"github.com/seatrial/seatrial/internal/strict"
 	"github.com/seatrial/seatrial/policies/library"
 	"github.com/seatrial/seatrial/release"
 	"github.com/seatrial/seatrial/slo/analysis"
@@ -79,7 +80,7 @@ func (w *World) take(ctx context.Context, head release.Commit) error {
 	}
 	tree.Commit = head
 	slos, err := openslo.Read(tree.SLOs)
-	if err != nil {
+	if err != nil { // Check found its channels
 		return fmt.Errorf("platform repo at %s: %w", head.Short(), err)
 	}
 	w.mu.Lock()
@@ -291,7 +292,7 @@ func Check(root fs.FS) (platform.Tree, error) {
 		return tree, err
 	}
 	var all []error
-	if _, err := openslo.Read(tree.SLOs); err != nil {
+	if _, err := openslo.ReadFor(tree.SLOs, targets(tree.Channels)); err != nil {
 		all = append(all, err)
 	}
 	templates := map[string]analysis.Template{}
@@ -316,4 +317,18 @@ func Check(root fs.FS) (platform.Tree, error) {
 		}
 	}
 	return tree, errors.Join(append(all, live.CheckScripts(tree.Scripts))...)
+}
+
+// targets says what is wrong with a channel that an SLO's alert is to go to.
+func targets(channels map[string]release.Channel) func(string) error {
+	return func(name string) error {
+		c, ok := channels[name]
+		switch {
+		case !ok:
+			return fmt.Errorf("there is no channel %q%s: name the target as one, or say which in the annotation %s", name, strict.Suggest(name, slices.Collect(maps.Keys(channels))), openslo.AnnotationChannel)
+		case !slices.Contains(c.Spec.Events, release.EventBreach):
+			return fmt.Errorf("the channel %q never tells of %s: add it to its events", name, release.EventBreach)
+		}
+		return nil
+	}
 }

@@ -60,12 +60,17 @@ func TestAServiceThatHangsDelaysNoOther(t *testing.T) {
 		if s := <-c.looked; s != "shop/web" || time.Since(began) > time.Second {
 			t.Errorf("%s was looked at after %s", s, time.Since(began))
 		}
+		if others.Load() > 0 {
+			t.Error("an environment was asked for services that it does not have")
+		}
+		began = time.Now()
+		w.fleet.changes <- []live.Change{{Cluster: "main", Service: "shop/new"}} // deployed since the sweep
+		if s := <-c.looked; s != "shop/new" || time.Since(began) > time.Second {
+			t.Errorf("%s was looked at after %s", s, time.Since(began))
+		}
 		cancel()
 		if err := <-done; !errors.Is(err, context.Canceled) {
 			t.Error(err)
-		}
-		if others.Load() > 0 {
-			t.Error("an environment was asked for services that it does not have")
 		}
 	})
 }

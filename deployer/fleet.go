@@ -198,7 +198,8 @@ func (f *Fleet) look(ctx context.Context, ch live.Change) {
 }
 
 // environments are those that a service has slots in; what changes all the time is not a
-// reason to read every slot all the time.
+// reason to read every slot all the time. A service that came after the last sweep may be in
+// any of them.
 func (f *Fleet) environments(ctx context.Context, svc release.Service) []release.Env {
 	f.mu.Lock()
 	known := f.envs
@@ -211,7 +212,18 @@ func (f *Fleet) environments(ctx context.Context, svc release.Service) []release
 		known = f.envs
 		f.mu.Unlock()
 	}
-	return known[svc]
+	if envs, ok := known[svc]; ok {
+		return envs
+	}
+	var all []release.Env
+	for _, envs := range known {
+		for _, e := range envs {
+			if !slices.Contains(all, e) {
+				all = append(all, e)
+			}
+		}
+	}
+	return all
 }
 
 // slots reads every slot, and so learns which there are.

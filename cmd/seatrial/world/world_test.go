@@ -116,7 +116,7 @@ slos: [{name: answered, objective: 99, sli: {events: {error_query: 'increase(err
 		want  int
 	}{
 		{environment + promise, true, 1},
-		{environment + strings.Replace(promise, "increase(all", "increase((all", 1), false, 1}, // no PromQL
+		{environment + strings.Replace(promise, "increase(all", "increase((all", 1), false, 1},                                                              // no PromQL
 		{environment + promise + "---\napiVersion: openslo/v1\nkind: AlertNotificationTarget\nmetadata: {name: nobody}\nspec: {target: slack}\n", false, 1}, // no such channel
 		{environment, true, 0},
 	} {

@@ -91,6 +91,19 @@ function act(r, what, body, user) {
   return r
 }
 
+// agree keeps the last word of each person; the run by hand and the schedule ask for two.
+const words = new Map()
+async function agree(req, res, url, name, act) {
+  const user = sessionOf(req)?.user
+  const body = act === 'approvals' ? { env: url.searchParams.get('env'), schedule: url.searchParams.get('schedule') === 'true' } : await bodyOf(req)
+  const key = `${name} ${body.env} ${body.schedule}`
+  const said = words.get(key) ?? [{ by: 'lin.mei', at: ago(40), until: ago(-10_000), state: 'counts' }]
+  words.set(key, act === 'approvals' ? said : [...said.filter((s) => s.by !== user), { by: user, at: ago(0), until: ago(-10_080), state: act === 'approve' ? 'counts' : 'withdrawn' }])
+  const counting = words.get(key).filter((s) => s.state === 'counts').length
+  const verdict = counting >= 2 ? { outcome: 'Pass' } : { outcome: 'Refuse', code: 'approvals-missing', reason: `${counting} of 2 approvals of group sre`, hint: 'ask somebody of group sre' }
+  return json(res, 200, { required: 2, groups: ['sre'], digest: `sha256:${'5e'.repeat(32)}`, verdict, said: words.get(key) }, { ETag: `"sha256:${'5e'.repeat(32)}"` })
+}
+
 function problem(res, status, title, detail, hint) {
   res.writeHead(status, { 'Content-Type': 'application/problem+json' }).end(JSON.stringify({ type: 'about:blank', title, status, detail, hint }))
 }
@@ -182,6 +195,8 @@ async function experiment(req, res, url, path) {
     return run ? json(res, 200, run) : problem(res, 404, 'Not Found', 'no such run', '')
   }
   if (path === '/experiments') return json(res, 200, { items: state.experiments })
+  const consent = /^\/experiments\/([^/]+)\/(approvals|approve|withdraw)$/.exec(path)
+  if (consent) return agree(req, res, url, decodeURIComponent(consent[1]), consent[2])
   if (path === '/experiments/runs') return json(res, 200, { items: url.searchParams.get('name') ? (runs.get(url.searchParams.get('name')) ?? []) : [...runs.values()].flat(), next: '' })
   const [, , name, verb] = path.split('/')
   const body = await bodyOf(req)

@@ -168,6 +168,7 @@ export const en = {
   },
   consent: {
     approve: 'Approve', lead: 'You agree to exactly this experiment. Any change of it makes your approval void; whoever starts a run by hand does not count.',
+    withdraw: 'Withdraw', withdrawLead: 'You have agreed to this experiment, and take it back. A run that has broken nothing yet ends.',
     schedule: 'its schedule, instead of one run by hand', enough: 'Enough people have agreed.', nobody: (env: string) => `Nobody has to agree in ${env}.`,
     states: { counts: 'counts, until', void: 'void: the experiment has changed', expired: 'expired', used: 'used by a run', withdrawn: 'withdrawn', starter: 'starts the run', outsider: 'in none of the groups', noPerson: 'no person' },
   },

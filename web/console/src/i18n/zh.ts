@@ -168,6 +168,7 @@ export const zh: Messages = {
   },
   consent: {
     approve: '批准', lead: '你同意的正是这个实验。实验一旦变化，批准即失效；手动启动运行的人自己的批准不算。',
+    withdraw: '撤回批准', withdrawLead: '您已同意该实验，现在要撤回。尚未造成任何破坏的运行会结束。',
     schedule: '批准它的计划，而不是一次手动运行', enough: '批准人数已足够。', nobody: (env) => `${env} 不需要任何人批准。`,
     states: { counts: '有效，至', void: '已失效：实验已变化', expired: '已过期', used: '已被一次运行用掉', withdrawn: '已撤回', starter: '启动运行的人', outsider: '不在任何指定的组', noPerson: '不是人' },
   },

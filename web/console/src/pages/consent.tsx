@@ -2,7 +2,7 @@
 import { useQueryClient } from '@tanstack/react-query'
 import { useId, useState, type ReactNode } from 'react'
 import { api } from '../api/client'
-import { useBoard, useConsents } from '../api/hooks'
+import { useBoard, useConsents, useSession } from '../api/hooks'
 import type { Experiment } from '../api/types'
 import { useT } from '../i18n'
 import { Confirm } from '../ui/confirm'
@@ -38,7 +38,7 @@ export function useWhere(x: Experiment): { env: string; service: string; fields:
   return { env, service, fields }
 }
 
-/** Agree lets a person approve one run of an experiment, or its schedule. */
+/** Agree lets a person approve one run of an experiment, or its schedule, and take that back. */
 export function Agree({ x, children, onClose }: { x: Experiment; children: ReactNode; onClose: () => void }) {
   const t = useT()
   const client = useQueryClient()
@@ -46,10 +46,13 @@ export function Agree({ x, children, onClose }: { x: Experiment; children: React
   const [schedule, setSchedule] = useState(false)
   const of = { env, service, schedule: schedule && (x.spec.schedule?.environments ?? []).includes(env) }
   const now = useConsents(x.name, of)
+  const me = useSession().data?.user
+  const agreed = now.data?.said.some((s) => s.by === me && s.state === 'counts') ?? false
+  const verb = agreed ? t.consent.withdraw : t.consent.approve
   const again = () => { void client.invalidateQueries({ queryKey: ['consents', x.name] }); void client.invalidateQueries({ queryKey: ['plan', x.name] }) }
   return (
-    <Confirm title={`${t.consent.approve}${t.common.colon}${x.name}`} lead={t.consent.lead} verb={t.consent.approve} ready={now.data !== undefined}
-      send={(reason, key) => api.agree(x.name, { env, reason, schedule: of.schedule, ...(x.spec.service ? {} : { service }) }, { key, version: now.data?.digest })}
+    <Confirm title={`${verb}${t.common.colon}${x.name}`} lead={agreed ? t.consent.withdrawLead : t.consent.lead} verb={verb} danger={agreed} ready={now.data !== undefined}
+      send={(reason, key) => (agreed ? api.disagree : api.agree)(x.name, { env, reason, schedule: of.schedule, ...(x.spec.service ? {} : { service }) }, { key, version: now.data?.digest })}
       onDone={again} onStale={again} onClose={onClose}>
       {children}
       {fields}

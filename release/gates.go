@@ -7,6 +7,8 @@ type SLOGate struct {
 	MinEvents int      `json:"minEvents,omitempty"` // default 100
 	MaxWait   Duration `json:"maxWait,omitempty"`   // for enough events; then NoData says what; default 5m
 
+	Confidence float64 `json:"confidence,omitempty"` // 0.95: a pass needs so many events that the objective is missed with a chance of at most 5 %; 0: the share of good events decides
+
 	MinSamples int      `json:"minSamples,omitempty"` // equal pieces of the window that need events of their own; default 1
 	MaxAge     Duration `json:"maxAge,omitempty"`     // of the newest data that a pass rests on; default 3m
 	NoData     string   `json:"noData,omitempty"`     // once maxWait is over: "inconclusive" (default) or "refuse"

@@ -22,6 +22,7 @@ const (
 	CodeNoData        Code = "no-data"          // Prometheus has no such series
 	CodeNaN           Code = "not-a-number"     // NaN or infinity
 	CodeFewEvents     Code = "too-few-events"   // below minEvents
+	CodeUnproved      Code = "unproved"         // too few events for the confidence that is asked for
 	CodeFewSamples    Code = "too-few-samples"  // events in fewer than minSamples pieces of the window
 	CodeStale         Code = "stale"            // no data younger than maxAge
 	CodeBadCount      Code = "implausible"      // negative, or far more good events than all
@@ -37,7 +38,7 @@ const (
 // Codes are all of them, in the order of the documentation.
 func Codes() []Code {
 	return []Code{CodeKept, CodeNoSLO, CodeSettling, CodeMeasuring, CodeMissed, CodePageBurn, CodeTicketBurn, CodeNoTarget, CodeNoData, CodeNaN,
-		CodeFewEvents, CodeFewSamples, CodeStale, CodeBadCount, CodeFailed, CodeUnclear, CodeAlike, CodeNothingBefore, CodeWorse, CodeBadQuery, CodeUnasked}
+		CodeFewEvents, CodeUnproved, CodeFewSamples, CodeStale, CodeBadCount, CodeFailed, CodeUnclear, CodeAlike, CodeNothingBefore, CodeWorse, CodeBadQuery, CodeUnasked}
 }
 
 // CodeOf is the reason of an error of Prometheus: the question is wrong, or it could not

@@ -9,6 +9,7 @@ import (
 
 	"github.com/seatrial/seatrial/internal/chance"
 	"github.com/seatrial/seatrial/release"
+	"github.com/seatrial/seatrial/slo/burn"
 	"github.com/seatrial/seatrial/slo/compare"
 )
 
@@ -18,6 +19,8 @@ type Settings struct {
 	Settle    time.Duration // left out after the last target became healthy; default 5s
 	MaxWait   time.Duration // from the start of the measurement, for enough events; default 5m
 	MinEvents float64       // fewer decide nothing; default 100
+
+	Confidence float64 // with which a pass claims the objective; 0: the share of good events decides
 
 	MinSamples int           // equal pieces of the window that need events of their own; default 1
 	MaxAge     time.Duration // of the newest data a pass rests on; default 3m, room for three scrapes a minute apart
@@ -32,7 +35,7 @@ type Settings struct {
 // SettingsOf reads an environment's settings.
 func SettingsOf(g release.SLOGate) Settings {
 	return Settings{
-		Observe: g.Observe.Std(), Settle: g.Settle.Std(), MaxWait: g.MaxWait.Std(), MinEvents: float64(g.MinEvents),
+		Observe: g.Observe.Std(), Settle: g.Settle.Std(), MaxWait: g.MaxWait.Std(), MinEvents: float64(g.MinEvents), Confidence: g.Confidence,
 		MinSamples: g.MinSamples, MaxAge: g.MaxAge.Std(), NoData: g.NoData, NotANumber: g.NotANumber, MaxErrors: g.MaxErrors, Analysis: g.Analysis, Compare: g.Compare,
 	}.withDefaults()
 }
@@ -102,7 +105,8 @@ func clamp(x float64) float64 { return min(1, max(0, x)) }
 //     Refused at once, the window need not end;
 //   - the window is not over: Waiting;
 //   - too few events, or no usable answer: Waiting until MaxWait, then Undetermined, or
-//     Refused where the settings say so. No data is never a pass;
+//     Refused where the settings say so. No data is never a pass, and with a confidence
+//     asked for neither is a number of events that does not allow the claim;
 //   - otherwise the share of good events decides.
 func Judge(m Measurement, objective float64, s Settings) Ruling {
 	s = s.withDefaults()
@@ -131,7 +135,21 @@ func Judge(m Measurement, objective float64, s Settings) Ruling {
 	if share < objective {
 		return Ruling{Outcome: release.Refused, Code: CodeMissed, Reason: measured}
 	}
+	if m.Problem, m.Code = unproved(m.Ratio, objective, s.Confidence), CodeUnproved; m.Problem != "" {
+		m.Problem = measured + m.Problem
+		return noEvidence(m, age, s)
+	}
 	return Ruling{Outcome: release.Passed, Code: CodeKept, Reason: measured}
+}
+
+// unproved is what is missing for the claim that an objective is kept; empty: nothing, or
+// nobody asks for it.
+func unproved(r release.Ratio, objective, confidence float64) string {
+	e, allowed := burn.Events{Bad: r.Total - r.Good, Total: r.Total}, burn.Target(objective).Budget()
+	if confidence == 0 || burn.Judge(e, allowed, confidence) == burn.Below {
+		return ""
+	}
+	return fmt.Sprintf(", and too few to say so with %s confidence: without a bad one it takes %d", chance.Percent(confidence), burn.Needed(allowed, confidence))
 }
 
 // problem completes what is wrong with a measurement.

@@ -26,6 +26,7 @@ const (
 	factCode      = "code"
 
 	factMinSamples = "minSamples"
+	factConfidence = "confidence"
 	factMaxAge     = "maxAge"
 	factNoData     = "noData"
 	factNotANumber = "notANumber"
@@ -213,7 +214,7 @@ func (w window) evidence(queries []release.Query, m Measurement, r Ruling, s Set
 			factSLO: w.slo.Name, factTitle: w.slo.Title, factOutcome: r.Outcome.String(),
 			factObserve: s.Observe.String(), factMaxWait: s.MaxWait.String(), factMinEvents: number(s.MinEvents),
 			factCode: string(r.Code), factMinSamples: strconv.Itoa(s.MinSamples), factMaxAge: s.MaxAge.String(),
-			factNoData: s.NoData, factNotANumber: s.NotANumber, factPage: number(s.Page),
+			factConfidence: number(s.Confidence), factNoData: s.NoData, factNotANumber: s.NotANumber, factPage: number(s.Page),
 		},
 	}
 	if share := Share(m.Ratio); m.Problem == "" && finite(share) {
@@ -280,7 +281,7 @@ func settingsIn(facts map[string]string) (Settings, error) {
 		}
 	}
 	samples := 0.0
-	for key, into := range map[string]*float64{factMinEvents: &s.MinEvents, factPage: &s.Page, factMinSamples: &samples} {
+	for key, into := range map[string]*float64{factMinEvents: &s.MinEvents, factPage: &s.Page, factConfidence: &s.Confidence, factMinSamples: &samples} {
 		if text, ok := facts[key]; ok || key == factMinEvents {
 			f, err := strconv.ParseFloat(text, 64)
 			if err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/seatrial/seatrial/release"
 	"github.com/seatrial/seatrial/slo/burn"
 	"github.com/seatrial/seatrial/slo/openslo"
+	"github.com/seatrial/seatrial/slo/rules"
 	"github.com/seatrial/seatrial/slo/tally"
 )
 
@@ -308,7 +309,7 @@ func told(o openslo.SLO, p Place, b Breach) release.Event {
 		ID: id + "/breach", Kind: release.EventBreach, At: b.Since, Service: b.Service, Env: b.Env, Project: p.Project,
 		About: fmt.Sprintf("%s@%s", o.Title, b.Cluster), Subject: fmt.Sprintf("%s: %s is breached on %s", b.Service, o.Title, b.Cluster),
 		Reason: fmt.Sprintf("%s of the events of the last %s were good, the objective is %s: the error budget burns %.1f times as fast as allowed",
-			chance.Percent(b.Measured), period(b.Long), chance.Percent(o.Objective), b.Burn),
+			chance.Percent(b.Measured), rules.Span(b.Long), chance.Percent(o.Objective), b.Burn),
 		Hint: "no release is under way there; look at the service, or roll back: seatrial release rollback",
 	}
 	e.Channels = o.Channels(burn.Page)
@@ -323,20 +324,4 @@ func told(o openslo.SLO, p Place, b Breach) release.Event {
 		e.Reason = fmt.Sprintf("the breach lasted %s", b.Ended.Sub(b.Since).Round(time.Second))
 	}
 	return e
-}
-
-// period writes 28d rather than 672h0m0s.
-func period(d time.Duration) string {
-	day := 24 * time.Hour
-	if d >= day && d%day == 0 {
-		return fmt.Sprintf("%dd", d/day)
-	}
-	s := d.String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
 }

@@ -34,3 +34,17 @@ func TestPercentNeverRoundsUp(t *testing.T) {
 		}
 	}
 }
+
+func TestPublishedDifferencesOfProportions(t *testing.T) {
+	// Newcombe 1998, method 10, 95 %.
+	for _, c := range []struct{ a, n, b, m, low, high float64 }{
+		{56, 70, 48, 80, 0.0524, 0.3339},
+		{9, 10, 3, 10, 0.1705, 0.8090},
+		{10, 10, 0, 10, 0.6075, 1},
+	} {
+		_, low, high := chance.Sum(1.959964, chance.Term{Sign: 1, Hits: c.a, Total: c.n}, chance.Term{Sign: -1, Hits: c.b, Total: c.m})
+		if math.Abs(low-c.low) > 1e-4 || math.Abs(high-c.high) > 1e-4 {
+			t.Errorf("%v/%v - %v/%v: %v to %v, want %v to %v", c.a, c.n, c.b, c.m, low, high, c.low, c.high)
+		}
+	}
+}

@@ -208,6 +208,9 @@ const (
 
 func (c *checker) sloGate(g *release.SLOGate) {
 	c.atLeast(0, g.MinEvents, "spec", "slo", "minEvents")
+	if !(g.Confidence == 0 || g.Confidence >= 0.5 && g.Confidence < 1) {
+		c.Add(fmt.Sprintf("%v: want 0.5 or more and less than 1, such as 0.95", g.Confidence), "spec", "slo", "confidence")
+	}
 	c.duration(g.Observe, "spec", "slo", "observe")
 	c.duration(g.Settle, "spec", "slo", "settle")
 	c.duration(g.MaxWait, "spec", "slo", "maxWait")

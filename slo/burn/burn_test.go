@@ -75,20 +75,6 @@ func TestAPairCallsOnlyStrictlyAboveItsRateInBothWindows(t *testing.T) {
 	}
 }
 
-func TestTheMostSeverePairCalls(t *testing.T) {
-	all := func(time.Duration) burn.Events { return burn.Events{Bad: 100, Total: 100} }
-	if p, ok := burn.Calling(burn.Pairs(30*day), all, 0.999); !ok || p.Severity != burn.Page || p.Long != time.Hour {
-		t.Errorf("%v %v", p, ok)
-	}
-	slow := func(w time.Duration) burn.Events { return burn.Events{Bad: 0.4, Total: 100} } // rate 4
-	if p, ok := burn.Calling(burn.Pairs(30*day), slow, 0.999); !ok || p.Severity != burn.Ticket {
-		t.Errorf("%v %v", p, ok)
-	}
-	if _, ok := burn.Calling(burn.Pairs(30*day), func(time.Duration) burn.Events { return burn.Events{} }, 0.999); ok {
-		t.Error("no traffic calls")
-	}
-}
-
 // TestARateThatThePairWatchesIsFoundByBruteForce replays a failure second by second.
 func TestWhenAFailureIsFoundAgreesWithBruteForce(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))

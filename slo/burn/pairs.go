@@ -76,18 +76,6 @@ func (p Pair) Calls(long, short Events, t Target) bool {
 	return Rate(long, t) > p.Rate && Rate(short, t) > p.Rate
 }
 
-// Calling is the most severe pair that calls; false when none does.
-func Calling(pairs []Pair, in func(window time.Duration) Events, t Target) (Pair, bool) {
-	for _, severity := range []Severity{Page, Ticket} {
-		for _, p := range pairs {
-			if p.Severity == severity && p.Calls(in(p.Long), in(p.Short), t) {
-				return p, true
-			}
-		}
-	}
-	return Pair{}, false
-}
-
 // FoundAfter is how long a failure that turns errors into the share `ratio` of all events,
 // after none, takes to be seen by the pair, without the times of scrapes and evaluations.
 // Never when it is too small.

@@ -10,7 +10,6 @@ import (
 	"math"
 	"slices"
 
-	"github.com/seatrial/seatrial/internal/chance"
 	"github.com/seatrial/seatrial/release"
 )
 
@@ -95,23 +94,6 @@ func Samples(metric Metric, before, after []float64) Result {
 		short(r.Shift), short(r.Low), short(r.High), short(usual), r.Test.P, r.Test.Delta)
 	counts := r.Test.P < 1-confidence && math.Abs(r.Test.Delta) >= r.Metric.MinEffect
 	return r.decided(counts && r.Metric.worse(r.Low, r.High, tolerated), said)
-}
-
-// Ratios compares shares of good events: what short trials have to use, with too few
-// samples for ranks. The direction has no say: fewer good events are worse.
-func Ratios(metric Metric, before, after release.Ratio) Result {
-	r := Result{Metric: metric.withDefaults(), Before: int(before.Total), After: int(after.Total)}
-	for _, v := range []float64{before.Good, before.Total, after.Good, after.Total} {
-		if math.IsNaN(v) || math.IsInf(v, 0) || v < 0 {
-			return r.undetermined(CodeNaN, fmt.Sprintf("%v is not a number of events", v))
-		}
-	}
-	if least := float64(r.Metric.MinPoints); min(before.Total, after.Total) < least || least <= 0 {
-		return r.undetermined(CodeFewPoints, fmt.Sprintf("%d events before and %d now, each needs %d", r.Before, r.After, r.Metric.MinPoints))
-	}
-	r.Shift, r.Low, r.High = Difference(before, after, z)
-	said := fmt.Sprintf("the share of good events changed by %s (98 %%: %s to %s) from %s", short(r.Shift), short(r.Low), short(r.High), short(chance.Share(before.Good, before.Total)))
-	return r.decided(r.High < -r.Metric.Tolerance, said)
 }
 
 func (m Metric) withDefaults() Metric {
@@ -199,33 +181,6 @@ func (r Result) decided(worse bool, said string) Result {
 func (r Result) undetermined(code, said string) Result {
 	r.Outcome, r.Code, r.Reason = release.Undetermined, code, r.Metric.Name+": "+said
 	return r
-}
-
-// All is the outcome of several metrics together: a critical one that is worse refuses
-// alone, and one that nobody can tell decides nothing alone; of the others more than
-// allowed have to be worse. Where nothing could be told, nothing passes.
-func All(results []Result, allowed int) release.Outcome {
-	worse, told := 0, 0
-	unclear := false
-	for _, r := range results {
-		switch {
-		case r.Outcome == release.Refused && r.Metric.Critical:
-			return release.Refused
-		case r.Outcome == release.Refused:
-			worse, told = worse+1, told+1
-		case r.Outcome == release.Passed:
-			told++
-		case r.Metric.Critical:
-			unclear = true
-		}
-	}
-	switch {
-	case worse > allowed:
-		return release.Refused
-	case unclear || told == 0:
-		return release.Undetermined
-	}
-	return release.Passed
 }
 
 func short(v float64) string { return fmt.Sprintf("%.4g", v) }

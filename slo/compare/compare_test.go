@@ -95,20 +95,6 @@ func TestTiesAreApproximatedWell(t *testing.T) {
 	}
 }
 
-func TestPublishedDifferencesOfProportions(t *testing.T) {
-	// Newcombe 1998, method 10, 95 %.
-	for _, c := range []struct{ a, n, b, m, low, high float64 }{
-		{56, 70, 48, 80, 0.0524, 0.3339},
-		{9, 10, 3, 10, 0.1705, 0.8090},
-		{10, 10, 0, 10, 0.6075, 1},
-	} {
-		_, low, high := compare.Difference(release.Ratio{Good: c.b, Total: c.m}, release.Ratio{Good: c.a, Total: c.n}, 1.959964)
-		if !near(low, c.low, 1e-4) || !near(high, c.high, 1e-4) {
-			t.Errorf("%v/%v - %v/%v: %v to %v, want %v to %v", c.a, c.n, c.b, c.m, low, high, c.low, c.high)
-		}
-	}
-}
-
 // latency are n values around a middle, skewed as latencies are.
 func latency(random *rand.Rand, n int, middle float64) []float64 {
 	all := make([]float64, n)
@@ -198,59 +184,6 @@ func TestSamples(t *testing.T) {
 	} {
 		if got := compare.Samples(c.metric, c.before, c.after); got.Outcome != c.want || got.Code != c.code {
 			t.Errorf("%s: %v %s %s", c.name, got.Outcome, got.Code, got.Reason)
-		}
-	}
-}
-
-func TestRatios(t *testing.T) {
-	r := func(good, total float64) release.Ratio { return release.Ratio{Good: good, Total: total} }
-	for _, c := range []struct {
-		name          string
-		tolerance     float64
-		before, after release.Ratio
-		want          release.Outcome
-	}{
-		{"fewer good events are worse", 0, r(999, 1000), r(950, 1000), release.Refused},
-		{"more are not", 0, r(950, 1000), r(999, 1000), release.Passed},
-		{"a difference that may be chance is none", 0, r(50, 50), r(48, 50), release.Passed},
-		{"a tolerated difference is none", 0.1, r(999, 1000), r(950, 1000), release.Passed},
-		{"too few events tell nothing", 0, r(999, 1000), r(0, 49), release.Undetermined},
-		{"no events tell nothing", 0, r(0, 0), r(0, 0), release.Undetermined},
-		{"NaN tells nothing", 0, r(math.NaN(), 1000), r(950, 1000), release.Undetermined},
-	} {
-		if got := compare.Ratios(compare.Metric{Name: "ok", Tolerance: c.tolerance}, c.before, c.after); got.Outcome != c.want {
-			t.Errorf("%s: %v %s", c.name, got.Outcome, got.Reason)
-		}
-	}
-}
-
-func TestCriticalMetricsDecideAlone(t *testing.T) {
-	of := func(o release.Outcome, critical bool) compare.Result {
-		return compare.Result{Outcome: o, Metric: compare.Metric{Critical: critical}}
-	}
-	pass, worse, unclear := of(release.Passed, false), of(release.Refused, false), of(release.Undetermined, false)
-	for _, c := range []struct {
-		name    string
-		allowed int
-		results []compare.Result
-		want    release.Outcome
-	}{
-		{"all alike", 0, []compare.Result{pass, pass}, release.Passed},
-		{"one worse", 0, []compare.Result{pass, worse}, release.Refused},
-		{"one may be worse", 1, []compare.Result{pass, worse}, release.Passed},
-		{"unless it is critical", 5, []compare.Result{pass, of(release.Refused, true)}, release.Refused},
-		{"what nobody can tell is left out", 0, []compare.Result{pass, unclear}, release.Passed},
-		{"unless it is critical, too", 0, []compare.Result{pass, of(release.Undetermined, true)}, release.Undetermined},
-		{"nothing told is no pass", 0, []compare.Result{unclear}, release.Undetermined},
-		{"nothing at all is none either", 0, nil, release.Undetermined},
-	} {
-		if got := compare.All(c.results, c.allowed); got != c.want {
-			t.Errorf("%s: %v, want %v", c.name, got, c.want)
-		}
-	}
-	for d := compare.NoDirection; d <= compare.Either; d++ {
-		if (d.String() == "unknown") != (d == compare.NoDirection) {
-			t.Errorf("%d is %s", d, d)
 		}
 	}
 }

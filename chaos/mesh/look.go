@@ -2,6 +2,7 @@ package mesh
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -87,23 +88,25 @@ func noTarget(ctx context.Context, c *kube.Cluster, f release.FaultRecord, sight
 	return sight, nil
 }
 
-// Faults are the faults of ours on a cluster; none when it has no Chaos Mesh.
+// Faults are the faults of ours on a cluster; none when it has no Chaos Mesh. Those that were
+// found are answered beside an error about a kind that could not be listed.
 func (m *Mesh) Faults(ctx context.Context, cluster string) ([]chaos.Found, error) {
 	c, err := m.Clusters(cluster)
 	if err != nil {
 		return nil, err
 	}
 	var all []chaos.Found
+	var problems []error
 	for kind, gvr := range kinds() {
 		err := kube.Each(ctx, c.Dynamic().Resource(gvr).List, metav1.ListOptions{LabelSelector: ours}, func(o *unstructured.Unstructured) error {
 			all = append(all, found(*o, kind, cluster))
 			return nil
 		})
 		if err != nil && !apierrors.IsNotFound(err) {
-			return nil, unanswered(cluster, err)
+			problems = append(problems, fmt.Errorf("list %s: %w", kind, unanswered(cluster, err)))
 		}
 	}
-	return all, nil
+	return all, errors.Join(problems...)
 }
 
 func found(o unstructured.Unstructured, kind, cluster string) chaos.Found {

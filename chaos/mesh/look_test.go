@@ -153,3 +153,28 @@ func TestFaultsAreAllFound(t *testing.T) {
 		t.Errorf("%d of %d, %v", len(names), many, err)
 	}
 }
+
+func TestAKindThatMayNotBeListedHidesNoOther(t *testing.T) {
+	server := kubetest.New(t, kubetest.Kind{Group: "chaos-mesh.org", Version: "v1alpha1", Kind: "PodChaos", Resource: "podchaos"})
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/networkchaos") {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusForbidden)
+			fmt.Fprint(w, `{"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "Forbidden", "code": 403, "message": "no"}`)
+			return
+		}
+		server.ServeHTTP(w, r)
+	}))
+	t.Cleanup(func() { front.CloseClientConnections(); front.Close() })
+	m := at(t, front.URL)
+	if err := m.Inject(t.Context(), order()); err != nil {
+		t.Fatal(err)
+	}
+	found, err := m.Faults(t.Context(), "staging")
+	if len(found) != 1 || found[0].Fault.Name != order().Fault.Name {
+		t.Errorf("found %+v", found)
+	}
+	if err == nil || !strings.Contains(err.Error(), "NetworkChaos") {
+		t.Errorf("nobody hears of the other: %v", err)
+	}
+}

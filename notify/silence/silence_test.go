@@ -24,6 +24,8 @@ func TestWhatASilenceHasToSay(t *testing.T) {
 		{"no time", "r", []string{"service=shop/web"}, 0, "want at most"},
 		{"for ever", "r", []string{"service=shop/web"}, 31 * 24 * time.Hour, "want at most"},
 		{"no reason", "", []string{"service=shop/web"}, time.Hour, "want a reason"},
+		{"a long reason", strings.Repeat("升", 401), []string{"service=shop/web"}, time.Hour, "at most 400 characters"},
+		{"as long as it may be", strings.Repeat("升", 400), []string{"service=shop/web"}, time.Hour, ""},
 		{"all that it needs", "r", []string{"service=shop/web", "severity!=critical"}, time.Hour, ""},
 	} {
 		s, err := silence.New("s", c.conditions, c.length, "ann", c.reason, now)

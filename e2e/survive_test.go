@@ -156,6 +156,12 @@ func (o outage) pass(t *testing.T, ctx context.Context, id release.ID) {
 	}
 	check(t, stage.LabDo(ctx, "start", o.where, o.part))
 	started = true
+	if o.part == "apiserver" { // these ask it again after up to a minute, and until then requests go to pods that have gone
+		for _, part := range []string{"kcm", "proxy"} {
+			check(t, stage.LabDo(ctx, "stop", o.where, part))
+			check(t, stage.LabDo(ctx, "start", o.where, part))
+		}
+	}
 }
 
 func TestWhoHoldsAReleaseDuringAFaultHasTheFaultReverted(t *testing.T) {

@@ -69,7 +69,7 @@ type Fleet struct {
 	heal map[live.Change]*backOff
 	envs map[release.Service][]release.Env // that have slots
 
-	aside aside
+	lanes lanes
 }
 
 // backOff slows down healing of what does not stay healed.
@@ -88,7 +88,7 @@ func (f *Fleet) Run(ctx context.Context) error {
 	if f.Log == nil {
 		f.Log = slog.New(slog.DiscardHandler)
 	}
-	defer f.aside.wait()
+	defer f.lanes.wait()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return f.listen(ctx) })
 	g.Go(func() error { return f.sweep(ctx) })
@@ -107,7 +107,7 @@ func (f *Fleet) listen(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		f.aside.each(changes, func(ch live.Change) { f.look(ctx, ch) })
+		f.lanes.each(changes, func(ch live.Change) { f.look(ctx, ch) })
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -126,7 +126,7 @@ func (f *Fleet) sweep(ctx context.Context) error {
 		if err != nil && ctx.Err() == nil {
 			f.Log.Warn("drift", "error", err)
 		}
-		f.aside.each(all, func(ch live.Change) { f.look(ctx, ch) })
+		f.lanes.each(all, func(ch live.Change) { f.look(ctx, ch) })
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -170,7 +170,7 @@ func (f *Fleet) resume(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-tick.C:
-			f.aside.each(f.due(), func(ch live.Change) { f.look(ctx, ch) })
+			f.lanes.each(f.due(), func(ch live.Change) { f.look(ctx, ch) })
 		}
 	}
 }

@@ -9,9 +9,6 @@ import (
 	"github.com/seatrial/seatrial/slo/openslo"
 )
 
-// severities are those that an SLO can call with, the worse first.
-var severities = []burn.Severity{burn.Page, burn.Ticket}
-
 // watched are the pairs that an SLO is watched with: where nobody is woken, too, and always
 // at least one, since the first says how the SLO is doing.
 func watched(o openslo.SLO) []burn.Pair {
@@ -37,7 +34,7 @@ type Burning struct {
 // Breached reports whether both windows burn faster than the pair allows, strictly.
 func (b Burning) Breached(objective float64) bool {
 	return !b.NoData && b.Long.Total >= cmp.Or(b.Least, minAlertEvents) &&
-		Burn(b.Long, objective) > b.Pair.Rate && Burn(b.Short, objective) > b.Pair.Rate
+		b.Pair.Calls(spent(b.Long), spent(b.Short), burn.Target(objective))
 }
 
 // Breach is an SLO that is not kept on one cluster, outside of any release.
@@ -46,12 +43,20 @@ type Breach struct {
 	Service  release.Service `json:"service"`
 	Env      release.Env     `json:"env"`
 	Cluster  string          `json:"cluster"`
+	Project  string          `json:"project,omitempty"`
 	Since    time.Time       `json:"since"`
 	Ended    time.Time       `json:"ended,omitzero"`
 	Long     time.Duration   `json:"long"`             // the window in which it was seen, in nanoseconds
 	Burn     float64         `json:"burn"`             // in that window
 	Measured float64         `json:"measured"`         // share of good events in that window
 	Ticket   bool            `json:"ticket,omitempty"` // it can wait until the morning
+}
+
+func (b Breach) severity() burn.Severity {
+	if b.Ticket {
+		return burn.Ticket
+	}
+	return burn.Page
 }
 
 // Key names the place of a breach: one SLO on one cluster, for each severity.

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/seatrial/seatrial/release"
+	"github.com/seatrial/seatrial/slo/burn"
 )
 
 // Budgets is how much of its error budget each SLO of a service has left on a cluster, over
@@ -23,7 +24,7 @@ func (g *Gate) Budgets(ctx context.Context, service release.Service, env release
 		}
 		m := read(queries, w.from, w.to, s)
 		if m.Problem == "" && m.Ratio.Total > 0 && finite(m.Ratio.Good) && finite(m.Ratio.Total) {
-			left[o.Name] = Remaining(m.Ratio, o.Objective)
+			left[o.Name] = burn.Remaining(spent(m.Ratio), burn.Target(o.Objective))
 		}
 	}
 	return left, nil

@@ -10,18 +10,15 @@ import (
 	"github.com/seatrial/seatrial/internal/chance"
 	"github.com/seatrial/seatrial/release"
 	"github.com/seatrial/seatrial/slo/burn"
-	"github.com/seatrial/seatrial/slo/compare"
 )
 
 // Settings say how a measurement is judged. Zero fields mean the defaults.
 type Settings struct {
-	Observe   time.Duration // how long to measure; default 30s
-	Settle    time.Duration // left out after the last target became healthy; default 5s
-	MaxWait   time.Duration // from the start of the measurement, for enough events; default 5m
-	MinEvents float64       // fewer decide nothing; default 100
-
-	Confidence float64 // with which a pass claims the objective; 0: the share of good events decides
-
+	Observe    time.Duration // how long to measure; default 30s
+	Settle     time.Duration // left out after the last target became healthy; default 5s
+	MaxWait    time.Duration // from the start of the measurement, for enough events; default 5m
+	MinEvents  float64       // fewer decide nothing; default 100
+	Confidence float64       // with which a pass claims the objective; 0: the share of good events decides
 	MinSamples int           // equal pieces of the window that need events of their own; default 1
 	MaxAge     time.Duration // of the newest data a pass rests on; default 3m, room for three scrapes a minute apart
 	NoData     string        // release.NoDataInconclusive (default) or NoDataRefuse, once MaxWait is over
@@ -74,9 +71,6 @@ type Ruling struct {
 // looked at many times.
 const confident = 2.326
 
-// Wilson is the interval in which the true share of good events lies.
-func Wilson(r release.Ratio, z float64) (low, high float64) { return compare.Wilson(r, z) }
-
 // Share is good/total, 0..1; NaN without events.
 func Share(r release.Ratio) float64 {
 	if r.Total <= 0 {
@@ -88,12 +82,13 @@ func Share(r release.Ratio) float64 {
 // Burn is how many times faster than allowed the budget is spent: 1 is exactly the
 // objective. NaN without events.
 func Burn(r release.Ratio, objective float64) float64 {
-	return (1 - Share(r)) / (1 - objective)
+	return burn.Rate(spent(r), burn.Target(objective))
 }
 
-// Remaining is the share of the error budget that is left, 1 at first and negative when
-// overspent. The ratio is the one of the SLO's whole window.
-func Remaining(r release.Ratio, objective float64) float64 { return 1 - Burn(r, objective) }
+// spent are a window's events. increase() extrapolates: good ones may be a few more than all.
+func spent(r release.Ratio) burn.Events {
+	return burn.Events{Bad: max(0, r.Total-r.Good), Total: r.Total}
+}
 
 func clamp(x float64) float64 { return min(1, max(0, x)) }
 
@@ -114,7 +109,7 @@ func Judge(m Measurement, objective float64, s Settings) Ruling {
 	m.problem(s)
 	share := Share(m.Ratio)
 	measured := fmt.Sprintf("%s of %s events were good, the objective is %s", chance.Percent(share), count(m.Ratio.Total), chance.Percent(objective))
-	_, high := Wilson(m.Ratio, confident)
+	_, high := chance.Wilson(m.Ratio.Good, m.Ratio.Total, confident)
 	counted := m.Problem == "" || m.Code == CodeFewEvents
 	if counted && s.Page > 0 && m.Ratio.Total >= minAlertEvents && (1-high)/(1-objective) > s.Page {
 		return Ruling{Outcome: release.Refused, Code: CodePageBurn,
@@ -145,8 +140,8 @@ func Judge(m Measurement, objective float64, s Settings) Ruling {
 // unproved is what is missing for the claim that an objective is kept; empty: nothing, or
 // nobody asks for it.
 func unproved(r release.Ratio, objective, confidence float64) string {
-	e, allowed := burn.Events{Bad: r.Total - r.Good, Total: r.Total}, burn.Target(objective).Budget()
-	if confidence == 0 || burn.Judge(e, allowed, confidence) == burn.Below {
+	allowed := burn.Target(objective).Budget()
+	if confidence == 0 || burn.Judge(spent(r), allowed, confidence) == burn.Below {
 		return ""
 	}
 	return fmt.Sprintf(", and too few to say so with %s confidence: without a bad one it takes %d", chance.Percent(confidence), burn.Needed(allowed, confidence))

@@ -61,21 +61,8 @@ func TestArithmetic(t *testing.T) {
 	if got := slo.Burn(r, 0.999); math.Abs(got-2) > 1e-9 {
 		t.Errorf("0.2 %% bad burns a budget of 0.1 %% twice as fast, got %v", got)
 	}
-	if got := slo.Remaining(r, 0.999); math.Abs(got+1) > 1e-9 {
-		t.Errorf("twice the budget spent leaves -1 of it, got %v", got)
-	}
 	if got := slo.Share(release.Ratio{}); !math.IsNaN(got) {
 		t.Errorf("no events have no share, got %v", got)
-	}
-	// 2,995 requests without an error claim 99.9 % at 95 %, fewer do not.
-	if low, _ := slo.Wilson(release.Ratio{Good: 3838, Total: 3838}, 1.96); low < 0.999 {
-		t.Errorf("3838 good events: low = %v", low)
-	}
-	if low, _ := slo.Wilson(release.Ratio{Good: 500, Total: 500}, 1.96); low > 0.999 {
-		t.Errorf("500 good events claim too much: low = %v", low)
-	}
-	if low, high := slo.Wilson(release.Ratio{}, 1.96); low != 0 || high != 1 {
-		t.Errorf("no events exclude nothing: %v..%v", low, high)
 	}
 }
 

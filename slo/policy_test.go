@@ -31,6 +31,7 @@ func TestSettingsDecideWhatMissingDataComesTo(t *testing.T) {
 		{"enough for a share, and not for a claim", slo.Settings{Confidence: 0.95}, release.Ratio{Good: 200, Total: 200}, "", time.Minute, release.Waiting, slo.CodeUnproved},
 		{"and no person knows better than nobody", slo.Settings{Confidence: 0.95}, release.Ratio{Good: 200, Total: 200}, "", time.Hour, release.Undetermined, slo.CodeUnproved},
 		{"as many as it takes", slo.Settings{Confidence: 0.95}, release.Ratio{Good: 299, Total: 299}, "", time.Minute, release.Passed, slo.CodeKept},
+		{"a few more good ones than all are no mistake", slo.Settings{Confidence: 0.95}, release.Ratio{Good: 301.5, Total: 300}, "", time.Minute, release.Passed, slo.CodeKept},
 		{"a bad one takes more", slo.Settings{Confidence: 0.95}, release.Ratio{Good: 298, Total: 299}, "", time.Minute, release.Waiting, slo.CodeUnproved},
 		{"NaN waits", slo.Settings{}, nan, "", time.Minute, release.Waiting, slo.CodeNaN},
 		{"or refuses at once", slo.Settings{NotANumber: release.NotANumberRefuse}, nan, "", time.Second, release.Refused, slo.CodeNaN},

@@ -15,7 +15,6 @@ import (
 	"github.com/seatrial/seatrial/release"
 	"github.com/seatrial/seatrial/slo/burn"
 	"github.com/seatrial/seatrial/slo/openslo"
-	"github.com/seatrial/seatrial/slo/rules"
 	"github.com/seatrial/seatrial/slo/tally"
 )
 
@@ -182,7 +181,7 @@ func (w *Watch) leave(ctx context.Context, open []Breach, followed map[string]bo
 			continue
 		}
 		b.Ended = now
-		e := told(openslo.SLO{Title: b.SLO}, Place{}, b)
+		e := told(openslo.SLO{Title: b.SLO}, b)
 		e.Subject = fmt.Sprintf("%s: %s is not watched any more on %s", b.Service, b.SLO, b.Cluster)
 		e.Reason = "the SLO was taken away, or the service has left the cluster; " + e.Reason
 		if err := w.Breaches.Change(ctx, b, e); err != nil {
@@ -204,8 +203,8 @@ func (w *Watch) place(ctx context.Context, ask *asker, o openslo.SLO, p Place, o
 	pairs := watched(o)
 	quiet := p.Busy || now.Sub(p.Since) < pairs[0].Short
 	var worst *Breach
-	for _, severity := range severities {
-		where := Breach{SLO: o.Name, Service: o.Service, Env: p.Env, Cluster: p.Cluster, Ticket: severity == burn.Ticket}
+	for _, severity := range []burn.Severity{burn.Page, burn.Ticket} { // the worse first
+		where := Breach{SLO: o.Name, Service: o.Service, Env: p.Env, Cluster: p.Cluster, Project: p.Project, Ticket: severity == burn.Ticket}
 		before, later := find(open, where.Key()), where.Ticket && !slow
 		var measured []Burning
 		for _, pair := range pairs {
@@ -224,7 +223,7 @@ func (w *Watch) place(ctx context.Context, ask *asker, o openslo.SLO, p Place, o
 		}
 		if !quiet && !later && !(before == nil && (worst != nil || o.NoPage && !where.Ticket)) {
 			var err error
-			if before, err = w.tell(ctx, o, p, before, Alarm(before, where, measured, o.Objective, now)); err != nil {
+			if before, err = w.tell(ctx, o, before, Alarm(before, where, measured, o.Objective, now)); err != nil {
 				return c, err
 			}
 		}
@@ -235,14 +234,14 @@ func (w *Watch) place(ctx context.Context, ask *asker, o openslo.SLO, p Place, o
 }
 
 // tell stores what has changed and tells it. It answers the breach that is open then.
-func (w *Watch) tell(ctx context.Context, o openslo.SLO, p Place, before, changed *Breach) (*Breach, error) {
+func (w *Watch) tell(ctx context.Context, o openslo.SLO, before, changed *Breach) (*Breach, error) {
 	if changed == nil {
 		return before, nil
 	}
-	if err := w.Breaches.Change(ctx, *changed, told(o, p, *changed)); err != nil {
-		return before, fmt.Errorf("tell of slo %s on %s: %w", o.Name, p.Cluster, err)
+	if err := w.Breaches.Change(ctx, *changed, told(o, *changed)); err != nil {
+		return before, fmt.Errorf("tell of slo %s on %s: %w", o.Name, changed.Cluster, err)
 	}
-	w.Log.Info("slo", "slo", o.Name, "service", o.Service, "cluster", p.Cluster, "breach", changed.Ended.IsZero(), "ticket", changed.Ticket)
+	w.Log.Info("slo", "slo", o.Name, "service", o.Service, "cluster", changed.Cluster, "breach", changed.Ended.IsZero(), "ticket", changed.Ticket)
 	if changed.Ended.IsZero() {
 		return changed, nil
 	}
@@ -303,18 +302,17 @@ func find(open []Breach, key string) *Breach {
 
 // told is the event of a breach that begins or ends. Its ID follows from the breach, so
 // that telling it twice is seen.
-func told(o openslo.SLO, p Place, b Breach) release.Event {
+func told(o openslo.SLO, b Breach) release.Event {
 	id := fmt.Sprintf("slo/%s/%d", b.Key(), b.Since.Unix())
 	e := release.Event{
-		ID: id + "/breach", Kind: release.EventBreach, At: b.Since, Service: b.Service, Env: b.Env, Project: p.Project,
+		ID: id + "/breach", Kind: release.EventBreach, At: b.Since, Service: b.Service, Env: b.Env, Project: b.Project,
 		About: fmt.Sprintf("%s@%s", o.Title, b.Cluster), Subject: fmt.Sprintf("%s: %s is breached on %s", b.Service, o.Title, b.Cluster),
 		Reason: fmt.Sprintf("%s of the events of the last %s were good, the objective is %s: the error budget burns %.1f times as fast as allowed",
-			chance.Percent(b.Measured), rules.Span(b.Long), chance.Percent(o.Objective), b.Burn),
+			chance.Percent(b.Measured), burn.Span(b.Long), chance.Percent(o.Objective), b.Burn),
 		Hint: "no release is under way there; look at the service, or roll back: seatrial release rollback",
 	}
-	e.Channels = o.Channels(burn.Page)
+	e.Channels = o.Channels(b.severity())
 	if b.Ticket {
-		e.Channels = o.Channels(burn.Ticket)
 		e.Severity, e.Hint = "warning", "nobody has to be woken: look for what has been failing for hours"
 		e.Subject = fmt.Sprintf("%s: the error budget of %s is lost slowly on %s", b.Service, o.Title, b.Cluster)
 	}

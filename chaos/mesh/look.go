@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/seatrial/seatrial/chaos"
+	"github.com/seatrial/seatrial/internal/hint"
 	"github.com/seatrial/seatrial/internal/kube"
 	"github.com/seatrial/seatrial/internal/kube/watched"
 	"github.com/seatrial/seatrial/release"
@@ -89,7 +90,7 @@ func noTarget(ctx context.Context, c *kube.Cluster, f release.FaultRecord, sight
 }
 
 // Faults are the faults of ours on a cluster; none when it has no Chaos Mesh. Those that were
-// found are answered beside an error about a kind that could not be listed.
+// found are answered beside an error about a kind that may not be listed.
 func (m *Mesh) Faults(ctx context.Context, cluster string) ([]chaos.Found, error) {
 	c, err := m.Clusters(cluster)
 	if err != nil {
@@ -102,8 +103,11 @@ func (m *Mesh) Faults(ctx context.Context, cluster string) ([]chaos.Found, error
 			all = append(all, found(*o, kind, cluster))
 			return nil
 		})
-		if err != nil && !apierrors.IsNotFound(err) {
-			problems = append(problems, fmt.Errorf("list %s: %w", kind, unanswered(cluster, err)))
+		switch {
+		case apierrors.IsForbidden(err):
+			problems = append(problems, hint.Add(fmt.Errorf("list %s on %s: %w", kind, cluster, err), "let the server's account list "+gvr.Resource+" of chaos-mesh.org: what it does not see it does not put back"))
+		case err != nil && !apierrors.IsNotFound(err):
+			return all, unanswered(cluster, err) // nor will it to the next question
 		}
 	}
 	return all, errors.Join(problems...)

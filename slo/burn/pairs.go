@@ -1,6 +1,9 @@
 package burn
 
-import "time"
+import (
+	"strconv"
+	"time"
+)
 
 // Severity is who is called.
 type Severity int
@@ -85,4 +88,17 @@ func (p Pair) FoundAfter(ratio float64, t Target) time.Duration {
 		return Never
 	}
 	return time.Duration(limit / ratio * float64(p.Long))
+}
+
+// Span is the length of a window as Prometheus writes it, in one unit: "5m", "90m", "30d".
+func Span(d time.Duration) string {
+	for _, unit := range []struct {
+		length time.Duration
+		name   string
+	}{{24 * time.Hour, "d"}, {time.Hour, "h"}, {time.Minute, "m"}} {
+		if d >= unit.length && d%unit.length == 0 {
+			return strconv.FormatInt(int64(d/unit.length), 10) + unit.name
+		}
+	}
+	return strconv.FormatInt(int64(max(1, d/time.Second)), 10) + "s"
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/common/model"
 
 	"github.com/seatrial/seatrial/internal/hint"
+	"github.com/seatrial/seatrial/slo/burn"
 )
 
 // Finding is something wrong with one rule of an SLO, and what to do about it.
@@ -164,7 +165,7 @@ func (i *inspector) examine(ctx context.Context, g Group, r Rule) (problem, next
 	case l.health == string(promv1.RuleHealthBad):
 		return "its last evaluation failed: " + l.lastError, "correct the query in the SLO's document; the error is Prometheus's", nil
 	case l.evaluated.IsZero() || l.health == string(promv1.RuleHealthUnknown):
-		return "it was never evaluated", "wait for " + Span(g.Interval) + "; if it stays so, look at Prometheus's log", nil
+		return "it was never evaluated", "wait for " + burn.Span(g.Interval) + "; if it stays so, look at Prometheus's log", nil
 	case late > lateRounds*g.Interval:
 		return fmt.Sprintf("it was last evaluated %v ago", late.Round(time.Second)), "Prometheus is overloaded or has stopped: look at prometheus_rule_group_iterations_missed_total, and compare the clocks", nil
 	case r.Record != "" && !i.data[r.key()]:

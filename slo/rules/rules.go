@@ -109,7 +109,7 @@ func (m maker) groups() []Group {
 	often := Group{Name: "slo/" + name + "/burn", Interval: m.interval(windows[0])}
 	seldom := Group{Name: "slo/" + name + "/budget", Interval: slowInterval}
 	for _, w := range slices.Compact(windows) {
-		rule := Rule{Record: RatioPrefix + Span(w), Expr: m.ratio(w), Labels: m.labels}
+		rule := Rule{Record: RatioPrefix + burn.Span(w), Expr: m.ratio(w), Labels: m.labels}
 		if w <= quick && w < m.slo.Window {
 			often.Rules = append(often.Rules, rule)
 		} else {
@@ -119,7 +119,7 @@ func (m maker) groups() []Group {
 	for _, w := range m.period() {
 		seldom.Rules = append(seldom.Rules, Rule{
 			Record: Remaining,
-			Expr:   "1 - " + RatioPrefix + Span(w) + m.matcher + " / " + number(m.target.Budget()),
+			Expr:   "1 - " + RatioPrefix + burn.Span(w) + m.matcher + " / " + number(m.target.Budget()),
 			Labels: m.labels,
 		})
 	}
@@ -167,7 +167,7 @@ func (m maker) alert(severity burn.Severity) []Rule {
 			continue
 		}
 		above := m.matcher + " > " + number(p.Rate*m.target.Budget())
-		any = append(any, "("+RatioPrefix+Span(p.Long)+above+" and "+RatioPrefix+Span(p.Short)+above+
+		any = append(any, "("+RatioPrefix+burn.Span(p.Long)+above+" and "+RatioPrefix+burn.Span(p.Short)+above+
 			" and on() ("+m.sum(m.slo.Total, p.Long)+" >= "+number(m.slo.Least(p.Long, minEvents))+"))")
 	}
 	if len(any) == 0 {
@@ -193,19 +193,6 @@ func (m maker) channels(severity burn.Severity) []Pair {
 		return []Pair{{Channels, strings.Join(names, ",")}}
 	}
 	return nil
-}
-
-// Span is a duration as Prometheus writes it, in one unit: "5m", "90m", "30d".
-func Span(d time.Duration) string {
-	for _, unit := range []struct {
-		length time.Duration
-		name   string
-	}{{24 * time.Hour, "d"}, {time.Hour, "h"}, {time.Minute, "m"}} {
-		if d >= unit.length && d%unit.length == 0 {
-			return strconv.FormatInt(int64(d/unit.length), 10) + unit.name
-		}
-	}
-	return strconv.FormatInt(int64(max(1, d/time.Second)), 10) + "s"
 }
 
 // number is f without the digits that binary fractions add.

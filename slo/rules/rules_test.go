@@ -324,7 +324,7 @@ func TestTheObjectHoldsTheSameGroups(t *testing.T) {
 	}
 	for i, g := range set.Groups {
 		got := object.Spec.Groups[i]
-		if got.Name != g.Name || got.Interval != rules.Span(g.Interval) || len(got.Rules) != len(g.Rules) {
+		if got.Name != g.Name || got.Interval != burn.Span(g.Interval) || len(got.Rules) != len(g.Rules) {
 			t.Fatalf("%+v", got)
 		}
 		for j, r := range g.Rules {

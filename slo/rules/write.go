@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
+	"github.com/seatrial/seatrial/slo/burn"
 )
 
 // Write prints the sets as one file of rules for Prometheus.
@@ -60,7 +62,7 @@ func (p printer) field(key, value string) {
 func (p printer) groups(indent string, groups []Group) {
 	for _, g := range groups {
 		p.field(indent+"- name: ", g.Name)
-		p.line(indent + "  interval: " + Span(g.Interval))
+		p.line(indent + "  interval: " + burn.Span(g.Interval))
 		p.line(indent + "  rules:")
 		for _, r := range g.Rules {
 			key := "  - record: "

@@ -18,6 +18,7 @@ import (
 	"github.com/seatrial/seatrial/internal/hint"
 	"github.com/seatrial/seatrial/internal/secret"
 	"github.com/seatrial/seatrial/release"
+	"github.com/seatrial/seatrial/slo/rules"
 	"github.com/seatrial/seatrial/web/hooks/alerts"
 )
 
@@ -72,7 +73,7 @@ func Event(a alerts.Alert, now time.Time) release.Event {
 	if a.Status == "resolved" {
 		e.Kind = release.EventAlertEnded
 	}
-	if names := a.Annotations["seatrial_channels"]; names != "" { // of our own rules
+	if names := a.Annotations[rules.Channels]; names != "" {
 		e.Channels = strings.Split(cut(names, 1000), ",")
 	}
 	if link := a.Annotations["runbook_url"]; link != "" {

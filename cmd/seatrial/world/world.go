@@ -79,8 +79,8 @@ func (w *World) take(ctx context.Context, head release.Commit) error {
 		return hint.Add(fmt.Errorf("platform repo at %s: %w", head.Short(), err), "seatrial config validate DIR finds this before the push")
 	}
 	tree.Commit = head
-	slos, err := openslo.Read(tree.SLOs)
-	if err != nil { // Check found its channels
+	slos, err := openslo.Read(tree.SLOs) // Check has compared them with the channels
+	if err != nil {
 		return fmt.Errorf("platform repo at %s: %w", head.Short(), err)
 	}
 	w.mu.Lock()

@@ -2,6 +2,7 @@ package details
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -17,8 +18,7 @@ import (
 
 const (
 	longest = 8 * time.Second // for all that a cluster is asked
-	page    = 500             // events of one answer
-	pages   = 4               // a cluster lists the oldest first, so the newest are in the last
+	most    = 2000            // events that are read; a cluster lists the oldest first, so the newest are the last
 )
 
 // Read asks a cluster about one object of a tree. What the tree does not show is Missing,
@@ -47,7 +47,7 @@ func Read(ctx context.Context, k *kube.Cluster, grown tree.Tree, at Ref) (Detail
 	case err != nil:
 		d.Problem, d.Hint = "events could not be read: "+kube.Why(err), "it is tried again while this is open"
 	case !whole:
-		d.Problem = fmt.Sprintf("there are more than %d events; newer ones may be missing", pages*page)
+		d.Problem = fmt.Sprintf("there are more than %d events; newer ones may be missing", most)
 	}
 	return d, nil
 }
@@ -76,16 +76,18 @@ func events(ctx context.Context, k *kube.Cluster, o *unstructured.Unstructured) 
 	if namespace == "" {
 		namespace = metav1.NamespaceDefault // where those of objects without one are
 	}
-	ask := metav1.ListOptions{FieldSelector: "involvedObject.uid=" + string(o.GetUID()), Limit: page}
-	for range pages {
-		got, err := k.Typed().CoreV1().Events(namespace).List(ctx, ask)
-		if err != nil {
-			return all, false, err
+	ask := metav1.ListOptions{FieldSelector: "involvedObject.uid=" + string(o.GetUID())}
+	err = kube.Each(ctx, k.Typed().CoreV1().Events(namespace).List, ask, func(e *corev1.Event) error {
+		if len(all) == most {
+			return errMore
 		}
-		all = append(all, got.Items...)
-		if ask.Continue = got.Continue; ask.Continue == "" {
-			return all, true, nil
-		}
+		all = append(all, *e)
+		return nil
+	})
+	if errors.Is(err, errMore) {
+		return all, false, nil
 	}
-	return all, false, nil
+	return all, err == nil, err
 }
+
+var errMore = errors.New("there are more")

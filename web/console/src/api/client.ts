@@ -125,7 +125,7 @@ export const api = {
     get<Consents>(`/experiments/${enc(name)}/approvals${query({ ...f, schedule: f.schedule ? 'true' : '' })}`, s),
   agree: (name: string, body: { env: string; service?: string; schedule: boolean; reason: string }, m: Mutation) =>
     call<Consents>('POST', `/experiments/${enc(name)}/approve`, body, m),
-  disagree: (name: string, body: { env: string; service?: string; schedule: boolean; reason: string }, m: Mutation) =>
+  withdraw: (name: string, body: { env: string; service?: string; schedule: boolean; reason: string }, m: Mutation) =>
     call<Consents>('POST', `/experiments/${enc(name)}/withdraw`, body, m),
   runExperiment: (name: string, body: { env: string; service?: string; reason: string }, m: Mutation) =>
     call<Run>('POST', `/experiments/${enc(name)}/run`, body, m),

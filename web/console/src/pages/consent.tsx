@@ -52,7 +52,7 @@ export function Agree({ x, children, onClose }: { x: Experiment; children: React
   const again = () => { void client.invalidateQueries({ queryKey: ['consents', x.name] }); void client.invalidateQueries({ queryKey: ['plan', x.name] }) }
   return (
     <Confirm title={`${verb}${t.common.colon}${x.name}`} lead={agreed ? t.consent.withdrawLead : t.consent.lead} verb={verb} danger={agreed} ready={now.data !== undefined}
-      send={(reason, key) => (agreed ? api.disagree : api.agree)(x.name, { env, reason, schedule: of.schedule, ...(x.spec.service ? {} : { service }) }, { key, version: now.data?.digest })}
+      send={(reason, key) => (agreed ? api.withdraw : api.agree)(x.name, { env, reason, schedule: of.schedule, ...(x.spec.service ? {} : { service }) }, { key, version: now.data?.digest })}
       onDone={again} onStale={again} onClose={onClose}>
       {children}
       {fields}

@@ -128,7 +128,7 @@ function Told({ event: e }: { event: ObjectEvent }) {
     <li>
       <div className="row tight">
         {e.type === 'Warning' ? <Status tone="wait" icon="alert">{t.object.warning}</Status> : e.type !== 'Normal' && <span className="tag">{e.type}</span>}
-        <code className="break">{e.reason}</code>{e.count > 1 && <span className="num">{t.object.times(e.count)}</span>}{e.from && <span className="small quiet break">{e.from}</span>}
+        <code className="break">{e.reason}</code>{e.count > 1 && <span className="num small">{t.object.times(e.count)}</span>}{e.from && <span className="small quiet break">{e.from}</span>}
         <Age at={e.last} className="small quiet" />
       </div>
       {e.message && <p className="small object-text">{e.message}</p>}

@@ -8,15 +8,15 @@ import (
 
 const looksAtOnce = 8 // on one cluster
 
-// aside looks at changes beside each other: a service that is slow, or a cluster that does
-// not answer, delays no other. What changes while it is looked at is looked at once more.
-// The zero aside is ready to use.
-type aside struct {
+// lanes look at changes beside each other, those of each cluster in its own: a service that
+// is slow, or a cluster that does not answer, delays no other. What changes while it is
+// looked at is looked at once more. The zero lanes are ready to use.
+type lanes struct {
 	work sync.WaitGroup
 
 	mu    sync.Mutex // guards what follows
 	known map[live.Change]progress
-	lanes map[string]*lane // by cluster
+	of    map[string]*lane // by cluster
 }
 
 // lane is what one cluster has to be asked.
@@ -36,53 +36,53 @@ const (
 )
 
 // each sees to it that the changes are looked at, and does not wait for that.
-func (a *aside) each(changes []live.Change, look func(live.Change)) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.known == nil {
-		a.known, a.lanes = map[live.Change]progress{}, map[string]*lane{}
+func (ls *lanes) each(changes []live.Change, look func(live.Change)) {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	if ls.known == nil {
+		ls.known, ls.of = map[live.Change]progress{}, map[string]*lane{}
 	}
 	for _, ch := range changes {
-		switch a.known[ch] {
+		switch ls.known[ch] {
 		case looking:
-			a.known[ch] = again
+			ls.known[ch] = again
 			continue
 		case queued, again:
 			continue
 		}
-		l := a.lanes[ch.Cluster]
+		l := ls.of[ch.Cluster]
 		if l == nil {
 			l = &lane{}
-			a.lanes[ch.Cluster] = l
+			ls.of[ch.Cluster] = l
 		}
-		a.known[ch] = queued
+		ls.known[ch] = queued
 		if l.queue = append(l.queue, ch); l.workers < looksAtOnce {
 			l.workers++
-			a.work.Go(func() { a.run(l, look) })
+			ls.work.Go(func() { ls.run(l, look) })
 		}
 	}
 }
 
 // run looks until a lane is empty.
-func (a *aside) run(l *lane, look func(live.Change)) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+func (ls *lanes) run(l *lane, look func(live.Change)) {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
 	for len(l.queue) > 0 {
 		ch := l.queue[0]
 		l.queue = l.queue[1:]
-		a.known[ch] = looking
-		a.mu.Unlock()
+		ls.known[ch] = looking
+		ls.mu.Unlock()
 		look(ch)
-		a.mu.Lock()
-		if a.known[ch] == again {
-			a.known[ch] = queued
+		ls.mu.Lock()
+		if ls.known[ch] == again {
+			ls.known[ch] = queued
 			l.queue = append(l.queue, ch)
 		} else {
-			delete(a.known, ch)
+			delete(ls.known, ch)
 		}
 	}
 	l.workers--
 }
 
 // wait waits for every look that was begun.
-func (a *aside) wait() { a.work.Wait() }
+func (ls *lanes) wait() { ls.work.Wait() }

@@ -97,7 +97,8 @@ func TestEverythingIsLookedAtThoughEightHang(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		began := time.Now()
-		go f.Run(ctx) //nolint:errcheck // it ends with the test
+		done := make(chan error, 1)
+		go func() { done <- f.Run(ctx) }()
 		for range 20 {
 			<-c.looked
 		}
@@ -105,6 +106,8 @@ func TestEverythingIsLookedAtThoughEightHang(t *testing.T) {
 			t.Errorf("the healthy cluster was looked at after %s", took)
 		}
 		cancel()
-		synctest.Wait()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
 	})
 }

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"sigs.k8s.io/yaml"
 
 	"github.com/seatrial/seatrial/deployer/render/manifest"
 	"github.com/seatrial/seatrial/internal/hint"
@@ -123,7 +122,7 @@ func texts(meta map[string]any, field string) error {
 func canonical(objs []object, l Limits) ([]byte, error) {
 	var out bytes.Buffer
 	for i, o := range objs {
-		data, err := yaml.Marshal(o.Object)
+		data, err := manifest.Write(o.Object)
 		if err != nil {
 			return nil, fmt.Errorf("%s cannot be written: %w", o.where(), err)
 		}

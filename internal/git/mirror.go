@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/url"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -49,22 +51,48 @@ type mirror struct {
 	grown bool // since it was last looked at whether it is too big
 }
 
-// lastTree is the tree that was read last, with the folders that were: a thousand services
-// are read at one commit.
+// lastTree is the commit that was read last, with the folders that were: a thousand
+// services are read at one commit, and go-git would read the folder of all for each.
 type lastTree struct {
-	commit release.Commit
-	tree   *object.Tree
+	commit  release.Commit
+	folders map[string]*object.Tree // by path; "." is the root
 }
 
-func (m *mirror) treeLocked(c *object.Commit) (*object.Tree, error) {
+// fileLocked finds a file of a commit. The error is object.ErrFileNotFound or
+// object.ErrDirectoryNotFound when there is none.
+func (m *mirror) fileLocked(c *object.Commit, name string) (*object.File, error) {
+	if !fs.ValidPath(name) {
+		return nil, object.ErrFileNotFound
+	}
+	folder, err := m.folderLocked(c, path.Dir(name))
+	if err != nil {
+		return nil, err
+	}
+	return folder.File(path.Base(name))
+}
+
+// folderLocked reads a folder of a commit. The error is object.ErrDirectoryNotFound when
+// there is none.
+func (m *mirror) folderLocked(c *object.Commit, name string) (*object.Tree, error) {
 	if id := release.Commit(c.Hash.String()); m.last.commit != id {
-		tree, err := c.Tree()
+		root, err := c.Tree()
 		if err != nil {
 			return nil, err
 		}
-		m.last = lastTree{id, tree}
+		m.last = lastTree{id, map[string]*object.Tree{".": root}}
 	}
-	return m.last.tree, nil
+	if known := m.last.folders[name]; known != nil {
+		return known, nil
+	}
+	above, err := m.folderLocked(c, path.Dir(name))
+	if err != nil {
+		return nil, err
+	}
+	folder, err := above.Tree(path.Base(name))
+	if err == nil {
+		m.last.folders[name] = folder
+	}
+	return folder, err
 }
 
 func (r *Repos) mirror(raw string) (*mirror, error) {

@@ -86,11 +86,7 @@ func infoOf(c *object.Commit) Info {
 func (r *Repos) ReadFile(ctx context.Context, url, ref string, c release.Commit, file string, max int64) ([]byte, error) {
 	var data []byte
 	err := r.at(ctx, url, ref, c, func(m *mirror, got *object.Commit) error {
-		tree, err := m.treeLocked(got)
-		if err != nil {
-			return fmt.Errorf("read commit %s: %w", c.Short(), err)
-		}
-		f, err := tree.File(path.Clean(file))
+		f, err := m.fileLocked(got, path.Clean(file))
 		if errors.Is(err, object.ErrFileNotFound) || errors.Is(err, object.ErrDirectoryNotFound) {
 			return fmt.Errorf("%w: %s in commit %s", ErrNoFile, file, c.Short())
 		}

@@ -22,10 +22,12 @@ type child struct {
 	answers *bufio.Scanner
 }
 
-// start runs the bench's own program as the subject, with a store and mirrors of its own.
+// start runs a copy of the bench's own program as the subject, with a store and mirrors of
+// its own. A copy, because a server shares the pages of its program with nobody, and gives
+// back those that it does not use, which the kernel takes from nobody who shares them.
 func (b *bench) start(ctx context.Context, waves []release.WaveSpec) (*child, error) {
-	self, err := os.Executable()
-	if err != nil {
+	self := filepath.Join(b.dir, "subject")
+	if err := b.copySelf(self); err != nil {
 		return nil, err
 	}
 	b.runs++
@@ -37,6 +39,7 @@ func (b *bench) start(ctx context.Context, waves []release.WaveSpec) (*child, er
 	cmd := exec.CommandContext(ctx, self, subject.Command)
 	cmd.Stderr = b.say
 	c := &child{cmd: cmd}
+	var err error
 	if c.orders, err = cmd.StdinPipe(); err != nil {
 		return nil, err
 	}
@@ -56,6 +59,24 @@ func (b *bench) start(ctx context.Context, waves []release.WaveSpec) (*child, er
 		return nil, errors.Join(err, c.stop())
 	}
 	return c, nil
+}
+
+// copySelf copies the running program once.
+func (b *bench) copySelf(to string) error {
+	if _, err := os.Stat(to); err == nil {
+		return nil
+	}
+	self, err := os.Open("/proc/self/exe")
+	if err != nil {
+		return err
+	}
+	defer self.Close()
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o700)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, self)
+	return errors.Join(err, out.Close())
 }
 
 // do gives an order and waits for its answer.

@@ -10,9 +10,24 @@ import (
 
 // agenda says what is due when and what is under way. Its zero value is empty.
 type agenda struct {
-	due  map[release.ID]time.Time
-	busy map[release.ID]*job
+	begun map[release.ID]time.Time // those that have changed an environment: they go first
+	due   map[release.ID]time.Time // the others
+	busy  map[release.ID]*job
 }
+
+// outcome is what a step leaves to do.
+type outcome struct {
+	due   time.Time // zero: nothing
+	begun bool      // it has changed an environment
+}
+
+func (o outcome) at(due time.Time) outcome { o.due = due; return o }
+
+func hasBegun(r release.Release) bool { return r.Phase >= release.Deploying && !r.Phase.Final() }
+
+// inARow is how many steps of one release follow each other without a look at the others.
+// It is finished sooner so, and what was read for it is still in memory.
+const inARow = 16
 
 type job struct {
 	cancel context.CancelFunc
@@ -28,8 +43,18 @@ func (r *Runner) Wake(id release.ID) {
 		j.again = true
 		return
 	}
-	r.plan.due[id] = time.Time{}
+	_, begun := r.plan.begun[id]
+	r.planLocked(id, outcome{begun: begun})
 	r.pokeLocked()
+}
+
+// planLocked has a release looked at when it is due.
+func (r *Runner) planLocked(id release.ID, o outcome) {
+	if o.begun {
+		r.plan.begun[id] = o.due
+	} else {
+		r.plan.due[id] = o.due
+	}
 }
 
 // interrupt cancels the action under way, because a person has decided otherwise.
@@ -44,7 +69,7 @@ func (r *Runner) interrupt(id release.ID) {
 
 func (r *Runner) initLocked() {
 	if r.plan.due == nil {
-		r.plan = agenda{due: map[release.ID]time.Time{}, busy: map[release.ID]*job{}}
+		r.plan = agenda{begun: map[release.ID]time.Time{}, due: map[release.ID]time.Time{}, busy: map[release.ID]*job{}}
 		r.poke = make(chan struct{}, 1)
 	}
 }
@@ -88,16 +113,19 @@ func (r *Runner) startDue(ctx context.Context, places chan struct{}) time.Durati
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	sleep := idle
-	for id, due := range r.plan.due {
-		if wait := due.Sub(r.Now()); wait > 0 {
-			sleep = min(sleep, wait)
-			continue
-		}
-		select {
-		case places <- struct{}{}:
-			r.startLocked(ctx, id, places)
-		default:
-			return idle // the first that ends pokes
+	for _, queue := range []map[release.ID]time.Time{r.plan.begun, r.plan.due} {
+		for id, due := range queue {
+			if wait := due.Sub(r.Now()); wait > 0 {
+				sleep = min(sleep, wait)
+				continue
+			}
+			select {
+			case places <- struct{}{}:
+				delete(queue, id)
+				r.startLocked(ctx, id, places)
+			default:
+				return idle // the first that ends pokes
+			}
 		}
 	}
 	return sleep
@@ -105,22 +133,32 @@ func (r *Runner) startDue(ctx context.Context, places chan struct{}) time.Durati
 
 func (r *Runner) startLocked(ctx context.Context, id release.ID, places chan struct{}) {
 	ctx, cancel := context.WithCancel(ctx)
-	delete(r.plan.due, id)
 	r.plan.busy[id] = &job{cancel: cancel}
 	r.running.Go(func() {
-		due, err := r.guarded(ctx, id)
-		if err != nil && ctx.Err() == nil {
-			r.Log.Error("release", "release", id, "error", err)
-			due = r.Now().Add(lastRetry)
-		}
+		o := r.goOn(ctx, id)
 		cancel()
 		<-places
-		r.finish(id, due)
+		r.finish(id, o)
 	})
 }
 
+// goOn takes a release on until it has to wait.
+func (r *Runner) goOn(ctx context.Context, id release.ID) (o outcome) {
+	for range inARow {
+		var err error
+		if o, err = r.guarded(ctx, id); err != nil && ctx.Err() == nil {
+			r.Log.Error("release", "release", id, "error", err)
+			o.due = r.Now().Add(lastRetry)
+		}
+		if o.due.IsZero() || o.due.After(r.Now()) || ctx.Err() != nil {
+			break
+		}
+	}
+	return o
+}
+
 // guarded is step, whose panic is an error of this release and not the end of all.
-func (r *Runner) guarded(ctx context.Context, id release.ID) (due time.Time, err error) {
+func (r *Runner) guarded(ctx context.Context, id release.ID) (o outcome, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			err = fmt.Errorf("panic: %v", cause)
@@ -130,16 +168,16 @@ func (r *Runner) guarded(ctx context.Context, id release.ID) (due time.Time, err
 }
 
 // finish plans the next look; a zero time plans none.
-func (r *Runner) finish(id release.ID, due time.Time) {
+func (r *Runner) finish(id release.ID, o outcome) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	again := r.plan.busy[id].again
 	delete(r.plan.busy, id)
-	switch {
-	case again:
-		r.plan.due[id] = time.Time{}
-	case !due.IsZero():
-		r.plan.due[id] = due
+	if again {
+		o.due = time.Time{}
+	}
+	if again || !o.due.IsZero() {
+		r.planLocked(id, o)
 	}
 	r.pokeLocked()
 }

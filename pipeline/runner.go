@@ -182,20 +182,21 @@ func remember(r *release.Release, slot release.Slot) {
 }
 
 // step does one action of one release and saves its outcome.
-func (r *Runner) step(ctx context.Context, id release.ID) (due time.Time, err error) {
+func (r *Runner) step(ctx context.Context, id release.ID) (outcome, error) {
 	rel, err := r.Book.Release(ctx, id)
 	if err != nil {
-		return time.Time{}, err
+		return outcome{}, err
 	}
+	o := outcome{begun: hasBegun(rel)}
 	if rel.Phase.Final() || held(rel) {
-		return time.Time{}, nil
+		return o, nil
 	}
 	if rel.Due.After(r.Now()) {
-		return rel.Due, nil
+		return o.at(rel.Due), nil
 	}
 	facts, verdict, askErr := r.act(ctx, rel)
 	if ctx.Err() != nil {
-		return r.Now(), nil // interrupted: what happened shows when it is asked again
+		return o.at(r.Now()), nil // interrupted: what happened shows when it is asked again
 	}
 	if rel.Phase == release.Approving && verdict.Outcome() == release.Passed {
 		if err := r.overtake(ctx, rel); err != nil {
@@ -209,20 +210,20 @@ func (r *Runner) step(ctx context.Context, id release.ID) (due time.Time, err er
 		return r.decide(ctx, now.With(facts), verdict, askErr), nil
 	})
 	if errors.Is(err, errUnchanged) {
-		return r.Now(), nil
+		return o.at(r.Now()), nil
 	}
 	if errors.Is(err, release.ErrTooBig) {
 		next, err = r.holdTooBig(ctx, id, err)
 	}
 	if err != nil {
-		return time.Time{}, err
+		return o, err
 	}
 	if next.Phase == release.Approving && rel.Phase != release.Approving {
 		if err := r.supersedeOlder(ctx, next); err != nil {
 			r.Log.Warn("supersede older releases", "release", id, "error", err)
 		}
 	}
-	return next.Due, nil
+	return outcome{due: next.Due, begun: hasBegun(next)}, nil
 }
 
 // holdTooBig ends a release whose evidence does not fit into the store, rather than ask

@@ -33,7 +33,7 @@ const (
 
 const (
 	maxManifests = 8 << 20
-	keepBytes    = 2 << 20 // of manifests whose contents are kept in memory; as objects they take ten times that
+	keepBytes    = 512 << 10 // of manifests whose contents are kept in memory; as objects they take ten times that
 )
 
 // Locate turns "platform/desired-state" into the URL of a remote.

@@ -17,6 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/seatrial/seatrial/deployer/live/covers"
 	"github.com/seatrial/seatrial/deployer/live/ignore"
 	"github.com/seatrial/seatrial/deployer/live/options"
 )
@@ -139,7 +140,8 @@ func (v view) compare(ctx context.Context, p *plan, shapes map[enginekube.Resour
 		key := enginekube.GetResourceKey(target)
 		shape, ours := shapes[key]
 		now := proof{content: target.GetAnnotations()[ContentAnnotation], shape: shape, rules: p.rules.id}
-		if ours && live != nil && v.proofs.holds(key, now) {
+		if ours && live != nil && (v.proofs.holds(key, now) || look == whether && covers.Object(target, live)) {
+			v.proofs.keep(key, now)
 			continue
 		}
 		if ours && live != nil && look == whether && live.GetAnnotations()[ContentAnnotation] != now.content {

@@ -15,6 +15,7 @@ import (
 	"github.com/seatrial/seatrial/deployer"
 	"github.com/seatrial/seatrial/deployer/desired"
 	"github.com/seatrial/seatrial/deployer/live"
+	"github.com/seatrial/seatrial/deployer/live/stamp"
 	"github.com/seatrial/seatrial/deployer/render"
 	"github.com/seatrial/seatrial/internal/git"
 	"github.com/seatrial/seatrial/release"
@@ -145,6 +146,8 @@ func (f *fleet) Health(_ context.Context, c string, w live.Want, _ time.Time) (l
 	}
 	return live.Result{State: live.Healthy}, nil
 }
+
+func (f *fleet) Stamp(string, release.Service) stamp.Stamp { return stamp.Stamp{} }
 
 func (f *fleet) Drifted(_ context.Context, c string, w live.Want) ([]string, error) {
 	f.mu.Lock()

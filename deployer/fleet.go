@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/seatrial/seatrial/deployer/live"
+	"github.com/seatrial/seatrial/deployer/live/stamp"
 	"github.com/seatrial/seatrial/release"
 )
 
@@ -33,6 +34,7 @@ type Slots func(context.Context) ([]release.Slot, error)
 type Watched interface {
 	Clusters
 	Drifted(ctx context.Context, cluster string, w live.Want) ([]string, error)
+	Stamp(cluster string, svc release.Service) stamp.Stamp
 	Changed(ctx context.Context) ([]live.Change, error)
 	Reach(ctx context.Context, cluster string) (state, message string)
 	Withdraw(ctx context.Context, cluster string, w live.Want) (live.Result, error)
@@ -69,7 +71,8 @@ type Fleet struct {
 	heal map[live.Change]*backOff
 	envs map[release.Service][]release.Env // that have slots
 
-	lanes lanes
+	lanes   lanes
+	ordered inOrder
 }
 
 // backOff slows down healing of what does not stay healed.
@@ -259,6 +262,10 @@ func (f *Fleet) check(ctx context.Context, ch live.Change, env release.Env) {
 	if err != nil || slot.Occupant != "" || slot.Targets[ch.Cluster] == "" || f.left(slot, ch.Cluster) {
 		return
 	}
+	now := order{asked: f.asked(slot, ch.Cluster), found: f.Live.Stamp(ch.Cluster, ch.Service)}
+	if f.ordered.is(ch, env, now) {
+		return
+	}
 	w, err := f.Want(ctx, slot, ch.Cluster, slot.Targets[ch.Cluster])
 	if err != nil {
 		f.Log.Warn("drift", "service", ch.Service, "env", env, "cluster", ch.Cluster, "error", err)
@@ -266,6 +273,9 @@ func (f *Fleet) check(ctx context.Context, ch live.Change, env release.Env) {
 	}
 	began := f.Now()
 	objects, err := f.Live.Drifted(ctx, ch.Cluster, w)
+	if err == nil && len(objects) == 0 && now.found.Covers(w.Objects) {
+		f.ordered.note(ch, env, now)
+	}
 	if err != nil || len(objects) == 0 {
 		return // in order, or not to be asked now: the sweep comes back
 	}

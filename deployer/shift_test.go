@@ -15,6 +15,7 @@ import (
 	"github.com/seatrial/seatrial/deployer"
 	"github.com/seatrial/seatrial/deployer/desired"
 	"github.com/seatrial/seatrial/deployer/live"
+	"github.com/seatrial/seatrial/deployer/live/stamp"
 	"github.com/seatrial/seatrial/deployer/render"
 	"github.com/seatrial/seatrial/release"
 )
@@ -86,6 +87,8 @@ func (s *sides) Health(_ context.Context, _ string, _ live.Want, synced time.Tim
 	}
 	return live.Result{State: live.Healthy}, nil
 }
+
+func (s *sides) Stamp(string, release.Service) stamp.Stamp { return stamp.Stamp{} }
 
 func (s *sides) Drifted(context.Context, string, live.Want) ([]string, error) { return nil, nil }
 func (s *sides) Reach(context.Context, string) (string, string)               { return "Ready", "" }

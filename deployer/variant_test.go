@@ -10,6 +10,7 @@ import (
 	"github.com/seatrial/seatrial/deployer"
 	"github.com/seatrial/seatrial/deployer/desired"
 	"github.com/seatrial/seatrial/deployer/live"
+	"github.com/seatrial/seatrial/deployer/live/stamp"
 	"github.com/seatrial/seatrial/deployer/render"
 	"github.com/seatrial/seatrial/release"
 )
@@ -100,6 +101,8 @@ type relabelled struct {
 func (r relabelled) Clusters() []release.Cluster { return r.now() }
 
 // Drifted compares what a cluster was given last with what it is to have.
+func (s *shades) Stamp(string, release.Service) stamp.Stamp { return stamp.Stamp{} }
+
 func (s *shades) Drifted(_ context.Context, c string, w live.Want) ([]string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -9,7 +9,9 @@ import (
 	"github.com/seatrial/seatrial/deployer/agent/wire"
 	"github.com/seatrial/seatrial/deployer/live"
 	"github.com/seatrial/seatrial/deployer/live/details"
+	"github.com/seatrial/seatrial/deployer/live/stamp"
 	"github.com/seatrial/seatrial/deployer/live/tree"
+	"github.com/seatrial/seatrial/release"
 )
 
 // Router does the work on every cluster: through its agent where it has one, else itself.
@@ -41,6 +43,14 @@ func (r Router) Drifted(ctx context.Context, cluster string, w live.Want) ([]str
 		return r.Hub.Drifted(ctx, cluster, w)
 	}
 	return r.Near.Drifted(ctx, cluster, w)
+}
+
+// Stamp is live.Clusters.Stamp; an agent looks at its cluster by itself, and has none.
+func (r Router) Stamp(cluster string, svc release.Service) stamp.Stamp {
+	if r.Far(cluster) {
+		return stamp.Stamp{}
+	}
+	return r.Near.Stamp(cluster, svc)
 }
 
 // Diff is live.Clusters.Diff.

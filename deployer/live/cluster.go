@@ -14,6 +14,7 @@ import (
 	"github.com/seatrial/seatrial/deployer/live/kinds"
 	"github.com/seatrial/seatrial/deployer/live/mirror"
 	"github.com/seatrial/seatrial/deployer/live/seen"
+	"github.com/seatrial/seatrial/deployer/live/stamp"
 	"github.com/seatrial/seatrial/internal/kube"
 	"github.com/seatrial/seatrial/release"
 )
@@ -60,6 +61,23 @@ type view struct {
 	conn   *kube.Cluster
 	cache  cache.ClusterCache
 	mirror *mirror.Mirror
+}
+
+// Stamp is what a service's objects on a cluster are, as far as watches have brought them.
+func (c *Clusters) Stamp(name string, svc release.Service) stamp.Stamp {
+	cl := c.cluster(name)
+	cl.mu.Lock()
+	from, of := cl.cache, cl.of
+	cl.mu.Unlock()
+	if from == nil {
+		return stamp.Stamp{}
+	}
+	return stamp.Of(of.Of(from, markOf(svc)), func(r *cache.Resource) (uint64, bool) {
+		if o := ownedOf(r); o != nil && o.service == svc {
+			return o.shape, true
+		}
+		return 0, false
+	})
 }
 
 // reach asks the cluster whether it is there and makes sure that its cache is filled and

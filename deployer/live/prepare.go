@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/seatrial/seatrial/deployer/live/kinds"
 	"github.com/seatrial/seatrial/deployer/live/options"
 )
 
@@ -23,7 +24,7 @@ type scope func(schema.GroupVersionKind) (bool, error)
 // with a digest of what they are to be. problem says what the cluster cannot take; err,
 // that it could not be asked.
 func prepare(w Want, namespaced scope) (objs []*unstructured.Unstructured, problem *Result, err error) {
-	defined := definedKinds(w.Objects)
+	defined := kinds.Defined(w.Objects)
 	for _, o := range w.Objects {
 		gvk := o.GroupVersionKind()
 		ns, err := namespaced(gvk)
@@ -43,21 +44,6 @@ func prepare(w Want, namespaced scope) (objs []*unstructured.Unstructured, probl
 	return objs, nil, nil
 }
 
-// definedKinds are those whose definition is among the objects, with their scope.
-func definedKinds(objs []*unstructured.Unstructured) map[schema.GroupKind]string {
-	out := map[schema.GroupKind]string{}
-	for _, o := range objs {
-		if o.GetKind() != "CustomResourceDefinition" {
-			continue
-		}
-		group, _, _ := unstructured.NestedString(o.Object, "spec", "group")
-		kind, _, _ := unstructured.NestedString(o.Object, "spec", "names", "kind")
-		scope, _, _ := unstructured.NestedString(o.Object, "spec", "scope")
-		out[schema.GroupKind{Group: group, Kind: kind}] = scope
-	}
-	return out
-}
-
 func mark(o *unstructured.Unstructured, w Want, namespaced bool) *unstructured.Unstructured {
 	o = o.DeepCopy()
 	delete(o.Object, "status") // is the cluster's to say
@@ -74,7 +60,7 @@ func mark(o *unstructured.Unstructured, w Want, namespaced bool) *unstructured.U
 	// Everything is applied on the server's side; asking for it by annotation would
 	// switch the engine to a way of comparing that needs the cluster's whole schema.
 	if opts, ok := notes[common.AnnotationSyncOptions]; ok {
-		notes[common.AnnotationSyncOptions] = without(opts, "ServerSideApply=")
+		notes[common.AnnotationSyncOptions] = options.Without(opts, "ServerSideApply=")
 	}
 	if options.Recreated(o) {
 		notes[common.AnnotationSyncOptions] = strings.TrimPrefix(notes[common.AnnotationSyncOptions]+","+common.SyncOptionForce, ",")
@@ -92,16 +78,6 @@ func mark(o *unstructured.Unstructured, w Want, namespaced bool) *unstructured.U
 	labels[ManagedByLabel] = ManagedBy
 	o.SetLabels(labels)
 	return o
-}
-
-func without(list, prefix string) string {
-	var keep []string
-	for _, s := range strings.Split(list, ",") {
-		if !strings.HasPrefix(strings.TrimSpace(s), prefix) {
-			keep = append(keep, s)
-		}
-	}
-	return strings.Join(keep, ",")
 }
 
 // contentOf is the digest of an object as desired.

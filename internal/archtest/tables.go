@@ -55,7 +55,7 @@ func Doors() []Door {
 		{"github.com/google/go-containerregistry", []string{"internal/oci", "lab"}, one},
 		{"code.gitea.io/sdk", []string{"internal/forge"}, one},
 		{"github.com/google/go-github", []string{"internal/forge"}, one},
-		{"go.yaml.in/yaml", []string{"internal/strict"}, "people's YAML is read strictly and with positions, or not at all"},
+		{"go.yaml.in/yaml", []string{"internal/strict", "deployer/render/manifest"}, "people's YAML is read strictly and with positions, or not at all; manifests are written"},
 		{"gopkg.in/yaml.v3", []string{"internal/strict"}, "people's YAML is read strictly and with positions, or not at all"},
 		{"github.com/prometheus/client_golang/api", []string{"slo"}, "how a sample is asked for and judged stands in one place"},
 		{"github.com/expr-lang/expr", []string{"slo/analysis"}, "what an expression may cost is decided in one place"},

@@ -61,3 +61,18 @@ func (s *Set) IsExcludedResource(group, kind, _ string) bool {
 	defer s.mu.RUnlock()
 	return !s.all[schema.GroupKind{Group: group, Kind: kind}]
 }
+
+// Defined are the kinds whose definition is among the objects, with their scope.
+func Defined(objs []*unstructured.Unstructured) map[schema.GroupKind]string {
+	out := map[schema.GroupKind]string{}
+	for _, o := range objs {
+		if o.GetKind() != "CustomResourceDefinition" {
+			continue
+		}
+		group, _, _ := unstructured.NestedString(o.Object, "spec", "group")
+		kind, _, _ := unstructured.NestedString(o.Object, "spec", "names", "kind")
+		scope, _, _ := unstructured.NestedString(o.Object, "spec", "scope")
+		out[schema.GroupKind{Group: group, Kind: kind}] = scope
+	}
+	return out
+}

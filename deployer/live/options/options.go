@@ -128,3 +128,14 @@ func note(o *unstructured.Unstructured, key string) string {
 	}
 	return o.GetAnnotations()[key]
 }
+
+// Without takes those with a prefix out of a list of options.
+func Without(list, prefix string) string {
+	var keep []string
+	for _, s := range strings.Split(list, ",") {
+		if !strings.HasPrefix(strings.TrimSpace(s), prefix) {
+			keep = append(keep, s)
+		}
+	}
+	return strings.Join(keep, ",")
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 
@@ -53,13 +54,11 @@ func valuesOf(q release.Query) []float64 {
 	return values
 }
 
-func directionOf(word string) compare.Direction {
-	return map[string]compare.Direction{release.WorseHigher: compare.Increase, release.WorseLower: compare.Decrease, release.WorseEither: compare.Either}[word]
-}
+var directions = map[string]compare.Direction{release.WorseHigher: compare.Increase, release.WorseLower: compare.Decrease, release.WorseEither: compare.Either}
 
 // versus is the ruling about one metric on one target.
 func versus(m release.MetricSpec, q release.Query, before []float64, t release.Target, from, to time.Time) judged {
-	result := compare.Samples(compare.Metric{Name: m.Name, Direction: directionOf(m.Worse), Critical: m.Critical, Tolerance: m.Tolerance,
+	result := compare.Samples(compare.Metric{Name: m.Name, Direction: directions[m.Worse], Critical: m.Critical, Tolerance: m.Tolerance,
 		MinPoints: fewestPoints, Trim: true}, before, valuesOf(q))
 	ruling := Ruling{Outcome: result.Outcome, Code: CodeAlike, Reason: result.Reason}
 	switch {
@@ -89,15 +88,16 @@ func samplesOf(values []float64) []release.Sample {
 }
 
 // allow lets as many metrics be worse as are allowed, critical ones left out, and takes
-// what nobody can tell for no harm where it is not critical.
+// what nobody can tell for no harm where it is not critical and another metric tells.
 func allow(all []judged, worse int) []judged {
+	told := slices.ContainsFunc(all, func(j judged) bool { return j.Outcome != release.Undetermined && j.Code != CodeNothingBefore })
 	for i := range all {
 		critical := all[i].evidence.Facts["critical"] == "true"
 		switch {
 		case all[i].Outcome == release.Refused && !critical && worse > 0:
 			worse--
 			all[i].Outcome, all[i].Reason = release.Passed, all[i].Reason+" (worse, and allowed)"
-		case all[i].Outcome == release.Undetermined && !critical:
+		case all[i].Outcome == release.Undetermined && !critical && told:
 			all[i].Outcome = release.Passed
 		}
 	}

@@ -2,6 +2,7 @@ package slo_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -65,17 +66,31 @@ func TestAReleaseIsComparedWithTheLastVerifiedOne(t *testing.T) {
 	}
 }
 
-func TestWhatNobodyCanCompareHoldsOnlyWhenItIsCritical(t *testing.T) {
-	for critical, want := range map[bool]release.Outcome{false: release.Passed, true: release.Undetermined} {
-		p := newPrometheus(t, map[string]string{"good": "995", "total": "1000", "nothing": "yes"})
+func TestWhatNobodyCanCompareHoldsOnlyWhenItIsCriticalOrNothingElseTells(t *testing.T) {
+	errors := latency(false)
+	errors.Name = "errors"
+	for _, c := range []struct {
+		name    string
+		metrics []release.MetricSpec
+		before  map[string][]float64
+		want    release.Outcome
+	}{
+		{"critical", []release.MetricSpec{latency(true), errors}, map[string][]float64{"latency@a": {100, 101}, "errors@a": fifty}, release.Undetermined},
+		{"another tells", []release.MetricSpec{latency(false), errors}, map[string][]float64{"latency@a": {100, 101}, "errors@a": fifty}, release.Passed},
+		{"nothing tells", []release.MetricSpec{latency(false)}, map[string][]float64{"latency@a": {100, 101}}, release.Undetermined},
+		{"nothing that was there before tells", []release.MetricSpec{latency(false), errors}, map[string][]float64{"latency@a": {100, 101}}, release.Undetermined},
+	} {
+		p := newPrometheus(t, map[string]string{"good": "995", "total": "1000", "latency": "1"})
 		r := deployed("a")
-		r.Stages[0].Previous = &release.Placed{Metrics: map[string][]float64{"latency@a": {100, 101}}}
-		_, v, err := comparing(t, p, release.Comparison{Metrics: []release.MetricSpec{latency(critical)}}).Check(t.Context(), "", r)
-		if err != nil || v.Outcome() != want {
-			t.Errorf("critical %t: %v %v %q", critical, err, v.Outcome(), v.Reason())
+		r.Stages[0].Previous = &release.Placed{Metrics: c.before}
+		_, v, err := comparing(t, p, release.Comparison{Metrics: c.metrics}).Check(t.Context(), "", r)
+		if err != nil || v.Outcome() != c.want {
+			t.Errorf("%s: %v %v %q", c.name, err, v.Outcome(), v.Reason())
 		}
 	}
 }
+
+var fifty = slices.Repeat([]float64{10}, 60)
 
 func TestNothingIsComparedWhileTheObjectiveIsNotKept(t *testing.T) {
 	p := newPrometheus(t, map[string]string{"good": "500", "total": "1000", "latency": "130"})

@@ -13,6 +13,10 @@ const (
 	LabelRun     = "seatrial.dev/run"     // the fault's name: one fault per run
 	LabelRelease = "seatrial.dev/release" // the release on trial; absent in scheduled runs
 	LabelManaged = "seatrial.dev/managed" // "true"
+
+	// LabelInstallation says whose fault it is where several Seatrials share a cluster;
+	// absent: of a version that did not say so.
+	LabelInstallation = "seatrial.dev/installation"
 	LabelChaos   = "seatrial.dev/chaos"   // on a namespace: "allowed" or "refused"
 )
 

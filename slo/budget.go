@@ -2,14 +2,15 @@ package slo
 
 import (
 	"context"
+	"math"
 
 	"github.com/seatrial/seatrial/release"
 	"github.com/seatrial/seatrial/slo/burn"
 )
 
 // Budgets is how much of its error budget each SLO of a service has left on a cluster, over
-// its window, of a calendar's so far: 1 when nothing was bad, negative when it is overspent. An SLO of which
-// Prometheus has no numbers is left out. An error means that it could not be asked.
+// its window, of a calendar's so far: 1 when nothing was bad, negative when it is overspent, NaN where
+// Prometheus has no numbers. An error means that it could not be asked.
 func (g *Gate) Budgets(ctx context.Context, service release.Service, env release.Env, cluster string) (map[string]float64, error) {
 	slos, s, err := g.about(ctx, service, env)
 	if err != nil {
@@ -23,7 +24,7 @@ func (g *Gate) Budgets(ctx context.Context, service release.Service, env release
 			return nil, err
 		}
 		m := read(queries, w.from, w.to, s)
-		if m.Problem == "" && m.Ratio.Total > 0 && finite(m.Ratio.Good) && finite(m.Ratio.Total) {
+		if left[o.Name] = math.NaN(); m.Problem == "" && m.Ratio.Total > 0 && finite(m.Ratio.Good) && finite(m.Ratio.Total) {
 			left[o.Name] = burn.Remaining(spent(m.Ratio), burn.Target(o.Objective))
 		}
 	}

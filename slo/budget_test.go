@@ -13,12 +13,13 @@ func TestBudgetsAreOfTheWholeWindow(t *testing.T) {
 	}{
 		"half of it is spent": {"99500", map[string]float64{"web-availability": 0.5}},
 		"twice of it is":      {"98000", map[string]float64{"web-availability": -1}},
-		"nothing is known":    {"NaN", map[string]float64{}},
+		"nothing is known":    {"NaN", map[string]float64{"web-availability": math.NaN()}},
 	} {
 		p := newPrometheus(t, map[string]string{"good": c.good, "total": "100000"})
 		g := gate(t, p.URL, begin, availability())
 		left, err := g.Budgets(t.Context(), "shop/web", "prod", "a")
-		if err != nil || len(left) != len(c.want) || math.Abs(left["web-availability"]-c.want["web-availability"]) > 1e-9 {
+		got, want := left["web-availability"], c.want["web-availability"]
+		if err != nil || len(left) != len(c.want) || math.IsNaN(got) != math.IsNaN(want) || math.Abs(got-want) > 1e-9 {
 			t.Errorf("%s: %v %v", name, left, err)
 		}
 		for _, q := range p.questions() {

@@ -27,9 +27,10 @@ import (
 
 // Execs is the provider of chaos for faults.Exec.
 type Execs struct {
-	Clusters func(name string) (*kube.Cluster, error)
-	Run      Run
-	Now      func() time.Time
+	Clusters     func(name string) (*kube.Cluster, error)
+	Run          Run
+	Installation string // whose marks they are; see chaos.LabelInstallation
+	Now          func() time.Time
 }
 
 // Run runs one program in a container; kube.Exec has it.
@@ -184,7 +185,7 @@ func (e *Execs) Inject(ctx context.Context, o chaos.Order) error {
 	}
 	until := e.Now().Add(o.Duration).UTC()
 	return each(all, func(_ int, t target) error {
-		return t.inject(ctx, mark{Fault: t.record(), Release: o.Release, Until: until, Phase: started})
+		return t.inject(ctx, mark{Fault: t.record(), Installation: e.Installation, Release: o.Release, Until: until, Phase: started})
 	})
 }
 

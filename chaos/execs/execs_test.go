@@ -505,11 +505,17 @@ func TestAContainerThatMayComeBackIsWaitedFor(t *testing.T) {
 
 func TestAServerThatWasKilledFindsWhatItLeft(t *testing.T) {
 	w := newWorld(t, "a", "b", "c")
+	w.Installation = "one"
 	o := w.injected(true, "a", "c")
 	found, err := w.Faults(t.Context(), "staging")
 	if err != nil || len(found) != 1 {
 		t.Fatalf("%v %+v", err, found)
 	}
+	w.Installation = "another"
+	if theirs, err := w.Faults(t.Context(), "staging"); err != nil || len(theirs) != 0 {
+		t.Errorf("another installation finds %+v, %v", theirs, err)
+	}
+	w.Installation = "one"
 	f := found[0]
 	if f.Run != run || f.Release != o.Release || !f.Until.Equal(w.now.Add(time.Minute)) || fmt.Sprint(f.Fault) != fmt.Sprint(o.Fault) {
 		t.Errorf("%+v\nwant %+v", f, o.Fault)

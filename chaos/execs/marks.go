@@ -32,13 +32,16 @@ const annotation = Label + "-"
 
 // mark is on a pod while a program of ours may have changed it.
 type mark struct {
-	Fault     release.FaultRecord `json:"fault"` // of this pod alone
-	Release   release.ID          `json:"release,omitempty"`
-	Until     time.Time           `json:"until"`
-	Container string              `json:"container"` // the runtime's id
-	Phase     phase               `json:"phase"`
-	Tried     time.Time           `json:"tried,omitzero"`    // to take it back
-	Problem   string              `json:"problem,omitempty"` // of the last time
+	Fault   release.FaultRecord `json:"fault"` // of this pod alone
+	Release release.ID          `json:"release,omitempty"`
+
+	Installation string `json:"installation,omitempty"` // "": of a version that did not say so
+
+	Until     time.Time `json:"until"`
+	Container string    `json:"container"` // the runtime's id
+	Phase     phase     `json:"phase"`
+	Tried     time.Time `json:"tried,omitzero"`    // to take it back
+	Problem   string    `json:"problem,omitempty"` // of the last time
 }
 
 type phase string
@@ -141,7 +144,7 @@ func otherRun(p *corev1.Pod, run, container string) string {
 	return ""
 }
 
-// Faults are the marks on a cluster's pods.
+// Faults are the marks of this installation on a cluster's pods.
 func (e *Execs) Faults(ctx context.Context, cluster string) ([]chaos.Found, error) {
 	c, err := e.Clusters(cluster)
 	if err != nil {
@@ -150,7 +153,7 @@ func (e *Execs) Faults(ctx context.Context, cluster string) ([]chaos.Found, erro
 	byRun := map[string]*chaos.Found{}
 	var problems []error
 	err = kube.Each(ctx, c.Dynamic().Resource(pods()).List, metav1.ListOptions{LabelSelector: Label}, func(o *unstructured.Unstructured) error {
-		problems = append(problems, collect(o, cluster, byRun)...)
+		problems = append(problems, e.collect(o, cluster, byRun)...)
 		return nil
 	})
 	if err != nil {
@@ -166,7 +169,7 @@ func (e *Execs) Faults(ctx context.Context, cluster string) ([]chaos.Found, erro
 }
 
 // collect adds a pod's marks to those of their runs, and says which cannot be read.
-func collect(o *unstructured.Unstructured, cluster string, byRun map[string]*chaos.Found) (problems []error) {
+func (e *Execs) collect(o *unstructured.Unstructured, cluster string, byRun map[string]*chaos.Found) (problems []error) {
 	if chaos.Protected(o.GetNamespace()) {
 		return nil
 	}
@@ -180,7 +183,7 @@ func collect(o *unstructured.Unstructured, cluster string, byRun map[string]*cha
 			problems = append(problems, fmt.Errorf("pod %s/%s on %s: annotation %s: %w", o.GetNamespace(), o.GetName(), cluster, name, err))
 			continue
 		}
-		if m != nil {
+		if m != nil && (m.Installation == "" || m.Installation == e.Installation) {
 			add(byRun, *m, cluster)
 		}
 	}

@@ -89,7 +89,7 @@ func noTarget(ctx context.Context, c *kube.Cluster, f release.FaultRecord, sight
 	return sight, nil
 }
 
-// Faults are the faults of ours on a cluster; none when it has no Chaos Mesh. Those that were
+// Faults are the faults of this installation on a cluster; none when it has no Chaos Mesh. Those that were
 // found are answered beside an error about a kind that may not be listed.
 func (m *Mesh) Faults(ctx context.Context, cluster string) ([]chaos.Found, error) {
 	c, err := m.Clusters(cluster)
@@ -100,7 +100,9 @@ func (m *Mesh) Faults(ctx context.Context, cluster string) ([]chaos.Found, error
 	var problems []error
 	for kind, gvr := range kinds() {
 		err := kube.Each(ctx, c.Dynamic().Resource(gvr).List, metav1.ListOptions{LabelSelector: ours}, func(o *unstructured.Unstructured) error {
-			all = append(all, found(*o, kind, cluster))
+			if whose := o.GetLabels()[chaos.LabelInstallation]; whose == "" || whose == m.Installation {
+				all = append(all, found(*o, kind, cluster))
+			}
 			return nil
 		})
 		switch {

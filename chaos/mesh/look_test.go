@@ -178,3 +178,23 @@ func TestAKindThatMayNotBeListedHidesNoOther(t *testing.T) {
 		t.Errorf("nobody hears of the other: %v", err)
 	}
 }
+
+func TestFaultsOfAnotherInstallationAreNotFound(t *testing.T) {
+	server := kubetest.New(t, kubetest.Kind{Group: "chaos-mesh.org", Version: "v1alpha1", Kind: "PodChaos", Resource: "podchaos"})
+	for injected, finds := range map[string]map[string]int{"one": {"one": 1, "two": 0}, "": {"one": 1, "two": 1}} { // "": a version that did not say whose
+		m := at(t, server.URL)
+		m.Installation = injected
+		if err := m.Inject(t.Context(), order()); err != nil {
+			t.Fatal(err)
+		}
+		for who, want := range finds {
+			m.Installation = who
+			if found, err := m.Faults(t.Context(), "staging"); err != nil || len(found) != want {
+				t.Errorf("injected by %q: %q finds %+v, %v", injected, who, found, err)
+			}
+		}
+		if err := m.Revert(t.Context(), order().Fault, chaos.Delete); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -40,8 +40,9 @@ const forced = "chaos-mesh.chaos-mesh.org/cleanFinalizer"
 
 // Mesh breaks things through the Chaos Mesh of each cluster. Clusters is kube.Clusters.Get.
 type Mesh struct {
-	Clusters func(name string) (*kube.Cluster, error)
-	Watches  *watched.Watches[View] // of Watches; nil: the cluster is asked for each fault
+	Clusters     func(name string) (*kube.Cluster, error)
+	Watches      *watched.Watches[View] // of Watches; nil: the cluster is asked for each fault
+	Installation string                 // whose faults they are; see chaos.LabelInstallation
 }
 
 func events() schema.GroupVersionResource {
@@ -79,7 +80,7 @@ func (m *Mesh) Inject(ctx context.Context, o chaos.Order) error {
 	if err != nil {
 		return err
 	}
-	obj, err := Object(o)
+	obj, err := Object(o, m.Installation)
 	if err != nil {
 		return &chaos.CannotInject{Cluster: f.Cluster, Cause: err.Error(), Final: true}
 	}
@@ -95,7 +96,7 @@ func (m *Mesh) Inject(ctx context.Context, o chaos.Order) error {
 
 // Object is the Chaos Mesh object of an order: what the table of faults makes of its
 // action, its targets by name, and its duration.
-func Object(o chaos.Order) (*unstructured.Unstructured, error) {
+func Object(o chaos.Order, installation string) (*unstructured.Unstructured, error) {
 	f := o.Fault
 	if len(f.Targets) == 0 {
 		return nil, errors.New("the fault names no target")
@@ -131,7 +132,7 @@ func Object(o chaos.Order) (*unstructured.Unstructured, error) {
 	obj.SetGroupVersionKind(v1alpha1.SchemeGroupVersion.WithKind(f.Kind))
 	obj.SetName(f.Name)
 	obj.SetNamespace(f.Namespace)
-	labels := map[string]string{chaos.LabelManaged: "true", chaos.LabelRun: f.Name}
+	labels := map[string]string{chaos.LabelManaged: "true", chaos.LabelRun: f.Name, chaos.LabelInstallation: installation}
 	annotations := map[string]string{annotationExperiment: f.Experiment, annotationAction: f.Action}
 	if o.Release != "" {
 		labels[chaos.LabelRelease] = labelValue(string(o.Release))

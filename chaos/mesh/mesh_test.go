@@ -93,7 +93,7 @@ func order() chaos.Order {
 }
 
 func TestObjectNamesItsTargetsAndEndsByItself(t *testing.T) {
-	obj, err := mesh.Object(order())
+	obj, err := mesh.Object(order(), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +114,7 @@ func TestObjectNamesItsTargetsAndEndsByItself(t *testing.T) {
 	} {
 		o := order()
 		change(&o)
-		if _, err := mesh.Object(o); err == nil {
+		if _, err := mesh.Object(o, ""); err == nil {
 			t.Errorf("%s was accepted", name)
 		}
 	}
@@ -244,7 +244,7 @@ func TestEveryActionOfTheTableIsWhatChaosMeshKnows(t *testing.T) {
 			if a.NeedsContainer {
 				o.Container = "web"
 			}
-			obj, err := mesh.Object(o)
+			obj, err := mesh.Object(o, "")
 			if err != nil {
 				t.Errorf("%s: %v", name, err)
 				continue

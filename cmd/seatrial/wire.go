@@ -55,8 +55,7 @@ import (
 	"github.com/seatrial/seatrial/web"
 )
 
-// server is every part of the platform, introduced to those it works with. This file is
-// the only place that knows them all.
+// server is every part of the platform, introduced to those it works with. This file is the only place that knows them all.
 type server struct {
 	settings settings.Settings
 	secrets  settings.Secrets
@@ -269,7 +268,10 @@ func (s *server) wireTrial() (err error) {
 		Analyses:    func(context.Context) (map[string]analysis.Template, error) { return s.world.Analyses() },
 		Environment: func(_ context.Context, env release.Env) (release.Environment, error) { return s.world.Must(env) }}
 	s.sloWatch = &slo.Watch{SLOs: slos, Places: s.sloPlaces, Prometheus: s.prometheus, Breaches: shelf.Breaches{KV: s.db}, Now: time.Now, Log: s.log}
-	kinds, watch := faults.Kinds(s.kube(), settings.Named, s.db)
+	kinds, watch, err := faults.Kinds(context.Background(), s.kube(), settings.Named, s.db)
+	if err != nil {
+		return err
+	}
 	s.watchFaults = watch
 	engine := &chaos.Engine{Provider: kinds, Finder: kinds, Measure: s.sloGate.Measure, Now: time.Now, Admit: faults.Admission(s.world.Must, s.sloGate.Budgets, time.Now),
 		Stop: func() string { return chaos.Stopped(s.stopFile()) }}
@@ -282,8 +284,7 @@ func (s *server) wireTrial() (err error) {
 	return err
 }
 
-// stopFile is the kill switch for when all else fails: while it exists, nothing is broken
-// on purpose, and what is gets reverted.
+// stopFile is the kill switch for when all else fails: while it exists, nothing is broken on purpose, and what is gets reverted.
 func (s *server) stopFile() string { return s.settings.Path("stop-chaos") }
 
 func (s *server) wireNotify() (err error) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"math"
 	"os"
 	"slices"
 	"time"
@@ -41,7 +42,11 @@ func Admission(environment func(release.Env) (release.Environment, error), budge
 // affords says whether every SLO has at least so many percent of its error budget left.
 func affords(left map[string]float64, least int) release.Verdict {
 	for _, name := range slices.Sorted(maps.Keys(left)) {
-		if percent := 100 * left[name]; percent < float64(least) {
+		switch percent := 100 * left[name]; {
+		case math.IsNaN(percent):
+			return release.Inconclusive(fmt.Sprintf("nobody knows how much of its error budget SLO %s has left: Prometheus has no numbers of it, and %d %% are wanted before anything is broken", name, least),
+				"see with `seatrial slo doctor` why it has none, or take chaos.minBudget off the environment")
+		case percent < float64(least):
 			return release.Inconclusive(fmt.Sprintf("SLO %s has %.1f %% of its error budget left, and %d %% are wanted before anything is broken", name, percent, least), "wait until the window has passed over what was bad")
 		}
 	}

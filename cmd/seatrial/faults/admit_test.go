@@ -3,6 +3,7 @@ package faults
 import (
 	"context"
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -80,12 +81,16 @@ func TestNothingIsBrokenThatTheErrorBudgetCannotAfford(t *testing.T) {
 	if v, err := admit(t.Context(), subject); err != nil || v.Outcome() != release.Undetermined || !strings.Contains(v.Reason(), "SLO b has -20.0 % of its error budget left, and 10 % are wanted") {
 		t.Errorf("overspent: %s %s %v", v.Outcome(), v.Reason(), err)
 	}
+	left["b"] = math.NaN()
+	if v, err := admit(t.Context(), subject); err != nil || v.Outcome() != release.Undetermined || !strings.Contains(v.Reason(), "SLO b has left: Prometheus has no numbers of it") {
+		t.Errorf("without numbers: %s %s %v", v.Outcome(), v.Reason(), err)
+	}
 	failing = errors.New("Prometheus is away")
 	if _, err := admit(t.Context(), subject); !errors.Is(err, failing) {
 		t.Errorf("not known: %v", err)
 	}
 	env.Spec.Chaos.MinBudget = 0
-	if v, err := admit(t.Context(), subject); err != nil || v.Outcome() != release.Passed || asked != 3 {
+	if v, err := admit(t.Context(), subject); err != nil || v.Outcome() != release.Passed || asked != 4 {
 		t.Errorf("not asked: %s %v, %d times", v.Outcome(), err, asked)
 	}
 }

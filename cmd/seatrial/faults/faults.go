@@ -14,6 +14,7 @@ import (
 	"github.com/seatrial/seatrial/chaos/connections"
 	"github.com/seatrial/seatrial/chaos/execs"
 	"github.com/seatrial/seatrial/chaos/mesh"
+	"github.com/seatrial/seatrial/cmd/seatrial/shelf"
 	"github.com/seatrial/seatrial/internal/faults"
 	"github.com/seatrial/seatrial/internal/kube"
 	"github.com/seatrial/seatrial/internal/platform"
@@ -23,15 +24,19 @@ import (
 
 // Kinds are all kinds of faults with who carries them out, and what has to run beside them:
 // the watches of their faults.
-func Kinds(clusters *kube.Clusters, secrets func(name string) secret.Text, kv store.KV) (chaos.Kinds, func(context.Context) error) {
-	m := &mesh.Mesh{Clusters: clusters.Get, Watches: mesh.Watches()}
+func Kinds(ctx context.Context, clusters *kube.Clusters, secrets func(name string) secret.Text, kv store.KV) (chaos.Kinds, func(context.Context) error, error) {
+	installation, err := shelf.Installation(ctx, kv)
+	if err != nil {
+		return chaos.Kinds{}, nil, fmt.Errorf("name this installation: %w", err)
+	}
+	m := &mesh.Mesh{Clusters: clusters.Get, Watches: mesh.Watches(), Installation: installation}
 	return chaos.Kinds{Finder: m, Else: m, Own: map[string]chaos.Provider{
 		faults.ConnectionPool: &connections.Connections{
 			Secret: secrets, Variable: platform.SecretVariable, Journal: Journal{KV: kv}, Now: time.Now,
 			Open: map[string]connections.Open{"mysql": connections.MySQL, "postgres": connections.Postgres},
 		},
-		faults.Exec: &execs.Execs{Clusters: clusters.Get, Run: kube.Exec, Now: time.Now},
-	}}, m.Watches.Run
+		faults.Exec: &execs.Execs{Clusters: clusters.Get, Run: kube.Exec, Installation: installation, Now: time.Now},
+	}}, m.Watches.Run, nil
 }
 
 // Journal keeps in the store which faults of our own are active.

@@ -50,7 +50,15 @@ func TestTheJournalOutlivesTheServer(t *testing.T) {
 }
 
 func TestEveryKindOfOurOwnHasAProvider(t *testing.T) {
-	kinds, _ := own.Kinds(kube.Open(t.TempDir()), nil, nil)
+	db, err := bolt.Open(filepath.Join(t.TempDir(), "store.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	kinds, _, err := own.Kinds(t.Context(), kube.Open(t.TempDir()), nil, db)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, k := range faults.Kinds() {
 		_, ours := kinds.Own[k.Name]
 		if ours != k.Own {

@@ -166,7 +166,7 @@ func (f *fleet) make(ctx context.Context, n int) error {
 		}
 		f.faults = append(f.faults, one)
 		all.Go(func() error {
-			obj, err := mesh.Object(chaos.Order{Fault: one, Duration: 10 * time.Minute})
+			obj, err := mesh.Object(chaos.Order{Fault: one, Duration: 10 * time.Minute}, "")
 			if err != nil {
 				return err
 			}

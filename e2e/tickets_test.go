@@ -21,11 +21,13 @@ type ticketDesk struct {
 
 	mu      sync.Mutex // guards all below
 	issues  []deskIssue
-	remarks int
+	remarks []deskRemark
 	bad     []string
 }
 
 type deskIssue struct{ Key, Label, Summary, Text string }
+
+type deskRemark struct{ issue, text string }
 
 func newDesk() *ticketDesk {
 	d := &ticketDesk{}
@@ -58,6 +60,8 @@ func (d *ticketDesk) take(req *http.Request, body []byte) (int, string) {
 		return d.search(body)
 	case path == "issue":
 		return d.create(body)
+	case strings.HasSuffix(path, "/comment") && req.Method == http.MethodGet:
+		return d.remarked(strings.TrimSuffix(strings.TrimPrefix(path, "issue/"), "/comment"), req.URL.RawQuery)
 	case strings.HasSuffix(path, "/comment"):
 		return d.remark(strings.TrimSuffix(strings.TrimPrefix(path, "issue/"), "/comment"), body)
 	case req.Method == http.MethodGet && d.has(strings.TrimPrefix(path, "issue/")):
@@ -113,8 +117,22 @@ func (d *ticketDesk) remark(key string, body []byte) (int, string) {
 	if err := json.Unmarshal(body, &in); err != nil || in.Body == "" || utf8.RuneCountInString(in.Body) > 32767 || !d.has(key) {
 		return http.StatusBadRequest, `{}`
 	}
-	d.remarks++
+	d.remarks = append(d.remarks, deskRemark{key, in.Body})
 	return http.StatusCreated, `{"id":"1"}`
+}
+
+func (d *ticketDesk) remarked(key, query string) (int, string) {
+	if query != "orderBy=-created&maxResults=50" || !d.has(key) {
+		return http.StatusBadRequest, `{}`
+	}
+	comments := []map[string]string{}
+	for _, r := range slices.Backward(d.remarks) {
+		if r.issue == key && len(comments) < 50 {
+			comments = append(comments, map[string]string{"id": "1", "body": r.text})
+		}
+	}
+	out, _ := json.Marshal(map[string]any{"comments": comments})
+	return http.StatusOK, string(out)
 }
 
 func (d *ticketDesk) has(key string) bool {

@@ -186,8 +186,37 @@ func (s Site) open(ctx context.Context, t Ticket, issue string) (bool, error) {
 	return err == nil && is.Fields.Status.Category.Key != "done", err
 }
 
+// comment comments on a ticket, unless this message is there: an answer may have been lost.
 func (s Site) comment(ctx context.Context, t Ticket, issue string) error {
-	return s.call(ctx, t, http.MethodPost, "issue/"+url.PathEscape(issue)+"/comment", map[string]any{"body": t.rich()}, nil)
+	where := "issue/" + url.PathEscape(issue) + "/comment"
+	if there, err := s.commented(ctx, t, where); err != nil || there {
+		return err
+	}
+	said := t
+	said.Text = wire.Cut(t.Text, MaxDescription-200) + "\n" + reference(t)
+	return s.call(ctx, t, http.MethodPost, where, map[string]any{"body": said.rich()}, nil)
+}
+
+// reference ends a comment, so that it is known again.
+func reference(t Ticket) string {
+	sum := sha256.Sum256([]byte(t.Message))
+	return "Seatrial " + hex.EncodeToString(sum[:6])
+}
+
+// commented looks for a message among the newest comments.
+func (s Site) commented(ctx context.Context, t Ticket, where string) (bool, error) {
+	var found struct {
+		Comments []struct {
+			Body json.RawMessage `json:"body"`
+		} `json:"comments"`
+	}
+	err := s.call(ctx, t, http.MethodGet, where+"?orderBy=-created&maxResults=50", nil, &found)
+	for _, c := range found.Comments {
+		if bytes.Contains(c.Body, []byte(reference(t))) {
+			return true, nil
+		}
+	}
+	return false, err
 }
 
 // call speaks to one of the two generations of the API.

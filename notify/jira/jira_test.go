@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -27,7 +28,7 @@ type server struct {
 	t       *testing.T
 	version string
 	lag     time.Duration // until the search shows a ticket
-	lose    bool          // the answer of the next creation is lost, though it happens
+	lose    bool          // the answer of the next creation or comment is lost, though it happens
 	refuse  int           // status of every creation
 	mu      sync.Mutex    // guards all below
 	tickets []*ticket
@@ -38,6 +39,7 @@ type ticket struct {
 	done       bool
 	made       time.Time
 	comments   []string
+	bodies     []any
 }
 
 func (s *server) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -73,9 +75,21 @@ func (s *server) serve(w http.ResponseWriter, req *http.Request) bool {
 		}
 		s.decode(req, &c)
 		t := s.find(key)
-		t.comments = append(t.comments, s.text(c.Body))
+		t.comments, t.bodies = append(t.comments, s.text(c.Body)), append(t.bodies, c.Body)
+		if s.lose {
+			s.lose = false
+			return false
+		}
 		w.WriteHeader(http.StatusCreated)
 		fmt.Fprint(w, `{"id":"1"}`)
+	case req.Method == http.MethodGet && rest == "comment" && req.URL.RawQuery == "orderBy=-created&maxResults=50":
+		var all []map[string]any
+		for _, body := range slices.Backward(s.find(key).bodies) {
+			all = append(all, map[string]any{"id": "1", "body": body})
+		}
+		if err := json.NewEncoder(w).Encode(map[string]any{"comments": all[:min(50, len(all))], "total": len(all)}); err != nil {
+			s.t.Error(err)
+		}
 	case req.Method == http.MethodGet && rest == "" && req.URL.Query().Get("fields") == "status":
 		s.status(w, key)
 	default:
@@ -275,6 +289,22 @@ func TestACreationWhoseAnswerIsLostIsNotRepeated(t *testing.T) {
 		until(t, s.site(m), s.ticket("a", "m1"))
 		if len(s.tickets) != 1 || len(s.tickets[0].comments) == 0 {
 			t.Errorf("tickets %+v", s.tickets)
+		}
+	})
+}
+
+func TestACommentWhoseAnswerIsLostIsNotRepeated(t *testing.T) {
+	each(t, func(t *testing.T, s *server) {
+		m := memory{}
+		until(t, s.site(m), s.ticket("a", "m1"))
+		s.lose = true
+		if err := s.site(m).Tell(t.Context(), s.ticket("a", "m2")); err == nil {
+			t.Fatal("a lost answer is no failure")
+		}
+		until(t, s.site(m), s.ticket("a", "m3"))
+		until(t, s.site(m), s.ticket("a", "m2")) // another process, later
+		if got := s.tickets[0].comments; len(got) != 2 {
+			t.Errorf("comments %q", got)
 		}
 	})
 }

@@ -17,7 +17,7 @@ const (
 	// LabelInstallation says whose fault it is where several Seatrials share a cluster;
 	// absent: of a version that did not say so.
 	LabelInstallation = "seatrial.dev/installation"
-	LabelChaos   = "seatrial.dev/chaos"   // on a namespace: "allowed" or "refused"
+	LabelChaos        = "seatrial.dev/chaos" // on a namespace: "allowed" or "refused"
 )
 
 // Provider breaks and puts back. Every method may be repeated: the second call of the

@@ -66,7 +66,8 @@ func (tr *Trial) revert(ctx context.Context, clusters []string, which func(chaos
 			if !which(f) {
 				continue
 			}
-			if err := tr.Engine.Remove(ctx, f.Fault); err != nil {
+			err := tr.Engine.Remove(ctx, f.Fault)
+			if err = errors.Join(err, tr.tell(ctx, f, err)); err != nil {
 				problems = append(problems, err)
 				continue
 			}
@@ -76,3 +77,30 @@ func (tr *Trial) revert(ctx context.Context, clusters []string, which func(chaos
 	}
 	return gone, errors.Join(problems...)
 }
+
+// tell has a person hear of a fault that cannot be removed.
+func (tr *Trial) tell(ctx context.Context, f chaos.Found, err error) error {
+	key := f.Fault.Cluster + "/" + f.Fault.Name
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	if err == nil {
+		delete(tr.failing, key)
+		return nil
+	}
+	if tr.failing == nil {
+		tr.failing = map[string]time.Time{}
+	}
+	now := tr.Engine.Now()
+	since, known := tr.failing[key]
+	if !known {
+		tr.failing[key] = now
+	}
+	if !known || now.Sub(since) < stuckAfter || tr.Stuck == nil {
+		return nil
+	}
+	return tr.Stuck(ctx, f, err)
+}
+
+// stuckAfter is how long a fault may resist before a person is called: a little less than
+// from one sweep to the next.
+const stuckAfter = 50 * time.Second

@@ -10,6 +10,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/seatrial/seatrial/chaos"
@@ -22,6 +23,13 @@ type Trial struct {
 	Platform func(context.Context) (chaos.Platform, error)
 	Engine   *chaos.Engine
 	Log      *slog.Logger
+
+	// Stuck hears of a fault that nobody watches and that could not be removed for a while,
+	// each time; nil: nobody does.
+	Stuck func(context.Context, chaos.Found, error) error
+
+	mu      sync.Mutex           // guards failing
+	failing map[string]time.Time // faults that could not be removed, since when
 }
 
 // Run is the action of Trying. It does one thing, returns how far it has come in the

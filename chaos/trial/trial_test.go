@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/seatrial/seatrial/chaos"
@@ -494,5 +495,41 @@ func TestSweepAndRevertAllTakeOnlyTheirOwn(t *testing.T) {
 	w.unreachable = true
 	if err := tr.RevertAll(t.Context(), "shop.api.3"); err == nil {
 		t.Error("a cluster that is away has no faults")
+	}
+}
+
+func TestAPersonIsCalledToAnOrphanThatResists(t *testing.T) {
+	synctest.Test(t, resists)
+}
+
+func resists(t *testing.T) {
+	w, p := newWorld(), platform("pod-kill")
+	now := time.Now()
+	var told []string
+	tr := &trial.Trial{Platform: func(context.Context) (chaos.Platform, error) { return *p, nil }, Engine: w.engine(), Log: slog.New(slog.DiscardHandler),
+		Stuck: func(_ context.Context, f chaos.Found, err error) error {
+			told = append(told, f.Fault.Name+": "+err.Error())
+			return nil
+		}}
+	tr.Engine.Now = func() time.Time { return now }
+	o := chaos.Order{Fault: release.FaultRecord{Kind: "PodChaos", Action: "pod-kill", Name: "run-1", Cluster: "staging"}}
+	if err := w.Inject(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	sweep := func() error {
+		_, err := tr.Sweep(t.Context(), func(string) bool { return false })
+		return err
+	}
+	w.removeAfter = 1000
+	if err := sweep(); err == nil || len(told) > 0 {
+		t.Errorf("the first time: %v, told %q", err, told)
+	}
+	now = now.Add(time.Minute)
+	if err := sweep(); err == nil || len(told) != 1 || !strings.HasPrefix(told[0], "run-1: ") {
+		t.Errorf("a minute later: %v, told %q", err, told)
+	}
+	w.removeAfter = 0
+	if err := sweep(); err != nil || len(w.faults) != 0 || len(told) != 1 {
+		t.Errorf("in the end: %v, %d left, told %q", err, len(w.faults), told)
 	}
 }

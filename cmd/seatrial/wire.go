@@ -275,7 +275,7 @@ func (s *server) wireTrial() (err error) {
 	s.watchFaults = watch
 	engine := &chaos.Engine{Provider: kinds, Finder: kinds, Measure: s.sloGate.Measure, Now: time.Now, Admit: faults.Admission(s.world.Must, s.sloGate.Budgets, time.Now),
 		Stop: func() string { return chaos.Stopped(s.stopFile()) }}
-	s.trial = &trial.Trial{Platform: s.world.Chaos, Engine: engine, Log: s.log}
+	s.trial = &trial.Trial{Platform: s.world.Chaos, Engine: engine, Log: s.log, Stuck: faults.Stuck(s.book.Tell, time.Now)}
 	s.scheduler = &schedule.Scheduler{Platform: s.world.Chaos, Places: s.experimentPlaces, Runs: shelf.Runs{KV: s.db}, Votes: s.votes(), Engine: engine,
 		Announce: func(ctx context.Context, e release.Event) error { return s.book.Tell(ctx, e) }, StopFile: s.stopFile(), Log: s.log}
 	s.scaling = autoscalers.Watch(s.sloPlaces, s.world.Agent, s.kube(), s.db, s.log).Run

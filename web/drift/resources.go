@@ -19,6 +19,8 @@ type Tree struct {
 	Revision release.Commit `json:"revision" doc:"What the cluster is compared with"`
 	Items    []Resource     `json:"items" doc:"Each below the last one before it of a smaller depth"`
 	Left     int            `json:"left" doc:"How many objects are left out, because there are too many"`
+	Problem  string         `json:"problem,omitempty" doc:"Why nothing is known: the cluster could not be asked"`
+	Hint     string         `json:"hint,omitempty"`
 }
 
 // Resource is one object.

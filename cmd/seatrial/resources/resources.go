@@ -47,6 +47,10 @@ func New(r *client.Remote, print Print) *cobra.Command {
 
 // Table writes a line for each object, with columns between tabs.
 func Table(w io.Writer, t drift.Tree) {
+	if t.Problem != "" {
+		fmt.Fprintf(w, "%s\n%s\n", t.Problem, t.Hint)
+		return
+	}
 	fmt.Fprintln(w, "OBJECT\tSTATE\tHEALTH\tMESSAGE")
 	for _, r := range t.Items {
 		message := strings.Join(strings.Fields(r.Message), " ")

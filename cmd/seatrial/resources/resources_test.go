@@ -23,4 +23,9 @@ func TestTableIndentsAndKeepsALineForEachObject(t *testing.T) {
 	if got.String() != want {
 		t.Errorf("%q", got.String())
 	}
+	got.Reset()
+	resources.Table(&got, drift.Tree{Problem: "cluster a does not answer", Hint: "start it"})
+	if got.String() != "cluster a does not answer\nstart it\n" {
+		t.Errorf("of a cluster that is away: %q", got.String())
+	}
 }

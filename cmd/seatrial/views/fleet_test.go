@@ -145,6 +145,12 @@ func TestATreeIsOfTheRevisionThatTheClusterIsOn(t *testing.T) {
 		got.Items[0].Created != nil || got.Items[1].Depth != 1 || !got.Items[1].Created.Equal(time.Unix(7, 0)) {
 		t.Errorf("%+v, %v", got, err)
 	}
+	fleet.Grown = func(context.Context, release.Slot, string, release.Commit) (tree.Tree, error) {
+		return tree.Tree{}, hint.Add(errors.New("cluster b does not answer"), "start it")
+	}
+	if got, err := fleet.Resources(t.Context(), at); err != nil || got.Problem != "cluster b does not answer" || got.Hint != "start it" || got.Items == nil || got.Revision != "2" {
+		t.Errorf("a cluster that is away: %+v, %v", got, err)
+	}
 	at.Cluster = "c"
 	if _, err = fleet.Resources(t.Context(), at); !errors.Is(err, web.ErrNotFound) || hint.Of(err) == "" {
 		t.Errorf("a cluster that it is not on: %v", err)

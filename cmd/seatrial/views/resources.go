@@ -17,10 +17,10 @@ func (v Fleet) Resources(ctx context.Context, at drift.Spot) (drift.Tree, error)
 		return drift.Tree{}, err
 	}
 	grown, err := v.Grown(ctx, slot, at.Cluster, revision)
-	if err != nil {
-		return drift.Tree{}, err
-	}
 	out := drift.Tree{Cluster: at.Cluster, Revision: revision, Items: make([]drift.Resource, 0, len(grown.Nodes)), Left: grown.Left}
+	if err != nil {
+		out.Problem, out.Hint = err.Error(), hint.Of(err)
+	}
 	for _, n := range grown.Nodes {
 		r := drift.Resource{Depth: n.Depth, Group: n.Group, Kind: n.Kind, Namespace: n.Namespace, Name: n.Name,
 			State: string(n.State), Health: n.Health, Message: n.Message, Created: when(n.Created)}

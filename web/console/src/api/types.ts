@@ -155,7 +155,7 @@ export interface PlaceTarget { cluster: string; state: string; revision?: string
 export interface Comparison { cluster: string; revision: string; objects: Difference[] | null; problem?: string; hint?: string }
 export interface Difference { kind: string; namespace?: string; name: string; act: 'create' | 'change' | 'delete' | 'wait'; text?: string }
 /** Tree is what a service has on a cluster; each object is below the last one before it that is less deep. */
-export interface Tree { cluster: string; revision: string; items: Resource[] | null; left: number }
+export interface Tree { cluster: string; revision: string; items: Resource[] | null; left: number; problem?: string; hint?: string }
 export interface Resource {
   depth: number; group?: string; kind: string; namespace?: string; name: string
   state?: 'Synced' | 'Drifted' | 'Missing' | 'Prune' | 'Waiting'; health?: string; message?: string; created?: string

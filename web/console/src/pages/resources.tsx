@@ -60,6 +60,7 @@ function Tree({ service, env, cluster, differences }: ClusterProps) {
   const tree = useTree({ service, env, cluster })
   if (tree.isPending) return <Loading lines={4} />
   if (!tree.data) return <Failure error={tree.error} retry={() => void tree.refetch()} />
+  if (tree.data.problem) return <Note tone="wait" icon="nosignal"><span className="break">{tree.data.problem}</span>{tree.data.hint && <span className="quiet">{tree.data.hint}</span>}</Note>
   const all = lines(tree.data.items ?? [])
   const some = shown(all, filter)
   const chosen = filter.cluster === cluster ? filter.object : undefined

@@ -344,7 +344,15 @@ func (e *Engine) recovering(ctx context.Context, s Subject, t release.Trial) (re
 	if Progress(t).Aborted {
 		hit.Targets = nil // it may have been too short to leave a trace on them
 	}
-	state := Restored(before(evidence.Latest(t.Evidence, name)), pods, hit)
+	was := before(evidence.Latest(t.Evidence, name))
+	state := Restored(was, pods, hit, 0)
+	if state.Hit && !state.Whole {
+		wanted, err := e.Finder.Wanted(ctx, s.Cluster, t.Fault.Namespace, f.Selector.MatchLabels)
+		if err != nil {
+			return t, release.Verdict{}, err
+		}
+		state = Restored(was, pods, hit, wanted)
+	}
 	ev := release.Evidence{Claim: "every pod is ready again", Cluster: s.Cluster, Revision: s.Revision, From: t.Since, To: now, Detail: state.Reason}
 	switch {
 	case state.Whole && now.Sub(later(state.At, ended(s, t))) >= steadyFor:

@@ -154,20 +154,26 @@ func TestRestored(t *testing.T) {
 		action     string
 		now        []chaos.Pod
 		hit, whole bool
+		wanted     int
 	}{
-		{"a killed pod has been replaced", "pod-kill", []chaos.Pod{b, {Namespace: "shop", Name: "c", UID: "3", Ready: true}}, true, true},
-		{"a StatefulSet's pod comes back under its name", "pod-kill", []chaos.Pod{b, {Namespace: "shop", Name: "a", UID: "9", Ready: true}}, true, true},
-		{"its replacement is not ready", "pod-kill", []chaos.Pod{b, {Namespace: "shop", Name: "c", UID: "3"}}, true, false},
-		{"nothing replaced it", "pod-kill", []chaos.Pod{b}, true, false},
-		{"the status lied: it is the same pod", "pod-kill", before, false, false},
-		{"a killed container restarted", "container-kill", []chaos.Pod{b, {Namespace: "shop", Name: "a", UID: "1", Ready: true, Restarts: 4}}, true, true},
-		{"the status lied: it never restarted", "container-kill", before, false, false},
-		{"a failed pod restarted and is ready", "pod-failure", []chaos.Pod{b, {Namespace: "shop", Name: "a", UID: "1", Ready: true, Restarts: 5}}, true, true},
-		{"a failed pod is not ready yet", "pod-failure", []chaos.Pod{b, {Namespace: "shop", Name: "a", UID: "1", Restarts: 5}}, true, false},
+		{"a killed pod has been replaced", "pod-kill", []chaos.Pod{b, {Namespace: "shop", Name: "c", UID: "3", Ready: true}}, true, true, 0},
+		{"a StatefulSet's pod comes back under its name", "pod-kill", []chaos.Pod{b, {Namespace: "shop", Name: "a", UID: "9", Ready: true}}, true, true, 0},
+		{"its replacement is not ready", "pod-kill", []chaos.Pod{b, {Namespace: "shop", Name: "c", UID: "3"}}, true, false, 0},
+		{"nothing replaced it", "pod-kill", []chaos.Pod{b}, true, false, 0},
+		{"the status lied: it is the same pod", "pod-kill", before, false, false, 0},
+		{"a killed container restarted", "container-kill", []chaos.Pod{b, {Namespace: "shop", Name: "a", UID: "1", Ready: true, Restarts: 4}}, true, true, 0},
+		{"the status lied: it never restarted", "container-kill", before, false, false, 0},
+		{"a failed pod restarted and is ready", "pod-failure", []chaos.Pod{b, {Namespace: "shop", Name: "a", UID: "1", Ready: true, Restarts: 5}}, true, true, 0},
+		{"an autoscaler wants one pod only now", "pod-kill", []chaos.Pod{b}, true, true, 1},
+		{"as many are wanted as before", "pod-kill", []chaos.Pod{b}, true, false, 2},
+		{"more are wanted than before", "pod-kill", []chaos.Pod{b}, true, false, 3},
+		{"the one that is wanted is not ready", "pod-kill", []chaos.Pod{{Namespace: "shop", Name: "c", UID: "3"}}, true, false, 1},
+		{"the status lied, whatever is wanted", "container-kill", before[:1], false, false, 1},
+		{"a failed pod is not ready yet", "pod-failure", []chaos.Pod{b, {Namespace: "shop", Name: "a", UID: "1", Restarts: 5}}, true, false, 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got := chaos.Restored(before, tt.now, &release.FaultRecord{Kind: "PodChaos", Action: tt.action, Targets: []string{"shop/a"}})
+			got := chaos.Restored(before, tt.now, &release.FaultRecord{Kind: "PodChaos", Action: tt.action, Targets: []string{"shop/a"}}, tt.wanted)
 			if got.Hit != tt.hit || got.Whole != tt.whole || got.Reason == "" {
 				t.Errorf("got %+v, want hit %v, whole %v", got, tt.hit, tt.whole)
 			}

@@ -48,6 +48,9 @@ type Lister interface {
 type Finder interface {
 	// Pods are the pods that a selector matches, those that are going away left out.
 	Pods(ctx context.Context, cluster, namespace string, labels map[string]string) ([]Pod, error)
+	// Wanted is how many pods the workloads whose pods a selector matches want now; 0 when
+	// that cannot be told.
+	Wanted(ctx context.Context, cluster, namespace string, labels map[string]string) (int, error)
 	// Namespace is a namespace's labels.
 	Namespace(ctx context.Context, cluster, name string) (map[string]string, error)
 	// Faults are the faults that carry LabelManaged.

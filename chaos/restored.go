@@ -56,8 +56,9 @@ type Recovery struct {
 	Reason string
 }
 
-// Restored compares the pods before a fault with the pods now.
-func Restored(before, now []Pod, f *release.FaultRecord) Recovery {
+// Restored compares the pods before a fault with the pods now. An autoscaler, or a person,
+// may want fewer by now: then these are enough. That none are wanted is no recovery.
+func Restored(before, now []Pod, f *release.FaultRecord, wantedNow int) Recovery {
 	ready, wanted := 0, 0
 	var at time.Time
 	for _, p := range now {
@@ -84,6 +85,9 @@ func Restored(before, now []Pod, f *release.FaultRecord) Recovery {
 		case is.Restarts <= was.Restarts:
 			return Recovery{Reason: fmt.Sprintf("pod %s was not hit: it never restarted", was.ID())}
 		}
+	}
+	if wantedNow > 0 && wantedNow < wanted && ready >= wantedNow {
+		return Recovery{Hit: true, Whole: true, At: at, Reason: fmt.Sprintf("%d pods are ready, as many as are wanted now; there were %d", ready, wanted)}
 	}
 	if ready < wanted {
 		return Recovery{Hit: true, Reason: fmt.Sprintf("%d pods are ready, there were %d", ready, wanted)}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -32,6 +33,39 @@ func (m *Mesh) Namespace(ctx context.Context, cluster, name string) (map[string]
 		return nil, unanswered(cluster, err)
 	}
 	return obj.GetLabels(), nil
+}
+
+// Wanted counts what ReplicaSets and StatefulSets want whose pods carry the labels. Who may
+// not read these is not told.
+func (m *Mesh) Wanted(ctx context.Context, cluster, namespace string, match map[string]string) (int, error) {
+	c, err := m.Clusters(cluster)
+	if err != nil {
+		return 0, err
+	}
+	wanted, covers := 0, labels.SelectorFromSet(match)
+	count := func(replicas *int32, pods corev1.PodTemplateSpec) {
+		if replicas != nil && covers.Matches(labels.Set(pods.Labels)) {
+			wanted += int(*replicas)
+		}
+	}
+	apps := c.Typed().AppsV1()
+	err = kube.Each(ctx, apps.ReplicaSets(namespace).List, metav1.ListOptions{}, func(r *appsv1.ReplicaSet) error {
+		count(r.Spec.Replicas, r.Spec.Template)
+		return nil
+	})
+	if err == nil {
+		err = kube.Each(ctx, apps.StatefulSets(namespace).List, metav1.ListOptions{}, func(s *appsv1.StatefulSet) error {
+			count(s.Spec.Replicas, s.Spec.Template)
+			return nil
+		})
+	}
+	switch {
+	case apierrors.IsForbidden(err):
+		return 0, nil
+	case err != nil:
+		return 0, unanswered(cluster, err)
+	}
+	return wanted, nil
 }
 
 func mayNotRead(cluster, what string, err error) error {

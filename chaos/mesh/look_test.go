@@ -198,3 +198,25 @@ func TestFaultsOfAnotherInstallationAreNotFound(t *testing.T) {
 		}
 	}
 }
+
+func TestWantedCountsTheWorkloadsWhosePodsMatch(t *testing.T) {
+	server := kubetest.New(t, kubetest.Kind{Group: "apps", Version: "v1", Kind: "StatefulSet", Resource: "statefulsets"})
+	put := func(kind, name, app string, replicas int64) {
+		o := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "apps/v1", "kind": kind, "spec": map[string]any{
+			"replicas": replicas, "selector": map[string]any{}, "template": map[string]any{"metadata": map[string]any{"labels": map[string]any{"app": app, "x": "y"}}}}}}
+		o.SetNamespace("shop")
+		o.SetName(name)
+		server.Put(o)
+	}
+	put("ReplicaSet", "web-old", "web", 0)
+	put("ReplicaSet", "web-new", "web", 2)
+	put("ReplicaSet", "api", "api", 7)
+	put("StatefulSet", "web-state", "web", 1)
+	m := at(t, server.URL)
+	if n, err := m.Wanted(t.Context(), "staging", "shop", map[string]string{"app": "web"}); err != nil || n != 3 {
+		t.Errorf("%d wanted, %v", n, err)
+	}
+	if n, err := m.Wanted(t.Context(), "staging", "shop", map[string]string{"app": "nobody"}); err != nil || n != 0 {
+		t.Errorf("%d wanted of what is not there, %v", n, err)
+	}
+}

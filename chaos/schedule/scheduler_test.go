@@ -85,6 +85,8 @@ func (r *rig) Pods(_ context.Context, _, _ string, _ map[string]string) ([]chaos
 		{Namespace: "shop", Name: "web-2", UID: "2", Ready: true, ReadySince: since, Restarts: restarts}}, nil
 }
 
+func (r *rig) Wanted(context.Context, string, string, map[string]string) (int, error) { return 0, nil }
+
 func (r *rig) Namespace(context.Context, string, string) (map[string]string, error) {
 	return nil, nil
 }

@@ -27,6 +27,9 @@ func (w worlds) Revert(ctx context.Context, f release.FaultRecord, force chaos.F
 func (w worlds) Pods(ctx context.Context, cluster, namespace string, labels map[string]string) ([]chaos.Pod, error) {
 	return w[cluster].Pods(ctx, cluster, namespace, labels)
 }
+func (w worlds) Wanted(ctx context.Context, cluster, namespace string, labels map[string]string) (int, error) {
+	return w[cluster].Wanted(ctx, cluster, namespace, labels)
+}
 func (w worlds) Namespace(ctx context.Context, cluster, name string) (map[string]string, error) {
 	return w[cluster].Namespace(ctx, cluster, name)
 }

@@ -34,6 +34,7 @@ func TestTrial(t *testing.T) {
 			[]string{"availability is 90 % without any fault (objective 99 %)"}},
 		{"a service that does not come back is refused", "pod-kill", func(w *world) { w.replaceAfter = time.Hour }, release.Refused,
 			[]string{"it did not recover from PodChaos pod-kill within 2m0s: 2 pods are ready, there were 3"}},
+		{"a service that an autoscaler has made smaller has come back", "pod-kill", func(w *world) { w.replaceAfter, w.wanted = time.Hour, 2 }, release.Passed, nil},
 		{"no Chaos Mesh is neither", "pod-kill", func(w *world) {
 			w.cannot = &chaos.CannotInject{Cluster: "staging", Cause: "Chaos Mesh is not installed: the cluster knows no PodChaos", Final: true}
 		}, release.Undetermined, []string{"cannot inject: Chaos Mesh is not installed"}},

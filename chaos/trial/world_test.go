@@ -32,6 +32,7 @@ type world struct {
 	replaceAfter           time.Duration // until a killed pod's replacement is ready
 	injectAfter            time.Duration
 	removeAfter            time.Duration
+	wanted                 int    // pods, now; 0: nobody says
 	cannot                 error  // of Inject
 	never                  string // injected never, with this message
 	lies                   bool   // says injected and does nothing
@@ -150,6 +151,10 @@ func (w *world) Pods(_ context.Context, _, _ string, _ map[string]string) ([]cha
 		all = append(all, p)
 	}
 	return all, nil
+}
+
+func (w *world) Wanted(context.Context, string, string, map[string]string) (int, error) {
+	return w.wanted, nil
 }
 
 func (w *world) Namespace(context.Context, string, string) (map[string]string, error) {

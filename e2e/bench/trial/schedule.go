@@ -85,6 +85,10 @@ func (s *still) Pods(_ context.Context, _, namespace string, _ map[string]string
 		{Namespace: namespace, Name: "web-2", UID: "2", Ready: true, ReadySince: since, Restarts: restarts}}, nil
 }
 
+func (s *still) Wanted(context.Context, string, string, map[string]string) (int, error) {
+	return 0, nil
+}
+
 func (s *still) Namespace(context.Context, string, string) (map[string]string, error) {
 	return nil, nil
 }

@@ -19,6 +19,7 @@ export const driftOf = (place) => place.waves.flatMap((w) => w.targets).map((t) 
 
 export function treeOf(place, cluster) {
   const odd = cluster === 'prod-main'
+  if (cluster === 'prod-south') return { cluster, revision: place.current.desired, left: 0, items: [], problem: 'cluster prod-south does not answer: dial tcp 198.18.4.2:6443: connection refused', hint: 'start it or correct its kubeconfig; this is tried again' }
   const pod = (n, more) => ({ depth: 2, kind: 'Pod', namespace: 'shop', name: `web-7c9d5b6f4-${n}`, health: 'Healthy', created: ago(90_000), ...more })
   return {
     cluster, revision: place.current.desired, left: odd ? 1480 : 0,

@@ -34,6 +34,8 @@ const (
 const (
 	maxManifests = 8 << 20
 	keepBytes    = 512 << 10 // of manifests whose contents are kept in memory; as objects they take ten times that
+	keepLeast    = 8         // contents, however long
+	mostBytes    = 4 << 20   // but no more than this
 )
 
 // Locate turns "platform/desired-state" into the URL of a remote.
@@ -191,7 +193,7 @@ func (s *Store) Read(ctx context.Context, at release.DesiredState, svc release.S
 	defer s.mu.Unlock()
 	if _, twice := s.read[key]; !twice {
 		s.read[key], s.age, s.kept = c, append(s.age, key), s.kept+c.Rendered.Size()
-		for ; s.kept > keepBytes && len(s.age) > 1; s.age = s.age[1:] {
+		for ; len(s.age) > 1 && (s.kept > mostBytes || s.kept > keepBytes && len(s.age) > keepLeast); s.age = s.age[1:] {
 			s.kept -= s.read[s.age[0]].Rendered.Size()
 			delete(s.read, s.age[0])
 		}

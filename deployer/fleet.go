@@ -311,6 +311,17 @@ func (f *Fleet) Want(ctx context.Context, slot release.Slot, cluster string, rev
 		Objects: content.Rendered.For(f.labels(cluster)), Prune: env.Spec.Prune, Rules: env.Spec.Sync}, nil
 }
 
+// Variant names what a cluster with its labels gets of a revision; "" is what the rest get,
+// or not known now.
+func (f *Fleet) Variant(ctx context.Context, slot release.Slot, cluster string, revision release.Commit) string {
+	env, _ := f.Platform.Environment(slot.Env)
+	content, err := f.Desired.Read(ctx, env.Spec.DesiredState, slot.Service, revision)
+	if err != nil {
+		return ""
+	}
+	return content.Rendered.NameFor(f.labels(cluster))
+}
+
 func (f *Fleet) labels(cluster string) map[string]string {
 	for _, c := range f.Platform.Clusters() {
 		if c.Meta.Name == cluster {

@@ -342,7 +342,7 @@ func (s *server) wireWeb(metrics prometheus.Registerer) (err error) {
 		Reports:    reports.Desk{Release: s.book.Release, Runs: shelf.Runs{KV: s.db}, Now: time.Now},
 		Objectives: views.Objectives{SLOs: s.world.SLOs, States: s.sloWatch.States, Ask: &course.Recent{Asks: s.prometheus}, Book: s.book, Runs: shelf.Runs{KV: s.db}, Now: time.Now},
 		Diary:      views.Diary{Platform: s.world.Chaos, Runs: shelf.Runs{KV: s.db}, Stopped: faults.Switch{File: s.stopFile()}.State, Now: time.Now},
-		Fleet:      views.Fleet{Book: s.book, Tree: s.world.Now, Look: s.fleet.Look, Reach: s.live.Reach, Diff: views.Wanted(s.fleet.Want, s.live.Diff), Grown: views.Wanted(s.fleet.Want, s.live.Resources), Detail: views.Detailed(s.fleet.Want, s.live.Details)},
+		Fleet:      views.Fleet{Book: s.book, Tree: s.world.Now, Look: s.fleet.Look, Variant: s.fleet.Variant, Reach: s.live.Reach, Diff: views.Wanted(s.fleet.Want, s.live.Diff), Grown: views.Wanted(s.fleet.Want, s.live.Resources), Detail: views.Detailed(s.fleet.Want, s.live.Details)},
 		Changes:    views.Changes{KV: s.db}, Vault: shelf.Vault{KV: s.db}, Known: known, Intake: s.pushed,
 		Ready: func(context.Context) error { return s.world.Ready() },
 	}, s.log, metrics)

@@ -52,12 +52,27 @@ func (r Rendered) With(variants []Variant) Rendered {
 // For are the objects of a cluster with these labels: those of the first variant that it
 // is one for, else those of the rest.
 func (r Rendered) For(labels map[string]string) []*unstructured.Unstructured {
-	for _, v := range r.Variants {
-		if v.Clusters.Matches(labels) {
-			return v.Rendered.Objects
-		}
+	if v := r.variant(labels); v != nil {
+		return v.Rendered.Objects
 	}
 	return r.Objects
+}
+
+func (r Rendered) variant(labels map[string]string) *Variant {
+	for i := range r.Variants {
+		if r.Variants[i].Clusters.Matches(labels) {
+			return &r.Variants[i]
+		}
+	}
+	return nil
+}
+
+// NameFor is the name of the variant that For gives; "" is the rest's.
+func (r Rendered) NameFor(labels map[string]string) string {
+	if v := r.variant(labels); v != nil {
+		return v.Name
+	}
+	return ""
 }
 
 // Each are the contents that a cluster may get, the rest's first, under no name.

@@ -38,6 +38,7 @@ type PlaceTarget struct {
 	Cluster  string         `json:"cluster"`
 	State    string         `json:"state"`
 	Revision release.Commit `json:"revision,omitempty"`
+	Variant  string         `json:"variant,omitempty" doc:"Which of the environment's paramsFor the cluster has; left out: none"`
 	Message  string         `json:"message,omitempty"`
 }
 

@@ -105,12 +105,12 @@ func (v Fleet) Place(ctx context.Context, s release.Service, env release.Env) (d
 				t = seen
 				delete(now, t.Cluster)
 			}
-			wave.Targets = append(wave.Targets, target(t))
+			wave.Targets = append(wave.Targets, v.placed(ctx, slot, t))
 		}
 		out.Waves = append(out.Waves, wave)
 	}
 	for _, name := range slices.Sorted(maps.Keys(now)) {
-		out.Left = append(out.Left, target(now[name]))
+		out.Left = append(out.Left, v.placed(ctx, slot, now[name]))
 	}
 	return out, nil
 }
@@ -157,6 +157,14 @@ func environment(tree platform.Tree, name release.Env) (release.Environment, err
 		known = append(known, e.Meta.Name)
 	}
 	return e, hint.Add(fmt.Errorf("environment %s: %w", name, web.ErrNotFound), "the platform repo has "+strings.Join(known, ", "))
+}
+
+func (v Fleet) placed(ctx context.Context, slot release.Slot, t release.Target) drift.PlaceTarget {
+	out := target(t)
+	if t.Revision != "" {
+		out.Variant = v.Variant(ctx, slot, t.Cluster, t.Revision)
+	}
+	return out
 }
 
 func target(t release.Target) drift.PlaceTarget {

@@ -25,6 +25,8 @@ type Fleet struct {
 	Diff  func(ctx context.Context, s release.Slot, cluster string, to release.Commit) ([]live.ObjectDiff, error)
 	Grown func(ctx context.Context, s release.Slot, cluster string, to release.Commit) (tree.Tree, error)
 
+	Variant func(ctx context.Context, s release.Slot, cluster string, at release.Commit) string
+
 	Detail func(ctx context.Context, s release.Slot, cluster string, to release.Commit, at details.Ref) (details.Details, error)
 }
 

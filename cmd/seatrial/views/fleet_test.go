@@ -75,6 +75,9 @@ func shelved(t *testing.T) views.Fleet {
 		Grown: func(_ context.Context, s release.Slot, cluster string, to release.Commit) (tree.Tree, error) {
 			return tree.Tree{Left: 4, Nodes: []tree.Node{{Kind: "Deployment", Name: cluster + string(to), State: tree.Drifted}, {Depth: 1, Kind: "Pod", Created: time.Unix(7, 0)}}}, nil
 		},
+		Variant: func(_ context.Context, _ release.Slot, cluster string, at release.Commit) string {
+			return cluster + string(at)
+		},
 		Detail: func(_ context.Context, s release.Slot, cluster string, to release.Commit, at details.Ref) (details.Details, error) {
 			switch at.Name {
 			case "gone":
@@ -128,7 +131,7 @@ func TestATargetThatCannotBeComparedDoesNotHideTheOthers(t *testing.T) {
 func TestAPlaceShowsTargetsByWaveAndWhatIsKept(t *testing.T) {
 	fleet := shelved(t)
 	got, err := fleet.Place(t.Context(), "shop/web", "prod")
-	want := []drift.PlaceWave{{Name: "all", Targets: []drift.PlaceTarget{{Cluster: "b", State: "Healthy", Revision: "2"}, {Cluster: "c", State: "Pending"}}}}
+	want := []drift.PlaceWave{{Name: "all", Targets: []drift.PlaceTarget{{Cluster: "b", State: "Healthy", Revision: "2", Variant: "b2"}, {Cluster: "c", State: "Pending"}}}}
 	if err != nil || !reflect.DeepEqual(got.Waves, want) || len(got.Left) != 1 || got.Left[0].Cluster != "a" || len(got.Kept) != 2 || got.Current.Trial != nil {
 		t.Errorf("%+v, %v", got, err)
 	}

@@ -8,7 +8,7 @@ export function placeOf(releases, service, env) {
   const own = releases.filter((r) => r.service === service)
   const kept = own.filter((r) => r.stages.find((s) => s.env === env && s.verified)).map((r) => placed(r, env))
   if (!e || !kept.length) return undefined
-  const target = (cluster) => ({ cluster, state: cluster === 'prod-south' ? 'Unreachable' : 'Healthy', revision: kept[0].desired, message: cluster === 'prod-south' ? 'dial tcp 198.18.4.2:6443: connection refused' : '' })
+  const target = (cluster) => ({ cluster, state: cluster === 'prod-south' ? 'Unreachable' : 'Healthy', revision: kept[0].desired, ...(cluster === 'prod-south' ? { variant: 'south' } : {}), message: cluster === 'prod-south' ? 'dial tcp 198.18.4.2:6443: connection refused' : '' })
   return { service, env, current: kept[0], occupant: own.find((r) => !over.includes(r.phase) && r.stages[r.stage].env === env)?.id, kept: kept.slice(0, 10), waves: e.waves.map((w) => ({ name: w.name, targets: w.clusters.map(target) })) }
 }
 

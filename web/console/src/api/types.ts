@@ -150,7 +150,7 @@ export interface Place {
   service: string; env: string; current?: Placed; occupant?: string; hold?: Hold; kept: Placed[] | null
   waves: { name: string; targets: PlaceTarget[] | null }[] | null; left?: PlaceTarget[]
 }
-export interface PlaceTarget { cluster: string; state: string; revision?: string; message?: string }
+export interface PlaceTarget { cluster: string; state: string; revision?: string; variant?: string; message?: string }
 /** Comparison is how a cluster differs from a revision: from what is there to what is wanted. */
 export interface Comparison { cluster: string; revision: string; objects: Difference[] | null; problem?: string; hint?: string }
 export interface Difference { kind: string; namespace?: string; name: string; act: 'create' | 'change' | 'delete' | 'wait'; text?: string }

@@ -61,7 +61,7 @@ export const en = {
     caption: 'Services by environments',
   },
   slot: {
-    in: 'in', fleet: 'Clusters by wave', occupied: 'a release is under way', left: 'no wave', behind: 'catches up', current: 'current', nowhere: 'On no cluster yet', nowhereHint: 'The first release that is verified here brings it.',
+    in: 'in', fleet: 'Clusters by wave', occupied: 'a release is under way', left: 'no wave', behind: 'catches up', variant: (name: string) => `variant ${name}`, current: 'current', nowhere: 'On no cluster yet', nowhereHint: 'The first release that is verified here brings it.',
     drift: 'Differences', driftLead: 'From what is on the cluster now to the revision it is on; secrets are masked.', same: 'as in git', kept: 'Could return to', keptLead: 'The last verified releases, newest first.',
     act: { create: 'is created', change: 'is changed', delete: 'is deleted', wait: 'waits for approval' } as Record<string, string>,
     together: (set: string) => `Returns with it (set ${set})`, to: 'Return to', last: 'last verified', will: 'What it will do', nothing: 'nothing changes', nothingKept: 'No other release was ever verified here: there is nothing to return to.',

@@ -61,7 +61,7 @@ export const zh: Messages = {
     caption: '服务与环境矩阵',
   },
   slot: {
-    in: '·', fleet: '按波次的集群', occupied: '发布进行中', left: '不属于任何波次', behind: '正在追赶', current: '当前', nowhere: '尚未部署到任何集群', nowhereHint: '第一个在此验证通过的发布会部署它。',
+    in: '·', fleet: '按波次的集群', occupied: '发布进行中', left: '不属于任何波次', behind: '正在追赶', variant: (name) => `变体 ${name}`, current: '当前', nowhere: '尚未部署到任何集群', nowhereHint: '第一个在此验证通过的发布会部署它。',
     drift: '差异', driftLead: '从集群现状到其所在修订版本；机密已遮盖。', same: '与 git 一致', kept: '可返回的版本', keptLead: '最近验证通过的发布，最新在前。',
     act: { create: '将创建', change: '将修改', delete: '将删除', wait: '等待批准' } as Record<string, string>,
     together: (set) => `一同回滚（集合 ${set}）`, to: '返回到', last: '上一个已验证', will: '将执行的变更', nothing: '无变更', nothingKept: '此环境没有其他已验证的发布，无法返回。',

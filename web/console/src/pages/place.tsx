@@ -69,7 +69,7 @@ function Wave({ head, targets, wanted }: { head: React.ReactNode; targets: Place
       {targets.map((x, i) => (
         <tr key={x.cluster}>
           {i === 0 && <th scope="rowgroup" rowSpan={targets.length}>{head}</th>}
-          <td>{x.cluster}</td>
+          <td><span className="row tight">{x.cluster}{x.variant && <span className="small quiet">{t.slot.variant(x.variant)}</span>}</span></td>
           <td><TargetStatus state={x.state} /></td>
           <td><span className="row tight"><Sha commit={x.revision} />{wanted !== undefined && x.revision !== wanted && <span className="small quiet">{t.slot.behind}</span>}</span></td>
           <td className="small break target-message">{x.message}</td>

@@ -64,6 +64,7 @@ type Answer struct {
 	CPU      time.Duration            // of this process, in it
 	Peak     float64                  // MiB of this process so far, resident
 	Lacking  map[string]time.Duration // clusters in quarantine, and how long after the push the last release put them there
+	Waited   map[string]time.Duration // how long at most a release waited for them, from when it first found them away
 	Error    string
 }
 

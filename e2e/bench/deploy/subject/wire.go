@@ -155,8 +155,8 @@ func (s *subject) follow(ctx context.Context) (Answer, error) {
 
 // ends waits for releases and says how they ended.
 func (s *subject) ends(ctx context.Context, ids []release.ID) (Answer, error) {
-	a := Answer{Releases: len(ids), Lacking: map[string]time.Duration{}}
-	began, dead := time.Now(), map[string]time.Duration{}
+	a := Answer{Releases: len(ids), Lacking: map[string]time.Duration{}, Waited: map[string]time.Duration{}}
+	began, dead := time.Now(), map[string]absence{}
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for active := ids; len(active) > 0; {
@@ -191,15 +191,21 @@ func (s *subject) ends(ctx context.Context, ids []release.ID) (Answer, error) {
 	if err := s.noteDead(ctx, ids, began, dead); err != nil {
 		return a, err
 	}
-	for key, after := range dead {
-		cluster, _, _ := strings.Cut(key, " ")
-		a.Lacking[cluster] = max(a.Lacking[cluster], after)
+	for key, seen := range dead {
+		if cluster, _, _ := strings.Cut(key, " "); seen.quarantined > 0 {
+			a.Lacking[cluster] = max(a.Lacking[cluster], seen.quarantined)
+			a.Waited[cluster] = max(a.Waited[cluster], seen.quarantined-seen.away)
+		}
 	}
 	return a, nil
 }
 
-// noteDead notes when each release was first seen to have put each cluster into quarantine.
-func (s *subject) noteDead(ctx context.Context, ids []release.ID, began time.Time, dead map[string]time.Duration) error {
+// absence is when, after the push, a release was first seen without a cluster.
+type absence struct{ away, quarantined time.Duration }
+
+// noteDead notes when each release was first seen to have found each cluster away, and to
+// have put it into quarantine.
+func (s *subject) noteDead(ctx context.Context, ids []release.ID, began time.Time, dead map[string]absence) error {
 	for _, id := range ids {
 		r, err := s.book.Release(ctx, id)
 		if err != nil {
@@ -207,8 +213,12 @@ func (s *subject) noteDead(ctx context.Context, ids []release.ID, began time.Tim
 		}
 		for _, w := range r.Now().Waves {
 			for _, t := range w.Targets {
-				if _, known := dead[t.Cluster+" "+string(id)]; t.State == "Quarantined" && !known {
-					dead[t.Cluster+" "+string(id)] = time.Since(began)
+				key, now := t.Cluster+" "+string(id), time.Since(began)
+				switch seen := dead[key]; {
+				case t.State == "Unreachable" && seen.away == 0:
+					dead[key] = absence{away: now}
+				case t.State == deployer.Quarantined && seen.quarantined == 0:
+					dead[key] = absence{away: seen.away, quarantined: now}
 				}
 			}
 		}

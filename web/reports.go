@@ -34,24 +34,24 @@ type reportOut struct {
 }
 
 // report answers in the format that is wanted.
-func report(f reports.Wanted, write func(format string) (reports.Document, error)) (*reportOut, error) {
+func report(f reports.Wanted, write func(form reports.Form) (reports.Document, error)) (*reportOut, error) {
 	format, ok := reports.Choose(f.Format, f.Accept)
 	if !ok {
 		return nil, problem.New(http.StatusNotAcceptable, "there is no report of that type", "ask for text/html, text/markdown or application/json")
 	}
-	d, err := write(format)
-	return &reportOut{reports.Type(format), reports.Policy(d), "Accept", d.Body}, err
+	d, err := write(reports.Form{Format: format, Language: f.Tongue()})
+	return &reportOut{reports.Type(format), reports.Policy(d), "Accept, Accept-Language", d.Body}, err
 }
 
 func (s *Server) reportRoutes(api huma.API) {
 	maker := s.parts.Reports
 	add(s, api, Route{Pattern: "GET /api/v1/releases/{id}/report", Need: Reader}, "Read the report of a release's trial", http.StatusOK,
 		func(ctx context.Context, in *readTrialReport) (*reportOut, error) {
-			return report(in.Wanted, func(f string) (reports.Document, error) { return maker.Trial(ctx, in.ID, in.Env, f) })
+			return report(in.Wanted, func(f reports.Form) (reports.Document, error) { return maker.Trial(ctx, in.ID, in.Env, f) })
 		})
 	add(s, api, Route{Pattern: "GET /api/v1/experiments/runs/{id}/report", Need: Reader}, "Read the report of a run", http.StatusOK,
 		func(ctx context.Context, in *readRunReport) (*reportOut, error) {
-			return report(in.Wanted, func(f string) (reports.Document, error) { return maker.Run(ctx, in.ID, f) })
+			return report(in.Wanted, func(f reports.Form) (reports.Document, error) { return maker.Run(ctx, in.ID, f) })
 		})
 	add(s, api, Route{Pattern: "GET /api/v1/experiments/summary", Need: Reader}, "Count the runs of a time, with their failure rates", http.StatusOK,
 		func(ctx context.Context, in *readSummary) (*reportOut, error) {
@@ -59,6 +59,6 @@ func (s *Server) reportRoutes(api huma.API) {
 			if err != nil {
 				return nil, invalid(err)
 			}
-			return report(in.Wanted, func(f string) (reports.Document, error) { return maker.Summary(ctx, since, f) })
+			return report(in.Wanted, func(f reports.Form) (reports.Document, error) { return maker.Summary(ctx, since, f) })
 		})
 }

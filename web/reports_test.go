@@ -17,27 +17,27 @@ import (
 // made says what it was asked for.
 type made struct{}
 
-func (made) say(format, what string) (reports.Document, error) {
+func (made) say(form reports.Form, what string) (reports.Document, error) {
 	if strings.Contains(what, "nothing") {
 		return reports.Document{}, fmt.Errorf("%s: %w", what, web.ErrNotFound)
 	}
-	d := reports.Document{Body: []byte(format + " of " + what)}
-	if format == "html" {
+	d := reports.Document{Body: []byte(strings.TrimSpace(form.Language+" "+form.Format) + " of " + what)}
+	if form.Format == "html" {
 		d.Style = "sha256-x"
 	}
 	return d, nil
 }
 
-func (m made) Trial(_ context.Context, id release.ID, env release.Env, format string) (reports.Document, error) {
-	return m.say(format, fmt.Sprintf("%s in %s", id, env))
+func (m made) Trial(_ context.Context, id release.ID, env release.Env, form reports.Form) (reports.Document, error) {
+	return m.say(form, fmt.Sprintf("%s in %s", id, env))
 }
 
-func (m made) Run(_ context.Context, id, format string) (reports.Document, error) {
-	return m.say(format, "run "+id)
+func (m made) Run(_ context.Context, id string, form reports.Form) (reports.Document, error) {
+	return m.say(form, "run "+id)
 }
 
-func (m made) Summary(_ context.Context, since time.Duration, format string) (reports.Document, error) {
-	return m.say(format, since.String())
+func (m made) Summary(_ context.Context, since time.Duration, form reports.Form) (reports.Document, error) {
+	return m.say(form, since.String())
 }
 
 func TestReports(t *testing.T) {
@@ -48,9 +48,10 @@ func TestReports(t *testing.T) {
 		{"/api/v1/experiments/runs/20261123T020000Z.kill.staging/report", "text/markdown", "text/markdown; charset=utf-8", "markdown of run 20261123T020000Z.kill.staging"},
 		{"/api/v1/experiments/summary", "", "application/json", "json of 168h0m0s"},
 		{"/api/v1/experiments/summary?since=12h&format=markdown", "", "text/markdown; charset=utf-8", "markdown of 12h0m0s"},
+		{"/api/v1/experiments/summary?format=markdown&language=zh", "", "text/markdown; charset=utf-8", "zh markdown of 168h0m0s"},
 	}
 	for _, tt := range tests {
-		got := h.ask(t, auth.Viewer, "GET", tt.path, "", "Accept", tt.accept)
+		got := h.ask(t, auth.Viewer, "GET", tt.path, "", "Accept", tt.accept, "Accept-Language", "")
 		policies := got.header.Values("Content-Security-Policy")
 		if got.code != http.StatusOK || got.text != tt.want || got.header.Get("Content-Type") != tt.kind || len(policies) != 1 || !strings.HasSuffix(policies[0], "; sandbox") {
 			t.Errorf("%s: %d %q %v", tt.path, got.code, got.text, got.header)
@@ -59,8 +60,14 @@ func TestReports(t *testing.T) {
 			t.Errorf("%s: %s", tt.path, policies[0])
 		}
 	}
+	for header, want := range map[string]string{"zh-CN,zh;q=0.9,en;q=0.8": "zh-CN json of 168h0m0s", "en;q=1,zh": "en json of 168h0m0s"} {
+		if got := h.ask(t, auth.Viewer, "GET", "/api/v1/experiments/summary", "", "Accept-Language", header); got.text != want || got.header.Get("Vary") != "Accept, Accept-Language" {
+			t.Errorf("%s: %q, %v", header, got.text, got.header)
+		}
+	}
 	for path, want := range map[string]int{
-		"/api/v1/releases/nothing/report": http.StatusNotFound, "/api/v1/experiments/runs/nothing/report": http.StatusNotFound,
+		"/api/v1/experiments/summary?language=de": http.StatusUnprocessableEntity,
+		"/api/v1/releases/nothing/report":         http.StatusNotFound, "/api/v1/experiments/runs/nothing/report": http.StatusNotFound,
 		"/api/v1/experiments/summary?since=99d": http.StatusUnprocessableEntity, "/api/v1/experiments/summary?format=pdf": http.StatusUnprocessableEntity,
 	} {
 		if got := h.ask(t, auth.Viewer, "GET", path, ""); got.code != want || !strings.Contains(got.header.Get("Content-Type"), "problem+json") {

@@ -2,7 +2,6 @@ package report
 
 import (
 	"encoding/json"
-	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -27,7 +26,7 @@ const (
 func experiment(name string, found []release.Evidence, rejudge chaos.Rejudge, wanted bool) Experiment {
 	all, attempt := evidence.Latest(found, name), evidence.Attempts(found, name)
 	x := Experiment{Name: clean(name), Attempt: attempt, Verdict: verdictOf(chaos.Conclude(all, rejudge)),
-		Hypothesis: []string{}, Targets: []string{}, SLOs: []SLO{}, Compared: []Compared{}, Timeline: []Moment{}, NotMeasured: []string{}}
+		Targets: []string{}, SLOs: []SLO{}, Compared: []Compared{}, Timeline: []Moment{}, NotMeasured: []string{}}
 	for _, ev := range all {
 		if x.Cluster == "" {
 			x.Cluster = clean(ev.Cluster)
@@ -43,7 +42,7 @@ func experiment(name string, found []release.Evidence, rejudge chaos.Rejudge, wa
 	x.promises(all)
 	x.recovery(all)
 	x.comparison(all, wanted)
-	x.suppose()
+	x.Hypothesis = x.Supposed(English)
 	x.tell(all)
 	return x
 }
@@ -253,20 +252,20 @@ func cellOf(r release.Ratio) *float64 {
 	return number(&share)
 }
 
-// suppose says what the experiment was to show.
-func (x *Experiment) suppose() {
-	what, when := "the fault", "under the fault"
+// Supposed says what the experiment was to show.
+func (x Experiment) Supposed(in Language) (all []string) {
+	what, when := in.say("the fault"), in.say("under the fault")
 	if f := x.Fault; f != nil && f.Lasts {
-		what, when = f.Text(), "while "+f.Text()+" is active"
+		what, when = f.Text(in), in.say("while %s is active", f.Text(in))
 	} else if f != nil {
-		what, when = f.Text(), "after "+f.Text()
+		what, when = f.Text(in), in.say("after %s", f.Text(in))
 	}
 	for _, s := range x.SLOs {
 		if s.Objective != nil {
-			x.Hypothesis = append(x.Hypothesis, fmt.Sprintf("%s stays at %s or more %s", s.Title, chance.Percent(*s.Objective), when))
+			all = append(all, in.say("%s stays at %s or more %s", s.Title, chance.Percent(*s.Objective), when))
 		}
 	}
-	x.Hypothesis = append(x.Hypothesis, "every pod is ready again after "+what)
+	return append(all, in.say("every pod is ready again after %s", what))
 }
 
 // tell puts what has a time into order. Each window is there once, however many SLOs were

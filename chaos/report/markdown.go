@@ -52,73 +52,73 @@ func (p *page) list(title string, items []string) {
 	if len(items) == 0 {
 		return
 	}
-	p.line("\n%s\n", title)
+	p.line("\n%s\n", strings.TrimSpace(title))
 	for _, i := range items {
 		p.line("- %s", md(i))
 	}
 }
 
-func (r Report) markdown() string {
+func (r Report) markdown(in Language) string {
 	p := &page{}
-	p.line("# %s\n", md(r.Title()))
-	p.line("**%s**\n", md(r.Recorded.Text()))
-	p.line("%s", md(r.Agreement()))
+	p.line("# %s\n", md(r.Title(in)))
+	p.line("**%s**\n", md(r.Recorded.Text(in)))
+	p.line("%s", md(r.Agreement(in)))
 	if r.Recorded.Hint != "" {
-		p.line("Next step: %s", md(r.Recorded.Hint))
+		p.line("%s", in.say("Next step: %s", md(r.Recorded.Hint)))
 	}
 	p.line("")
 	p.head("", "")
-	for _, f := range r.Rows() {
+	for _, f := range r.Rows(in) {
 		if f[1] != "" {
 			p.row(f[0], md(f[1]))
 		}
 	}
-	p.list("Not measured:", r.NotMeasured)
+	p.list(in.say("Not measured")+in.colon(), in.told(r.NotMeasured))
 	for _, x := range r.Experiments {
-		x.markdown(p)
+		x.markdown(p, in)
 	}
-	p.line("\n%s", r.Notes())
+	p.line("\n%s", r.Notes(in))
 	return p.String()
 }
 
-func (x Experiment) markdown(p *page) {
-	p.line("\n## Experiment %s\n", md(x.Name))
-	p.line("**%s**", md(x.Verdict.Text()))
-	p.list("Hypothesis:", x.Hypothesis)
-	p.line("\n%s on %s, attempt %d. %s.", md(x.Fault.Text()), md(or(x.Cluster, "no cluster")), x.Attempt, md(or(x.Aim, "Whom it might have hit is not recorded")))
+func (x Experiment) markdown(p *page, in Language) {
+	p.line("\n## %s\n", in.say("Experiment %s", md(x.Name)))
+	p.line("**%s**", md(x.Verdict.Text(in)))
+	p.list(in.say("Hypothesis")+in.colon(), x.Supposed(in))
+	p.line("\n%s", x.Broke(in, md))
 	if x.Fault != nil {
 		for _, k := range x.Fault.Told() {
-			p.line("- with %s", md(k))
+			p.line("- %s", in.say("with %s", md(k)))
 		}
 	}
-	p.list("Targets:", x.Targets)
+	p.list(in.say("Targets")+in.colon(), x.Targets)
 	if x.LeftOut > 0 {
-		p.line("- and %d more", x.LeftOut)
+		p.line("- %s", in.say("and %d more", x.LeftOut))
 	}
-	p.line("\nRecovery: %s\n", md(x.Recovery.Text()))
+	p.line("\n%s%s%s\n", in.say("Recovery"), in.colon(), md(x.Recovery.Text(in)))
 	if len(x.SLOs) > 0 {
-		p.head("SLO", "objective", "without the fault", "interval", "under the fault", "interval")
+		p.head(in.all("SLO", "objective", "without the fault", "interval", "under the fault", "interval")...)
 		for _, s := range x.SLOs {
-			p.row(md(s.Title), share(s.Objective), s.Without.Text(), s.Without.Sure(), s.Under.Text(), s.Under.Sure())
+			p.row(md(s.Title), share(in, s.Objective), s.Without.Text(in), s.Without.Sure(in), s.Under.Text(in), s.Under.Sure(in))
 		}
 		p.line("")
 	}
 	for _, c := range x.Compared {
-		p.line("%s.\n", md(c.Text()))
+		p.line("%s%s\n", md(c.Text(in)), in.stop())
 		if c.Table == nil {
 			continue
 		}
-		p.head("", "without the fault", "under the fault")
-		for _, side := range c.Sides() {
+		p.head(in.all("", "without the fault", "under the fault")...)
+		for _, side := range c.Sides(in) {
 			p.row(md(side[0]), side[1], side[2])
 		}
-		p.line("\nWhat the fault does to the candidate alone: %s.\n", md(c.Extra.Text()))
+		p.line("\n%s\n", in.say("What the fault does to the candidate alone: %s.", md(c.Extra.Text(in))))
 	}
-	p.head("time", "took", "what")
+	p.head(in.all("time", "took", "what")...)
 	for _, m := range x.Timeline {
-		p.row(clock(m.At), until(m), md(m.Text()))
+		p.row(clock(in, m.At), until(m), md(m.Text(in)))
 	}
-	p.list("Not measured:", x.NotMeasured)
+	p.list(in.say("Not measured")+in.colon(), in.told(x.NotMeasured))
 }
 
 func or(a, b string) string {
@@ -128,14 +128,14 @@ func or(a, b string) string {
 	return b
 }
 
-func (s Summary) markdown() string {
+func (s Summary) markdown(in Language) string {
 	p := &page{}
-	p.line("# %s\n", md(s.Title()))
-	p.line("%s\n", md(s.Line()))
-	p.head(append([]string{"service", "experiment"}, summaryHead...)...)
+	p.line("# %s\n", md(s.Title(in)))
+	p.line("%s\n", md(s.Line(in)))
+	p.head(append(in.all("service", "experiment"), s.Head(in)...)...)
 	for _, r := range s.Rows {
-		p.row(append([]string{md(r.Service), md(or(r.Experiment, "all"))}, r.Cells()...)...)
+		p.row(append([]string{md(r.Service), md(or(r.Experiment, in.say("all")))}, r.Cells(in)...)...)
 	}
-	p.line("\n%s", md(s.Notes()))
+	p.line("\n%s", md(s.Notes(in)))
 	return p.String()
 }

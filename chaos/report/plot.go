@@ -107,7 +107,7 @@ func (a axis) x(t time.Time) float64 {
 func round(f float64) float64 { return math.Round(f*10) / 10 }
 
 // draw is nil when nothing has a time.
-func draw(x Experiment, s SLO) *plot {
+func draw(x Experiment, s SLO, in Language) *plot {
 	var spans []span
 	for _, w := range []*Window{s.Without, s.Under} {
 		if w != nil && w.To.After(w.From) && w.Share != nil {
@@ -130,12 +130,12 @@ func draw(x Experiment, s SLO) *plot {
 	y := func(share float64) float64 {
 		return round(bottom - (min(max(share, low), 1)-low)/(1-low)*(bottom-top))
 	}
-	p := &plot{Label: s.Title + " over time: without the fault " + s.Without.Text() + ", under the fault " + s.Under.Text()}
+	p := &plot{Label: in.say("%s over time: without the fault %s, under the fault %s", s.Title, s.Without.Text(in), s.Under.Text(in))}
 	if shaded {
 		p.Fault = &box{X: a.x(from), Y: top, W: round(max(a.x(to)-a.x(from), 2)), H: bottom - top}
-		p.Shaded = "fault active"
+		p.Shaded = in.say("fault active")
 		if !x.Fault.Lasts {
-			p.Shaded = "from the fault to its removal"
+			p.Shaded = in.say("from the fault to its removal")
 		}
 		if !recovered.IsZero() {
 			p.Recovered = a.x(recovered)

@@ -93,13 +93,18 @@ func failed() schedule.Run {
 }
 
 type writer interface {
-	Write(w io.Writer, format string) error
+	Write(w io.Writer, format string, in report.Language) error
 }
 
 func written(t *testing.T, w writer, format string) string {
 	t.Helper()
+	return writtenIn(t, w, format, report.English)
+}
+
+func writtenIn(t *testing.T, w writer, format string, in report.Language) string {
+	t.Helper()
 	var b bytes.Buffer
-	if err := w.Write(&b, format); err != nil {
+	if err := w.Write(&b, format, in); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
@@ -127,6 +132,12 @@ func TestAPageSaysWhatItAlwaysSaid(t *testing.T) {
 	for _, f := range report.Formats() {
 		golden(t, "run."+endings[f], written(t, report.OfRun(failed(), trusting), f))
 		golden(t, "summary."+endings[f], written(t, week(), f))
+		if f != report.JSON {
+			golden(t, "run.zh."+endings[f], writtenIn(t, report.OfRun(failed(), trusting), f, report.Chinese))
+			golden(t, "summary.zh."+endings[f], writtenIn(t, week(), f, report.Chinese))
+		} else if written(t, week(), f) != writtenIn(t, week(), f, report.Chinese) {
+			t.Error("JSON depends on the language")
+		}
 	}
 }
 
@@ -234,7 +245,7 @@ func TestWhatWasNotMeasuredIsSaid(t *testing.T) {
 
 func TestRecoveryIsToldAsExactlyAsPodsTellIt(t *testing.T) {
 	x := report.OfRun(failed(), trusting).Experiments[0]
-	if x.Recovery.AtLeast != 1.8 || x.Recovery.Below != 2.8 || x.Recovery.Text() != "recovered after 1.8 to 2.8 s (pods tell whole seconds)" {
+	if x.Recovery.AtLeast != 1.8 || x.Recovery.Below != 2.8 || x.Recovery.Text(report.English) != "recovered after 1.8 to 2.8 s (pods tell whole seconds)" {
 		t.Errorf("%+v", x.Recovery)
 	}
 	never := failed()
@@ -244,7 +255,7 @@ func TestRecoveryIsToldAsExactlyAsPodsTellIt(t *testing.T) {
 			never.Trial.Evidence[i] = ev
 		}
 	}
-	if got := report.OfRun(never, trusting).Experiments[0].Recovery.Text(); got != "not recovered within 120 s: 1 of 3 pods is not ready" {
+	if got := report.OfRun(never, trusting).Experiments[0].Recovery.Text(report.English); got != "not recovered within 120 s: 1 of 3 pods is not ready" {
 		t.Error(got)
 	}
 }
@@ -270,7 +281,7 @@ func TestTheTwoByTwoIsShownWithItsConfidence(t *testing.T) {
 		ev.Facts[k] = v
 	}
 	other.Trial.Evidence[7] = ev
-	if c := report.OfRun(other, trusting).Experiments[0].Compared[0]; c.Table != nil || !strings.Contains(c.Text(), "another fault: PodChaos pod-kill of 2") {
+	if c := report.OfRun(other, trusting).Experiments[0].Compared[0]; c.Table != nil || !strings.Contains(c.Text(report.English), "another fault: PodChaos pod-kill of 2") {
 		t.Errorf("another fault is compared: %+v", c)
 	}
 }
@@ -401,7 +412,7 @@ func TestAFaultThatStrikesOnceIsNotCalledActive(t *testing.T) {
 }
 
 func TestAnUnknownFormatIsRefused(t *testing.T) {
-	if err := report.OfRun(failed(), trusting).Write(io.Discard, "pdf"); err == nil || !strings.Contains(err.Error(), "html, json, markdown") {
+	if err := report.OfRun(failed(), trusting).Write(io.Discard, "pdf", report.English); err == nil || !strings.Contains(err.Error(), "html, json, markdown") {
 		t.Error(err)
 	}
 }
@@ -419,7 +430,7 @@ func FuzzRead(f *testing.F) {
 			return
 		}
 		for _, format := range report.Formats() {
-			if err := r.Write(io.Discard, format); err != nil {
+			if err := r.Write(io.Discard, format, report.Chinese); err != nil {
 				t.Fatal(err)
 			}
 		}

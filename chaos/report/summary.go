@@ -116,25 +116,25 @@ func (r Row) done() Row {
 }
 
 // Title is the page's.
-func (s Summary) Title() string {
-	return fmt.Sprintf("Experiments from %s to %s", s.From.UTC().Format(time.DateTime), s.To.UTC().Format(time.DateTime))
+func (s Summary) Title(in Language) string {
+	return in.say("Experiments from %s to %s", s.From.UTC().Format(time.DateTime), s.To.UTC().Format(time.DateTime))
 }
 
 // Line is the whole in a sentence, for a chat as well.
-func (s Summary) Line() string {
+func (s Summary) Line(in Language) string {
 	t := s.Total
 	if t.Runs == 0 {
-		return "no run ended in this time"
+		return in.say("no run ended in this time")
 	}
-	text := fmt.Sprintf("%d runs: %d passed, %d failed, %d invalid, %d aborted", t.Runs, t.Passed, t.Failed, t.Invalid, t.Aborted)
+	text := in.say("%d runs: %d passed, %d failed, %d invalid, %d aborted", t.Runs, t.Passed, t.Failed, t.Invalid, t.Aborted)
 	if t.Rate != nil {
-		text += fmt.Sprintf("; %s failed of those that told something (%s)", rounded(*t.Rate), t.sure())
+		text += in.say("; %s failed of those that told something (%s)", rounded(*t.Rate), t.sure(in))
 	}
 	if t.Worst != nil {
-		text += fmt.Sprintf("; recovered after %.1f s in the median, %.1f s at worst", *t.Median, *t.Worst)
+		text += in.say("; recovered after %.1f s in the median, %.1f s at worst", *t.Median, *t.Worst)
 	}
 	if t.Unwhole > 0 {
-		text += fmt.Sprintf("; %d did not recover in time", t.Unwhole)
+		text += in.say("; %d did not recover in time", t.Unwhole)
 	}
 	return text
 }
@@ -142,21 +142,20 @@ func (s Summary) Line() string {
 // rounded is a rate; unlike an objective, it is rounded as people expect.
 func rounded(rate float64) string { return fmt.Sprintf("%.1f %%", 100*rate) }
 
-func (r Row) sure() string {
-	return fmt.Sprintf("true rate %.1f to %.1f %%", 100*r.Low, 100*r.High)
+func (r Row) sure(in Language) string {
+	return in.say("true rate %.1f to %.1f %%", 100*r.Low, 100*r.High)
 }
 
-// summaryHead are the columns of Cells.
-var summaryHead = []string{"runs", "passed", "failed", "invalid", "aborted", "failure rate", "true rate, 90 %", "recovery, median", "worst", "not recovered"}
-
 // Head are the columns of a row's Cells.
-func (Summary) Head() []string { return summaryHead }
+func (Summary) Head(in Language) []string {
+	return in.all("runs", "passed", "failed", "invalid", "aborted", "failure rate", "true rate, 90 %", "recovery, median", "worst", "not recovered")
+}
 
 // Cells are a row's figures, in the order of Head.
-func (r Row) Cells() []string {
-	rate, interval, median, worst := "nothing told", "0 to 100 %", "not measured", "not measured"
+func (r Row) Cells(in Language) []string {
+	rate, interval, median, worst := in.say("nothing told"), in.say("%s to %s", "0", "100 %"), in.say("not measured"), in.say("not measured")
 	if r.Rate != nil {
-		rate, interval = rounded(*r.Rate), fmt.Sprintf("%.1f to %.1f %%", 100*r.Low, 100*r.High)
+		rate, interval = rounded(*r.Rate), in.say("%s to %s", fmt.Sprintf("%.1f", 100*r.Low), rounded(r.High))
 	}
 	if r.Worst != nil {
 		median, worst = seconds(*r.Median), seconds(*r.Worst)
@@ -169,8 +168,8 @@ func (r Row) Cells() []string {
 }
 
 // Notes say how to read the figures.
-func (s Summary) Notes() string {
-	return "Runs outside of releases. Invalid and aborted runs say nothing of a service and are not in its rate. Pods tell whole seconds: a recovery took up to a second more. Times are UTC."
+func (s Summary) Notes(in Language) string {
+	return in.say("Runs outside of releases. Invalid and aborted runs say nothing of a service and are not in its rate. Pods tell whole seconds: a recovery took up to a second more. Times are UTC.")
 }
 
 // inChat is how many services a chat is told of one by one.
@@ -194,7 +193,7 @@ func (s Summary) Services() string {
 		}
 		text := fmt.Sprintf("%s: %d runs, %d failed, %d invalid", r.Service, r.Runs, r.Failed, r.Invalid)
 		if r.Rate != nil {
-			text += ", " + r.sure()
+			text += ", " + r.sure(English)
 		}
 		parts = append(parts, text)
 	}

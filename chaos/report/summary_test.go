@@ -48,7 +48,7 @@ func TestASummaryCountsWhatEndedInItsTimeAndToldSomething(t *testing.T) {
 		t.Error(got)
 	}
 	web := s.Rows[3]
-	if web.Rate != nil || web.Low != 0 || web.High != 1 || web.Median != nil || !strings.Contains(strings.Join(web.Cells(), " "), "nothing told") {
+	if web.Rate != nil || web.Low != 0 || web.High != 1 || web.Median != nil || !strings.Contains(strings.Join(web.Cells(report.English), " "), "nothing told") {
 		t.Errorf("a service of which nothing is known: %+v", web)
 	}
 }
@@ -59,7 +59,7 @@ func TestASummaryOfSomeServicesIsOfTheirsOnly(t *testing.T) {
 	if s.Total.Runs != 1 || s.Total.Failed != 0 || len(s.Rows) != 2 {
 		t.Errorf("%+v", s)
 	}
-	if none := report.Summarise(nil, began, began, nil); none.Line() != "no run ended in this time" || len(none.Rows) != 0 {
+	if none := report.Summarise(nil, began, began, nil); none.Line(report.English) != "no run ended in this time" || len(none.Rows) != 0 {
 		t.Errorf("%+v", none)
 	}
 }

@@ -37,22 +37,23 @@ func StyleHash() string {
 	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// Write writes the report.
-func (r Report) Write(w io.Writer, format string) error {
-	return write(w, format, "report", r, r.markdown)
+// Write writes the report. JSON is the same in every language.
+func (r Report) Write(w io.Writer, format string, in Language) error {
+	return write(w, format, in, "report", r, r.markdown)
 }
 
 // Write writes the summary.
-func (s Summary) Write(w io.Writer, format string) error {
-	return write(w, format, "summary", s, s.markdown)
+func (s Summary) Write(w io.Writer, format string, in Language) error {
+	return write(w, format, in, "summary", s, s.markdown)
 }
 
-func write(w io.Writer, format, page string, doc any, markdown func() string) error {
+func write(w io.Writer, format string, in Language, page string, doc any, markdown func(Language) string) error {
 	var b bytes.Buffer
 	switch format {
 	case HTML:
 		t, err := template.New("").Funcs(template.FuncMap{
-			"clock": clock, "seconds": seconds, "percent": func(f *float64) string { return share(f) }, "draw": draw, "css": func() template.CSS { return template.CSS(css) },
+			"in": func() Language { return in }, "say": in.say, "clock": func(t time.Time) string { return clock(in, t) }, "percent": func(f *float64) string { return share(in, f) },
+			"draw": func(x Experiment, s SLO) *plot { return draw(x, s, in) }, "told": in.told, "css": func() template.CSS { return template.CSS(css) },
 			"policy": func() string {
 				return "default-src 'none'; style-src '" + StyleHash() + "'; base-uri 'none'; form-action 'none'"
 			},
@@ -65,7 +66,7 @@ func write(w io.Writer, format, page string, doc any, markdown func() string) er
 			return fmt.Errorf("write the page: %w", err)
 		}
 	case Markdown:
-		b.WriteString(markdown())
+		b.WriteString(markdown(in))
 	case JSON:
 		e := json.NewEncoder(&b)
 		e.SetIndent("", "  ")
@@ -79,9 +80,9 @@ func write(w io.Writer, format, page string, doc any, markdown func() string) er
 	return err
 }
 
-func share(f *float64) string {
+func share(in Language, f *float64) string {
 	if f == nil {
-		return "not measured"
+		return in.say("not measured")
 	}
 	return chance.Percent(*f)
 }

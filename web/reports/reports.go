@@ -17,14 +17,17 @@ import (
 	"github.com/seatrial/seatrial/release"
 )
 
+// Form is how a document is made: "html", "json" or "markdown", and a language tag.
+type Form struct{ Format, Language string }
+
 // Maker makes documents in one of the Formats. What is not there is web.ErrNotFound.
 type Maker interface {
 	// Trial is of a release's trial in an environment, or its newest when env is empty.
-	Trial(ctx context.Context, id release.ID, env release.Env, format string) (Document, error)
+	Trial(ctx context.Context, id release.ID, env release.Env, form Form) (Document, error)
 	// Run is of a run outside of releases.
-	Run(ctx context.Context, id, format string) (Document, error)
+	Run(ctx context.Context, id string, form Form) (Document, error)
 	// Summary counts the runs that ended since then.
-	Summary(ctx context.Context, since time.Duration, format string) (Document, error)
+	Summary(ctx context.Context, since time.Duration, form Form) (Document, error)
 }
 
 // Document is a whole report.
@@ -37,6 +40,19 @@ type Document struct {
 type Wanted struct {
 	Format string `query:"format" enum:"html,json,markdown" doc:"Left out: what Accept likes best"`
 	Accept string `header:"Accept"`
+
+	Language string `query:"language" enum:"en,zh" doc:"Of HTML and Markdown; left out: what Accept-Language names first"`
+	Speaks   string `header:"Accept-Language"`
+}
+
+// Tongue is the language tag that is wanted.
+func (w Wanted) Tongue() string {
+	if w.Language != "" {
+		return w.Language
+	}
+	first, _, _ := strings.Cut(w.Speaks, ",")
+	tag, _, _ := strings.Cut(first, ";")
+	return strings.TrimSpace(tag)
 }
 
 type kind struct{ format, media string }

@@ -31,7 +31,7 @@ func New(r *client.Remote, more ...*cobra.Command) *cobra.Command {
 }
 
 func newReport(r *client.Remote) *cobra.Command {
-	var format, env string
+	var format, env, language string
 	cmd := &cobra.Command{
 		Use:   "report RELEASE|RUN|FILE",
 		Short: "Write one page of a release's trial, or of a run",
@@ -40,14 +40,14 @@ func newReport(r *client.Remote) *cobra.Command {
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if args[0] == "-" {
-				return offline(cmd.InOrStdin(), cmd.OutOrStdout(), env, format)
+				return offline(cmd.InOrStdin(), cmd.OutOrStdout(), env, format, language)
 			}
 			if f, err := os.Open(args[0]); err == nil {
 				defer f.Close()
-				return offline(f, cmd.OutOrStdout(), env, format)
+				return offline(f, cmd.OutOrStdout(), env, format, language)
 			}
 			path := "/api/v1/releases/" + url.PathEscape(args[0]) + "/report"
-			q := url.Values{"format": {format}}
+			q := url.Values{"format": {format}, "language": {language}}
 			if runID.MatchString(args[0]) {
 				path = "/api/v1/experiments/runs/" + url.PathEscape(args[0]) + "/report"
 			} else if env != "" {
@@ -56,31 +56,32 @@ func newReport(r *client.Remote) *cobra.Command {
 			return fetch(cmd, r, path, q)
 		},
 	}
-	formatFlag(cmd, &format)
+	pageFlags(cmd, &format, &language)
 	cmd.Flags().StringVar(&env, "env", "", "the environment of the trial (default: the newest)")
 	return cmd
 }
 
 func newSummary(r *client.Remote) *cobra.Command {
-	var format, since string
+	var format, language, since string
 	cmd := &cobra.Command{
 		Use:   "summary",
 		Short: "Count the runs of the last days, with failure rates and how sure they are",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return fetch(cmd, r, "/api/v1/experiments/summary", url.Values{"format": {format}, "since": {since}})
+			return fetch(cmd, r, "/api/v1/experiments/summary", url.Values{"format": {format}, "language": {language}, "since": {since}})
 		},
 	}
-	formatFlag(cmd, &format)
+	pageFlags(cmd, &format, &language)
 	cmd.Flags().StringVar(&since, "since", "7d", "how far to look back, at most 31d")
 	return cmd
 }
 
-func formatFlag(cmd *cobra.Command, into *string) {
-	cmd.Flags().StringVarP(into, "output", "o", report.Markdown, "html, json or markdown")
+func pageFlags(cmd *cobra.Command, format, language *string) {
+	cmd.Flags().StringVarP(format, "output", "o", report.Markdown, "html, json or markdown")
+	cmd.Flags().StringVar(language, "language", string(report.English), "en or zh, of html and markdown")
 }
 
-func offline(in io.Reader, out io.Writer, env, format string) error {
+func offline(in io.Reader, out io.Writer, env, format, language string) error {
 	data, err := io.ReadAll(io.LimitReader(in, maxFile+1))
 	if err != nil {
 		return fmt.Errorf("report: %w", err)
@@ -92,7 +93,7 @@ func offline(in io.Reader, out io.Writer, env, format string) error {
 	if err != nil {
 		return hint.Add(fmt.Errorf("report: %w", err), "write the record with: seatrial release show ID -o json; lists leave the evidence out")
 	}
-	return page.Write(out, format)
+	return page.Write(out, format, report.LanguageOf(language))
 }
 
 func fetch(cmd *cobra.Command, r *client.Remote, path string, q url.Values) error {

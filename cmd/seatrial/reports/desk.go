@@ -37,7 +37,7 @@ type Desk struct {
 }
 
 // Trial is of a release's trial.
-func (d Desk) Trial(ctx context.Context, id release.ID, env release.Env, format string) (reports.Document, error) {
+func (d Desk) Trial(ctx context.Context, id release.ID, env release.Env, form reports.Form) (reports.Document, error) {
 	r, err := d.Release(ctx, id)
 	if err != nil {
 		return reports.Document{}, known(err)
@@ -46,26 +46,26 @@ func (d Desk) Trial(ctx context.Context, id release.ID, env release.Env, format 
 	if err != nil {
 		return reports.Document{}, known(err)
 	}
-	return document(page, format)
+	return document(page, form)
 }
 
 // Run is of a run outside of releases.
-func (d Desk) Run(ctx context.Context, id, format string) (reports.Document, error) {
+func (d Desk) Run(ctx context.Context, id string, form reports.Form) (reports.Document, error) {
 	r, err := d.Runs.Run(ctx, id)
 	if err != nil {
 		return reports.Document{}, known(fmt.Errorf("run %s: %w", id, err))
 	}
-	return document(report.OfRun(r, slo.Rejudge), format)
+	return document(report.OfRun(r, slo.Rejudge), form)
 }
 
 // Summary counts the runs that ended since then.
-func (d Desk) Summary(ctx context.Context, since time.Duration, format string) (reports.Document, error) {
+func (d Desk) Summary(ctx context.Context, since time.Duration, form reports.Form) (reports.Document, error) {
 	to := d.Now()
 	runs, err := ended(ctx, d.Runs, to.Add(-since))
 	if err != nil {
 		return reports.Document{}, err
 	}
-	return document(report.Summarise(runs, to.Add(-since), to, nil), format)
+	return document(report.Summarise(runs, to.Add(-since), to, nil), form)
 }
 
 func known(err error) error {
@@ -81,12 +81,12 @@ type missing struct{ error }
 func (missing) Unwrap() error { return web.ErrNotFound }
 
 func document(page interface {
-	Write(w io.Writer, format string) error
-}, format string) (reports.Document, error) {
+	Write(w io.Writer, format string, in report.Language) error
+}, form reports.Form) (reports.Document, error) {
 	var b bytes.Buffer
-	err := page.Write(&b, format)
+	err := page.Write(&b, form.Format, report.LanguageOf(form.Language))
 	d := reports.Document{Body: b.Bytes()}
-	if format == report.HTML {
+	if form.Format == report.HTML {
 		d.Style = report.StyleHash()
 	}
 	return d, err

@@ -27,6 +27,7 @@ import (
 	"github.com/seatrial/seatrial/store"
 	"github.com/seatrial/seatrial/store/bolt"
 	"github.com/seatrial/seatrial/web"
+	"github.com/seatrial/seatrial/web/reports"
 )
 
 var update = flag.Bool("update", false, "write examples/reports")
@@ -241,25 +242,25 @@ func TestWhatCannotBeReadIsToldLater(t *testing.T) {
 func TestTheDeskAnswersFromTheStore(t *testing.T) {
 	o := open(t)
 	d := Desk{Release: o.book.Release, Runs: shelf.Runs{KV: o.kv}, Now: func() time.Time { return monday }}
-	if _, err := d.Run(t.Context(), "none", report.HTML); !errors.Is(err, web.ErrNotFound) {
+	if _, err := d.Run(t.Context(), "none", reports.Form{Format: report.HTML}); !errors.Is(err, web.ErrNotFound) {
 		t.Errorf("a run that is not there: %v", err)
 	}
-	if _, err := d.Trial(t.Context(), "shop.web.1", "", report.HTML); !errors.Is(err, web.ErrNotFound) {
+	if _, err := d.Trial(t.Context(), "shop.web.1", "", reports.Form{Format: report.HTML}); !errors.Is(err, web.ErrNotFound) {
 		t.Errorf("a release that is not there: %v", err)
 	}
 	run := schedule.Run{ID: "20261122T020000Z.kill.staging", Experiment: "kill", Service: "shop/web", Trigger: "person", State: schedule.Invalid, Message: "skipped: busy", Started: monday.Add(-time.Hour), Ended: monday.Add(-time.Hour)}
 	if _, err := d.Runs.(shelf.Runs).Save(t.Context(), run); err != nil {
 		t.Fatal(err)
 	}
-	doc, err := d.Run(t.Context(), run.ID, report.HTML)
+	doc, err := d.Run(t.Context(), run.ID, reports.Form{Format: report.HTML})
 	if err != nil || doc.Style != report.StyleHash() || !bytes.Contains(doc.Body, []byte("skipped: busy")) {
 		t.Errorf("%v %s", err, doc.Body)
 	}
-	doc, err = d.Summary(t.Context(), 2*time.Hour, report.Markdown)
+	doc, err = d.Summary(t.Context(), 2*time.Hour, reports.Form{Format: report.Markdown})
 	if err != nil || doc.Style != "" || !bytes.Contains(doc.Body, []byte("1 runs: 0 passed, 0 failed, 1 invalid")) {
 		t.Errorf("%v %s", err, doc.Body)
 	}
-	if doc, err = d.Summary(t.Context(), 30*time.Minute, report.Markdown); err != nil || !bytes.Contains(doc.Body, []byte("no run ended")) {
+	if doc, err = d.Summary(t.Context(), 30*time.Minute, reports.Form{Format: report.Markdown}); err != nil || !bytes.Contains(doc.Body, []byte("no run ended")) {
 		t.Errorf("%v %s", err, doc.Body)
 	}
 }

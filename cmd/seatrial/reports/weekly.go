@@ -132,7 +132,7 @@ func (w Weekly) events(ctx context.Context, due time.Time) ([]release.Event, err
 		s := report.Summarise(runs, from, due, func(service release.Service) bool { return w.Project(service) == name })
 		out = append(out, release.Event{
 			ID: "experiment-summary/" + name + "/" + due.Format("20060102T150405Z"), Kind: release.EventSummary, At: w.Now().UTC(), Project: name,
-			Subject: fmt.Sprintf("%s, 7 days to %s: %s", name, due.Format(time.DateOnly), s.Line()), Reason: s.Services(),
+			Subject: fmt.Sprintf("%s, 7 days to %s: %s", name, due.Format(time.DateOnly), s.Line(report.English)), Reason: s.Services(),
 			Hint: "each experiment: seatrial trial summary --since 7d",
 		})
 	}

@@ -147,6 +147,6 @@ export const api = {
 }
 
 /** reportOf is where a person reads the report of a run. */
-export const reportOf = (run: string) => `/api/v1/experiments/runs/${enc(run)}/report?format=html`
+export const reportOf = (run: string, language: string) => `/api/v1/experiments/runs/${enc(run)}/report?format=html&language=${language}`
 
 type Role = string

@@ -5,7 +5,7 @@ import { lazy, Suspense, useMemo } from 'react'
 import { ApiError, reportOf } from '../api/client'
 import { useExperiments, useRun } from '../api/hooks'
 import type { Run } from '../api/types'
-import { useT, word } from '../i18n'
+import { useI18n, useT, word } from '../i18n'
 import { percent } from '../journey/series'
 import { moments, recovery, slis, type Sli } from '../journey/trial'
 import { Icon } from '../ui/icons'
@@ -20,7 +20,7 @@ import '../styles/run.css'
 const Plot = lazy(() => import('../ui/plot'))
 
 export function RunPage() {
-  const t = useT()
+  const { t, lang } = useI18n()
   const { name, run: id } = useParams({ from: '/shell/experiments/$name/runs/$run' })
   const run = useRun(id)
   useTitle(`${name} ${id}`)
@@ -34,7 +34,7 @@ export function RunPage() {
           <h1>{name}</h1>
           {r && <p className="row tight small"><span>{r.service}</span><span className="tag">{r.env}</span>{r.cluster && r.cluster !== r.env && <span>{r.cluster}</span>}<Moment at={r.started} /><span>· {word(t.experiments.trigger, r.trigger)}{r.by ? `${t.common.colon}${r.by}` : ''}</span></p>}
         </div>
-        {r && known(r.ended) && <a className="button small" href={reportOf(r.id)} target="_blank" rel="noreferrer">{t.runPage.report}</a>}
+        {r && known(r.ended) && <a className="button small" href={reportOf(r.id, lang)} target="_blank" rel="noreferrer">{t.runPage.report}</a>}
         {r && <span role="status"><RunStatus state={r.state} /></span>}
       </div>
       {run.error && (r ? <Note tone="wait" icon="nosignal">{t.common.stale}</Note> : <Failure error={run.error} retry={() => void run.refetch()} />)}

@@ -29,7 +29,14 @@ func (s *Scheduler) Run(ctx context.Context) error {
 		run.Abort = cmp.Or(run.Abort, tooLate(run, s.Engine.Now()))
 		s.add(run)
 	}
+	left, err := s.leftovers(ctx)
+	if err != nil {
+		return err
+	}
 	s.mu.Lock()
+	for _, run := range left {
+		s.leaveLocked(run)
+	}
 	s.known = true
 	s.mu.Unlock()
 	every := s.Every
@@ -40,6 +47,9 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	defer tick.Stop()
 	var drives sync.WaitGroup
 	defer drives.Wait()
+	for _, run := range left {
+		drives.Go(func() { s.untilGone(ctx, run) })
+	}
 	began, failing := s.Engine.Now(), ""
 	for {
 		for _, t := range s.idle() {
@@ -315,10 +325,17 @@ func (s *Scheduler) drive(ctx context.Context, t *task) {
 		next.Abort = t.run.Abort // may have come meanwhile
 		t.run = next
 		over := next.Over() || !mine
+		left := mine && isLeft(next, s.Engine.Now())
 		if over {
 			delete(s.active, next.ID)
 		}
+		if left {
+			s.leaveLocked(next)
+		}
 		s.mu.Unlock()
+		if left {
+			s.untilGone(ctx, next)
+		}
 		if over {
 			return
 		}

@@ -100,6 +100,44 @@ type stays struct {
 
 func (s stays) Revert(context.Context, release.FaultRecord, chaos.Force) error { return s.err }
 
+func TestAServiceIsLockedUntilAFaultThatWasLeftHasGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig()
+		s := r.scheduler("", "")
+		s.Engine.Provider = stays{r, nil}
+		var id string
+		locked := func(s *schedule.Scheduler, when string, want string) {
+			t.Helper()
+			if got := s.Breaking("shop/web", "staging"); got != want {
+				t.Errorf("%s: %q is breaking, want %q", when, got, want)
+			}
+			if _, err := s.Start(t.Context(), "restart-one", "staging", "", "ada"); errors.Is(err, schedule.ErrBusy) != (want != "") {
+				t.Errorf("%s: another start: %v", when, err)
+			}
+		}
+		during(t, s, 4*time.Minute, func() {
+			run, err := s.Start(t.Context(), "restart-one", "staging", "", "ada")
+			if err != nil {
+				t.Fatal(err)
+			}
+			id = run.ID
+			time.Sleep(3 * time.Minute)
+			if got := strings.Join(r.states(), ", "); !strings.HasPrefix(got, "Invalid") {
+				t.Fatalf("runs %s", got)
+			}
+			locked(s, "after its end", id)
+		})
+		again := r.scheduler("", "")
+		during(t, again, time.Minute, func() {
+			time.Sleep(time.Second)
+			locked(again, "after a restart", id)
+			r.set(func() { clear(r.faults) })
+			time.Sleep(10 * time.Second)
+			locked(again, "once it has gone", "")
+		})
+	})
+}
+
 func TestAFaultThatCannotBePutBackCallsAPerson(t *testing.T) {
 	for name, err := range map[string]error{"it stays": nil, "the cluster is away": errors.New("cluster staging does not answer")} {
 		t.Run(name, func(t *testing.T) {

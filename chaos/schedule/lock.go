@@ -8,8 +8,8 @@ import (
 	"github.com/seatrial/seatrial/release"
 )
 
-// Breaking names the run whose fault may be active on a service in an environment; empty:
-// none is. Such a run gives way to a release by itself, and a rollout waits for that, as it
+// Breaking names the run whose fault may be active on a service in an environment, or was
+// left behind there; empty: none is. Such a run gives way to a release by itself, and a rollout waits for that, as it
 // does until Run has found what an earlier process left active.
 func (s *Scheduler) Breaking(service release.Service, env release.Env) string {
 	s.mu.Lock()
@@ -19,6 +19,11 @@ func (s *Scheduler) Breaking(service release.Service, env release.Env) string {
 	}
 	for id, t := range s.active {
 		if t.run.Service == service && t.run.Env == env && t.run.Trial != nil && chaos.Progress(*t.run.Trial).Live {
+			return id
+		}
+	}
+	for id, run := range s.left {
+		if run.Service == service && run.Env == env {
 			return id
 		}
 	}
@@ -51,6 +56,9 @@ func (s *Scheduler) other(ctx context.Context, run Run) (string, error) {
 	known, active := s.known, make([]Run, 0, len(s.active))
 	for _, t := range s.active {
 		active = append(active, t.run)
+	}
+	for _, run := range s.left {
+		active = append(active, run)
 	}
 	s.mu.Unlock()
 	if !known {

@@ -41,6 +41,7 @@ type Scheduler struct {
 	mu     sync.Mutex           // guards the fields below
 	known  bool                 // active has what an earlier process left unfinished
 	active map[string]*task     // by run ID: those that have not ended
+	left   map[string]Run       // by run ID: those that have ended while their faults are there
 	last   map[string]time.Time // by experiment and environment: the last time of its schedule that was dealt with
 	wake   chan struct{}
 	turn   chan struct{} // holds something from the question whether a run may begin until it is active

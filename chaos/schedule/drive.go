@@ -352,7 +352,11 @@ func (s *Scheduler) drive(ctx context.Context, t *task) {
 // advance does the next step of a run and saves it; what cannot be saved has not happened.
 // It reports whether the run is still this process's.
 func (s *Scheduler) advance(ctx context.Context, run Run) (Run, time.Duration, bool) {
-	next, after, err := s.step(ctx, run)
+	run, err := s.noted(ctx, run)
+	next, after := run, time.Duration(0)
+	if err == nil {
+		next, after, err = s.step(ctx, run)
+	}
 	if err == nil {
 		if next.Over() {
 			next.Revision, err = s.finish(ctx, next)
@@ -378,6 +382,22 @@ func (s *Scheduler) advance(ctx context.Context, run Run) (Run, time.Duration, b
 		s.Log.Info("experiment", "run", next.ID, "from", run.State, "to", next.State, "reason", next.Message)
 	}
 	return next, after, true
+}
+
+// noted saves first that a run is to end: whoever goes on with it after a crash in the
+// middle of that must not take it up again. A store that does not answer stops no end.
+func (s *Scheduler) noted(ctx context.Context, run Run) (Run, error) {
+	if run.Abort == "" || run.noted {
+		return run, nil
+	}
+	revision, err := s.Runs.Save(ctx, run)
+	switch {
+	case errors.Is(err, release.ErrStale):
+		return run, err
+	case err == nil:
+		run.Revision, run.noted = revision, true
+	}
+	return run, nil
 }
 
 // finish tells before it saves the end: told twice is seen by the event's ID, not told

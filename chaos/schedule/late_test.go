@@ -100,6 +100,43 @@ type stays struct {
 
 func (s stays) Revert(context.Context, release.FaultRecord, chaos.Force) error { return s.err }
 
+// watched is a provider that looks at what is saved when a fault is to be put back.
+type watched struct {
+	*rig
+	saved *[]string
+}
+
+func (w watched) Revert(ctx context.Context, f release.FaultRecord, force chaos.Force) error {
+	runs, err := w.rig.Active(ctx)
+	for _, r := range runs {
+		*w.saved = append(*w.saved, r.Abort)
+	}
+	return errors.Join(err, w.rig.Revert(ctx, f, force))
+}
+
+func TestThatARunIsToStopIsSavedBeforeItIsStopped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig()
+		s := r.scheduler("", "")
+		var saved []string
+		s.Engine.Provider = watched{r, &saved}
+		during(t, s, time.Minute, func() {
+			run, err := s.Start(t.Context(), "restart-one", "staging", "", "ada")
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(13 * time.Second)
+			if _, err := s.Abort(t.Context(), run.ID, "enough"); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(20 * time.Second)
+		})
+		if len(saved) == 0 || saved[0] != "enough" || !strings.HasPrefix(strings.Join(r.states(), ", "), "Aborted") {
+			t.Errorf("when the fault was put back, saved was %q; runs %v", saved, r.states())
+		}
+	})
+}
+
 func TestAServiceIsLockedUntilAFaultThatWasLeftHasGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig()

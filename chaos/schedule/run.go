@@ -41,6 +41,7 @@ type Run struct {
 	Revision release.Revision `json:"-"` // of the store, when it was read or saved; 0: not saved yet
 
 	stuck bool // people were told that its fault is out of reach
+	noted bool // that it is to stop is saved
 }
 
 // Over reports whether the run has ended.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -48,11 +49,12 @@ func TestAnAbortNeedsNoPlatform(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "stop")
 			synctest.Test(t, func(t *testing.T) {
-				r, gone := newRig(), false
+				r := newRig()
+				var gone atomic.Bool
 				s := r.scheduler("", file)
 				read := s.Platform
 				s.Platform = func(ctx context.Context) (chaos.Platform, error) {
-					if gone {
+					if gone.Load() {
 						return chaos.Platform{}, errors.New("nothing is known of it")
 					}
 					return read(ctx)
@@ -63,7 +65,7 @@ func TestAnAbortNeedsNoPlatform(t *testing.T) {
 						t.Fatal(err)
 					}
 					time.Sleep(13 * time.Second)
-					gone = true
+					gone.Store(true)
 					if err := stop(s, run.ID, file); err != nil {
 						t.Fatal(err)
 					}

@@ -18,10 +18,10 @@ import (
 func (r *rig) with(spec release.ScheduleSpec) *schedule.Scheduler {
 	s := r.scheduler(spec.Cron, "")
 	platform := s.Platform
+	spec.Environments = []release.Env{"staging"}
 	s.Platform = func(ctx context.Context) (chaos.Platform, error) {
 		p, err := platform(ctx)
 		x := p.Experiments["restart-one"]
-		spec.Environments = []release.Env{"staging"}
 		x.Spec.Schedule = &spec
 		p.Experiments = map[string]release.Experiment{"restart-one": x}
 		return p, err

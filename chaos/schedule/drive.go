@@ -384,22 +384,6 @@ func (s *Scheduler) advance(ctx context.Context, run Run) (Run, time.Duration, b
 	return next, after, true
 }
 
-// noted saves first that a run is to end: whoever goes on with it after a crash in the
-// middle of that must not take it up again. A store that does not answer stops no end.
-func (s *Scheduler) noted(ctx context.Context, run Run) (Run, error) {
-	if run.Abort == "" || run.noted {
-		return run, nil
-	}
-	revision, err := s.Runs.Save(ctx, run)
-	switch {
-	case errors.Is(err, release.ErrStale):
-		return run, err
-	case err == nil:
-		run.Revision, run.noted = revision, true
-	}
-	return run, nil
-}
-
 // finish tells before it saves the end: told twice is seen by the event's ID, not told
 // never is.
 func (s *Scheduler) finish(ctx context.Context, run Run) (release.Revision, error) {

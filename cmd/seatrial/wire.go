@@ -278,7 +278,7 @@ func (s *server) wireTrial() (err error) {
 	s.trial = &trial.Trial{Platform: s.world.Chaos, Engine: engine, Log: s.log, Stuck: faults.Stuck(s.book.Tell, time.Now)}
 	s.scheduler = &schedule.Scheduler{Platform: s.world.Chaos, Places: s.experimentPlaces, Runs: shelf.Runs{KV: s.db}, Votes: s.votes(), Engine: engine,
 		Announce: func(ctx context.Context, e release.Event) error { return s.book.Tell(ctx, e) }, StopFile: s.stopFile(), Log: s.log}
-	s.scaling = autoscalers.Watch(s.sloPlaces, s.world.Agent, s.kube(), s.db, s.log).Run
+	s.scaling = autoscalers.Watch(s.sloPlaces, s.world.Agent, s.live.Hub.Autoscalers, s.kube(), s.db, s.log).Run
 	when, err := s.settings.Summary.Schedule()
 	s.weekly = reports.Weekly{When: when, Runs: shelf.Runs{KV: s.db}, Platform: s.world.Chaos, Project: s.world.ProjectName, Tell: s.book.Tell, Notes: s.book, Now: time.Now, Log: s.log}
 	return err

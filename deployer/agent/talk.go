@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/seatrial/seatrial/deployer/agent/wire"
+	"github.com/seatrial/seatrial/deployer/autoscale"
 	"github.com/seatrial/seatrial/deployer/live"
 	"github.com/seatrial/seatrial/deployer/live/details"
 	"github.com/seatrial/seatrial/deployer/live/tree"
@@ -221,6 +223,8 @@ func (a *Agent) look(ctx context.Context, q wire.Question) wire.Answer {
 	case wire.Scope:
 		namespaced, known := a.live.Scope(a.cluster)(schema.GroupVersionKind{Group: q.Group, Version: q.Version, Kind: q.Kind})
 		return wire.Answer{Namespaced: namespaced, Known: known}
+	case wire.Scalers:
+		return a.scalers(ctx)
 	}
 	w, known, err := a.wanted(q)
 	if err != nil {
@@ -258,6 +262,19 @@ func (a *Agent) look(ctx context.Context, q wire.Question) wire.Answer {
 	}
 	if err != nil {
 		return failed(err)
+	}
+	return got
+}
+
+// scalers are the cluster's autoscalers of ours, as far as an answer holds them.
+func (a *Agent) scalers(ctx context.Context) wire.Answer {
+	all, err := autoscale.From(a.cfg.Kube)(ctx, a.cluster)
+	if err != nil {
+		return failed(err)
+	}
+	got := wire.Answer{Scalers: all}
+	if text, err := json.Marshal(got); err != nil || len(text) > wire.MaxReport/2 {
+		return failed(fmt.Errorf("the %d autoscalers of cluster %s are more than an agent sends", len(all), a.cluster))
 	}
 	return got
 }

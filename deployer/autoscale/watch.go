@@ -21,7 +21,7 @@ import (
 	"github.com/seatrial/seatrial/release"
 )
 
-// Place is a service on a cluster that the server reaches.
+// Place is a service on a cluster.
 type Place struct {
 	Service release.Service
 	Env     release.Env
@@ -71,6 +71,7 @@ func From(k *kube.Clusters) List {
 		var all []autoscalingv2.HorizontalPodAutoscaler
 		o := metav1.ListOptions{LabelSelector: live.ManagedByLabel + "=" + live.ManagedBy}
 		err = kube.Each(ctx, c.Typed().AutoscalingV2().HorizontalPodAutoscalers(metav1.NamespaceAll).List, o, func(h *autoscalingv2.HorizontalPodAutoscaler) error {
+			h.ManagedFields = nil
 			if all = append(all, *h); len(all) > most {
 				return fmt.Errorf("there are more than %d", most)
 			}

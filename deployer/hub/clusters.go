@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"time"
 
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+
 	"github.com/seatrial/seatrial/deployer/agent/wire"
 	"github.com/seatrial/seatrial/deployer/live"
 	"github.com/seatrial/seatrial/deployer/live/details"
 	"github.com/seatrial/seatrial/deployer/live/tree"
+	"github.com/seatrial/seatrial/internal/hint"
 	"github.com/seatrial/seatrial/release"
 )
 
@@ -174,6 +177,22 @@ func (h *Hub) about(ctx context.Context, cluster string, w live.Want, q wire.Que
 	sent := wire.Of(w)
 	q.Seq, q.Want = 0, &sent
 	return c.ask(ctx.Done(), within(ctx, looking), wire.Ask{Question: &q})
+}
+
+// Autoscalers asks an agent for its cluster's autoscalers of ours; it is an autoscale.List.
+func (h *Hub) Autoscalers(ctx context.Context, cluster string) ([]autoscalingv2.HorizontalPodAutoscaler, error) {
+	c, err := h.connected(cluster)
+	if err != nil {
+		return nil, err
+	}
+	got, err := c.ask(ctx.Done(), within(ctx, looking), wire.Ask{Question: &wire.Question{About: wire.Scalers}})
+	if err == nil && got.Unknown {
+		err = hint.Add(fmt.Errorf("the agent of cluster %s does not tell of autoscalers: it is older than the server", cluster), "bring it up to date")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return got.Scalers, nil
 }
 
 // Reach says whether a cluster answers its agent, and how the agent is connected.

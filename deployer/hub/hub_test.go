@@ -60,6 +60,11 @@ func TestAnAgentDoesWhatTheServerWouldDo(t *testing.T) {
 	if about, err := all.Details(t.Context(), "far", w, details.Ref{Kind: "Secret", Namespace: "kube-system", Name: "web"}); err != nil || !about.Missing {
 		t.Errorf("the details of what is not the service's: %+v, %v", about, err)
 	}
+	r.cluster.Serve(kubetest.Kind{Group: "autoscaling", Version: "v2", Kind: "HorizontalPodAutoscaler", Resource: "horizontalpodautoscalers"}, true)
+	r.cluster.Put(parse(t, "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: web, namespace: shop, labels: {app.kubernetes.io/managed-by: seatrial}}\nspec: {maxReplicas: 4}\nstatus: {currentReplicas: 3}\n")[0])
+	if scalers, err := r.hub.Autoscalers(t.Context(), "far"); err != nil || len(scalers) != 1 || scalers[0].Spec.MaxReplicas != 4 || scalers[0].Status.CurrentReplicas != 3 {
+		t.Errorf("the autoscalers: %+v, %v", scalers, err)
+	}
 	namespaced, known := all.Scope("far")(schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"})
 	if !namespaced || !known {
 		t.Error("a Deployment is not known")

@@ -1,13 +1,15 @@
 // Package autoscalers introduces the watch of autoscalers to the clusters, the store and
 // where services are.
 //
-// Start at Watch. It never looks at a cluster that has an agent: the server does not reach it.
+// Start at Watch. It never reaches for a cluster that has an agent: the agent is asked.
 package autoscalers
 
 import (
 	"context"
 	"log/slog"
 	"time"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 
 	"github.com/seatrial/seatrial/cmd/seatrial/shelf"
 	"github.com/seatrial/seatrial/deployer/autoscale"
@@ -16,17 +18,22 @@ import (
 	"github.com/seatrial/seatrial/store"
 )
 
-// Watch is the watch of every autoscaler on the clusters that are not far.
-func Watch(places func(context.Context) ([]slo.Place, error), far func(cluster string) bool, k *kube.Clusters, kv store.KV, log *slog.Logger) *autoscale.Watch {
-	near := func(ctx context.Context) ([]autoscale.Place, error) {
+// Watch is the watch of every autoscaler; ask lists those of clusters that are far.
+func Watch(places func(context.Context) ([]slo.Place, error), far func(cluster string) bool, ask autoscale.List, k *kube.Clusters, kv store.KV, log *slog.Logger) *autoscale.Watch {
+	where := func(ctx context.Context) ([]autoscale.Place, error) {
 		all, err := places(ctx)
 		var out []autoscale.Place
 		for _, p := range all {
-			if !far(p.Cluster) {
-				out = append(out, autoscale.Place{Service: p.Service, Env: p.Env, Cluster: p.Cluster, Project: p.Project})
-			}
+			out = append(out, autoscale.Place{Service: p.Service, Env: p.Env, Cluster: p.Cluster, Project: p.Project})
 		}
 		return out, err
 	}
-	return &autoscale.Watch{Places: near, List: autoscale.From(k), Episodes: shelf.Episodes{KV: kv}, Now: time.Now, Log: log}
+	near := autoscale.From(k)
+	list := func(ctx context.Context, cluster string) ([]autoscalingv2.HorizontalPodAutoscaler, error) {
+		if far(cluster) {
+			return ask(ctx, cluster)
+		}
+		return near(ctx, cluster)
+	}
+	return &autoscale.Watch{Places: where, List: list, Episodes: shelf.Episodes{KV: kv}, Now: time.Now, Log: log}
 }

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"time"
 
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/seatrial/seatrial/deployer/live"
@@ -172,6 +173,7 @@ const (
 	Details About = "details"
 	Scope   About = "scope"
 	Reach   About = "reach"
+	Scalers About = "scalers" // the autoscalers of ours
 )
 
 // Question asks how something is.
@@ -187,19 +189,21 @@ type Question struct {
 
 // Answer is what became of an Ask.
 type Answer struct {
-	ID          uint64            `json:"id"`
-	Error       string            `json:"error,omitempty"` // it could not be asked
-	Hint        string            `json:"hint,omitempty"`
-	Unknown     bool              `json:"unknown,omitempty"` // the order of that number is not held
-	Result      *live.Result      `json:"result,omitempty"`
-	Objects     []string          `json:"objects,omitempty"`
-	Differences []live.ObjectDiff `json:"differences,omitempty"`
-	Tree        *tree.Tree        `json:"tree,omitempty"`
-	Details     *details.Details  `json:"details,omitempty"`
-	Namespaced  bool              `json:"namespaced,omitempty"`
-	Known       bool              `json:"known,omitempty"`
-	State       string            `json:"state,omitempty"`
-	Message     string            `json:"message,omitempty"`
+	ID          uint64                                  `json:"id"`
+	Error       string                                  `json:"error,omitempty"` // it could not be asked
+	Hint        string                                  `json:"hint,omitempty"`
+	Unknown     bool                                    `json:"unknown,omitempty"` // the order of that number is not held
+	Result      *live.Result                            `json:"result,omitempty"`
+	Objects     []string                                `json:"objects,omitempty"`
+	Differences []live.ObjectDiff                       `json:"differences,omitempty"`
+	Tree        *tree.Tree                              `json:"tree,omitempty"`
+	Details     *details.Details                        `json:"details,omitempty"`
+	Namespaced  bool                                    `json:"namespaced,omitempty"`
+	Known       bool                                    `json:"known,omitempty"`
+	Scalers     []autoscalingv2.HorizontalPodAutoscaler `json:"scalers,omitempty"`
+
+	State   string `json:"state,omitempty"`
+	Message string `json:"message,omitempty"`
 }
 
 // Want is live.Want, written down.

@@ -85,14 +85,9 @@ const (
 	StateUnasked = "unasked" // it could not be asked: nothing is known
 )
 
-// Run measures until ctx ends. What could not be asked is logged when that begins and
-// when it ends, and changes no state.
+// Run measures until ctx ends. What could not be asked is logged when that begins and when it ends, and changes no state.
 func (w *Watch) Run(ctx context.Context) error {
-	every := w.Every
-	if every == 0 {
-		every = 15 * time.Second
-	}
-	ticker := time.NewTicker(every)
+	ticker := time.NewTicker(cmp.Or(w.Every, 15*time.Second))
 	defer ticker.Stop()
 	failing := ""
 	for {
@@ -173,8 +168,7 @@ func (w *Watch) Round(ctx context.Context) error {
 	return cmp.Or(firstErr, w.leave(ctx, open, followed, now))
 }
 
-// leave ends the breaches of what is not watched any more: they would last for ever, and be
-// told again and again.
+// leave ends the breaches of what is not watched any more: they would last for ever, and be told again and again.
 func (w *Watch) leave(ctx context.Context, open []Breach, followed map[string]bool, now time.Time) error {
 	for _, b := range open {
 		if followed[b.Key()] {
@@ -211,7 +205,7 @@ func (w *Watch) place(ctx context.Context, ask *asker, o openslo.SLO, p Place, o
 			if pair.Severity != severity || later && pair != pairs[0] {
 				continue
 			}
-			b, err := burning(ctx, ask, o, p.Cluster, pair, now)
+			b, err := burning(ctx, ask, o, p.Cluster, pair, before == nil && pair != pairs[0], now)
 			if err != nil {
 				c.State, c.Code, c.Problem = StateUnasked, CodeOf(err), err.Error()
 				return c, err
@@ -269,12 +263,18 @@ func (c *ClusterState) describe(b Burning, objective float64) {
 	}
 }
 
-func burning(ctx context.Context, ask *asker, o openslo.SLO, cluster string, p burn.Pair, now time.Time) (Burning, error) {
+// burning measures a pair. either: it matters only whether both windows burn, so that the
+// long one is not read while the short one does not.
+func burning(ctx context.Context, ask *asker, o openslo.SLO, cluster string, p burn.Pair, either bool, now time.Time) (Burning, error) {
 	b := Burning{Pair: p, Least: o.Least(p.Long, minAlertEvents)}
-	for _, half := range []struct {
+	halves := []struct {
 		length time.Duration
 		into   *release.Ratio
-	}{{p.Long, &b.Long}, {p.Short, &b.Short}} {
+	}{{p.Long, &b.Long}, {p.Short, &b.Short}}
+	if either {
+		slices.Reverse(halves)
+	}
+	for _, half := range halves {
 		w := window{slo: o, cluster: cluster, from: now.Add(-half.length), to: now}
 		queries, err := ask.queries(ctx, w)
 		if err != nil {
@@ -287,21 +287,21 @@ func burning(ctx context.Context, ask *asker, o openslo.SLO, cluster string, p b
 			return b, nil
 		}
 		*half.into = m.Ratio
+		if either && !p.Calls(spent(m.Ratio), spent(m.Ratio), burn.Target(o.Objective)) {
+			break
+		}
 	}
 	return b, nil
 }
 
 func find(open []Breach, key string) *Breach {
-	for i := range open {
-		if open[i].Key() == key && open[i].Ended.IsZero() {
-			return &open[i]
-		}
+	if i := slices.IndexFunc(open, func(b Breach) bool { return b.Key() == key && b.Ended.IsZero() }); i >= 0 {
+		return &open[i]
 	}
 	return nil
 }
 
-// told is the event of a breach that begins or ends. Its ID follows from the breach, so
-// that telling it twice is seen.
+// told is the event of a breach that begins or ends. Its ID follows from the breach, so that telling it twice is seen.
 func told(o openslo.SLO, b Breach) release.Event {
 	id := fmt.Sprintf("slo/%s/%d", b.Key(), b.Since.Unix())
 	e := release.Event{

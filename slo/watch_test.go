@@ -3,6 +3,7 @@ package slo_test
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -198,6 +199,55 @@ func TestWatchAsksForALongWindowOnceAndThenForItsLastMinutes(t *testing.T) {
 			t.Errorf("round %d: short windows are asked for as they are, not by %v", round, p.asked)
 		}
 		now = now.Add(15 * time.Second)
+	}
+}
+
+func TestALongWindowIsReadOnlyWhileItsShortOneBurns(t *testing.T) {
+	p := newPrometheus(t, nil)
+	client, err := slo.NewPrometheus(p.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, b, now := availability(), newBook(), begin
+	o.Good, o.Total = `0 + sum(increase(good{cluster="{{.Cluster}}"}[{{.Window}}]))`, `0 + sum(increase(total{cluster="{{.Cluster}}"}[{{.Window}}]))` // no pieces of these
+	w := &slo.Watch{
+		SLOs: func(context.Context) ([]openslo.SLO, error) { return []openslo.SLO{o}, nil },
+		Places: func(context.Context) ([]slo.Place, error) {
+			return []slo.Place{{Service: "shop/web", Env: "prod", Cluster: "a", Project: "shop"}}, nil
+		},
+		Prometheus: client, Breaches: b, Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler),
+	}
+	for _, c := range []struct {
+		name    string
+		badIn   []string // windows
+		want    []string // of the long ones are read
+		breach  bool
+		because string
+	}{
+		{"all is well", nil, []string{"[3600s]"}, false, "the first says how the SLO is doing"},
+		{"half an hour burns", []string{"[1800s]"}, []string{"[3600s]", "[21600s]"}, false, "six hours do not"},
+		{"and six hours do", []string{"[1800s]", "[21600s]"}, []string{"[3600s]", "[21600s]"}, true, ""},
+		{"only six hours do any more", []string{"[21600s]"}, []string{"[3600s]", "[21600s]"}, false, "an open breach is looked at whole"},
+		{"all is well again", nil, []string{"[3600s]"}, false, ""},
+	} {
+		answers := map[string]string{"total": "100000"}
+		for _, window := range []string{"[300s]", "[1800s]", "[3600s]", "[7200s]", "[21600s]", "[86400s]", "[259200s]"} {
+			answers["good{cluster=\"a\"}"+window] = map[bool]string{true: "80000", false: "100000"}[slices.Contains(c.badIn, window)]
+		}
+		p.set(answers)
+		p.asked, now = nil, now.Add(15*time.Second)
+		if err := w.Round(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		var read []string
+		for _, window := range []string{"[3600s]", "[21600s]"} {
+			if strings.Contains(strings.Join(p.asked, " "), "good{cluster=\"a\"}"+window) {
+				read = append(read, window)
+			}
+		}
+		if !slices.Equal(read, c.want) || (len(b.open) > 0) != c.breach {
+			t.Errorf("%s: read %v, want %v; breaches %+v", c.name, read, c.want, b.open)
+		}
 	}
 }
 

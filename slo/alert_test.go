@@ -11,6 +11,7 @@ import (
 	"github.com/seatrial/seatrial/slo"
 	"github.com/seatrial/seatrial/slo/burn"
 	"github.com/seatrial/seatrial/slo/openslo"
+	"github.com/seatrial/seatrial/slo/source"
 )
 
 func TestNoPeriodIsSoShortThatAKeptObjectiveIsABreach(t *testing.T) {
@@ -40,7 +41,7 @@ func TestABreachOfWhatIsNotWatchedAnyMoreEnds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newPrometheus(t, map[string]string{"good": "500", "total": "1000"})
-			client, err := slo.NewPrometheus(p.URL)
+			client, err := source.New(p.URL)
 			if err != nil {
 				t.Fatal(err)
 			}

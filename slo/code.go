@@ -3,6 +3,8 @@ package slo
 import (
 	"errors"
 	"slices"
+
+	"github.com/seatrial/seatrial/slo/source"
 )
 
 // Code is the reason of a ruling in one word, for programs: it stays the same when the
@@ -44,7 +46,7 @@ func Codes() []Code {
 // CodeOf is the reason of an error of Prometheus: the question is wrong, or it could not
 // be asked.
 func CodeOf(err error) Code {
-	if errors.Is(err, ErrQuery) {
+	if errors.Is(err, source.ErrQuery) {
 		return CodeBadQuery
 	}
 	return CodeUnasked

@@ -14,6 +14,7 @@ import (
 	"github.com/seatrial/seatrial/slo/burn"
 	"github.com/seatrial/seatrial/slo/course"
 	"github.com/seatrial/seatrial/slo/openslo"
+	"github.com/seatrial/seatrial/slo/source"
 )
 
 // Gate is the slo step of a wave: what was deployed there keeps its promises.
@@ -21,7 +22,7 @@ type Gate struct {
 	SLOs        func(context.Context) ([]openslo.SLO, error)
 	Environment func(context.Context, release.Env) (release.Environment, error)
 	Analyses    func(context.Context) (map[string]analysis.Template, error) // nil: there are none
-	Prometheus  *Prometheus
+	Prometheus  *source.Prometheus
 	Now         func() time.Time
 	Log         *slog.Logger
 }
@@ -184,7 +185,7 @@ func (g *Gate) restarted(ctx context.Context, j judged, from time.Time) (time.Ti
 	if j.Outcome != release.Undetermined && (j.Outcome != release.Refused || !j.Code.missing()) {
 		return time.Time{}, false
 	}
-	began, ok := g.Prometheus.began(ctx)
+	began, ok := g.Prometheus.Began(ctx)
 	return began, ok && began.After(from)
 }
 

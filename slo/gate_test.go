@@ -18,6 +18,7 @@ import (
 	"github.com/seatrial/seatrial/release"
 	"github.com/seatrial/seatrial/slo"
 	"github.com/seatrial/seatrial/slo/openslo"
+	"github.com/seatrial/seatrial/slo/source"
 )
 
 // prometheus speaks Prometheus's query API: answers maps a part of an expression to its
@@ -131,7 +132,7 @@ func deployed(clusters ...string) release.Release {
 
 func gate(t *testing.T, address string, now time.Time, slos ...openslo.SLO) *slo.Gate {
 	t.Helper()
-	client, err := slo.NewPrometheus(address)
+	client, err := source.New(address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -272,7 +273,7 @@ func TestUnreachablePrometheusIsAnErrorAndNeverAVerdict(t *testing.T) {
 	for name, url := range map[string]string{"stopped": address, "not ready": slow.URL} {
 		t.Run(name, func(t *testing.T) {
 			_, v, err := gate(t, url, begin.Add(time.Minute), availability()).Check(t.Context(), "", deployed("a"))
-			if !errors.Is(err, slo.ErrUnreachable) || !strings.Contains(err.Error(), "Prometheus at "+url+" does not answer") {
+			if !errors.Is(err, source.ErrUnreachable) || !strings.Contains(err.Error(), "Prometheus at "+url+" does not answer") {
 				t.Errorf("err = %v", err)
 			}
 			if hint.Of(err) == "" || v.Outcome() != release.NoOutcome {
@@ -287,7 +288,7 @@ func TestBadQueryNamesTheQuery(t *testing.T) {
 	o := availability()
 	o.Total = `broken{{.Cluster}}[{{.Window}}]`
 	_, _, err := gate(t, p.URL, begin.Add(time.Minute), o).Check(t.Context(), "", deployed("a"))
-	if err == nil || errors.Is(err, slo.ErrUnreachable) || !strings.Contains(err.Error(), "brokena[55s]") || !strings.Contains(err.Error(), "parse error") {
+	if err == nil || errors.Is(err, source.ErrUnreachable) || !strings.Contains(err.Error(), "brokena[55s]") || !strings.Contains(err.Error(), "parse error") {
 		t.Errorf("err = %v", err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/seatrial/seatrial/internal/chance"
 	"github.com/seatrial/seatrial/release"
 	"github.com/seatrial/seatrial/slo/openslo"
+	"github.com/seatrial/seatrial/slo/source"
 	"github.com/seatrial/seatrial/slo/tally"
 )
 
@@ -41,14 +42,18 @@ type window struct {
 	from, to time.Time
 }
 
+// step is the moment that a look at t asks for: gates and watch that look within the same
+// second ask the same, and one question serves them all.
+func step(t time.Time) time.Time { return t.Truncate(time.Second) }
+
 // asker remembers answers, so that two SLOs that share a total ask for it once.
 type asker struct {
-	prometheus *Prometheus
+	prometheus *source.Prometheus
 	answers    map[string]release.Query
 	tally      *tally.Tally // nil: every window is asked for as a whole, as evidence has to be
 }
 
-func newAsker(p *Prometheus) *asker {
+func newAsker(p *source.Prometheus) *asker {
 	return &asker{prometheus: p, answers: map[string]release.Query{}}
 }
 

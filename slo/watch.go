@@ -15,6 +15,7 @@ import (
 	"github.com/seatrial/seatrial/release"
 	"github.com/seatrial/seatrial/slo/burn"
 	"github.com/seatrial/seatrial/slo/openslo"
+	"github.com/seatrial/seatrial/slo/source"
 	"github.com/seatrial/seatrial/slo/tally"
 )
 
@@ -41,7 +42,7 @@ type Breaches interface {
 type Watch struct {
 	SLOs       func(context.Context) ([]openslo.SLO, error)
 	Places     func(context.Context) ([]Place, error)
-	Prometheus *Prometheus
+	Prometheus *source.Prometheus
 	Breaches   Breaches
 	Now        func() time.Time
 	Every      time.Duration // default 15s

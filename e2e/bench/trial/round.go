@@ -13,6 +13,7 @@ import (
 	"github.com/seatrial/seatrial/slo"
 	"github.com/seatrial/seatrial/slo/burn"
 	"github.com/seatrial/seatrial/slo/openslo"
+	"github.com/seatrial/seatrial/slo/source"
 )
 
 // rounds after the first that are measured: the five minutes after which the watch remembers
@@ -36,7 +37,7 @@ func availability(i int) openslo.SLO {
 }
 
 // watching is the server's own watch of n SLOs with different queries.
-func watching(c Config, p *slo.Prometheus, now func() time.Time) *slo.Watch {
+func watching(c Config, p *source.Prometheus, now func() time.Time) *slo.Watch {
 	var slos []openslo.SLO
 	var places []slo.Place
 	for i := range c.SLOs {
@@ -53,7 +54,7 @@ func watching(c Config, p *slo.Prometheus, now func() time.Time) *slo.Watch {
 
 // alone asks for every window of every SLO that a round looks at, as it is. Those of days, of
 // which a round looks at an eighth, are left out: they would flatter the round.
-func alone(ctx context.Context, p *slo.Prometheus, slos []openslo.SLO, at time.Time) error {
+func alone(ctx context.Context, p *source.Prometheus, slos []openslo.SLO, at time.Time) error {
 	for _, o := range slos {
 		for _, pair := range o.Pairs() {
 			if pair.Severity == burn.Ticket {
@@ -96,7 +97,7 @@ func evaluate(ctx context.Context, c Config, say io.Writer) (figure.Report, erro
 	if err := s.fill(ctx, c.SLOs, end); err != nil {
 		return figure.Report{}, fmt.Errorf("write the history: %w", err)
 	}
-	p, err := slo.NewPrometheus(s.url)
+	p, err := source.New(s.url)
 	if err != nil {
 		return figure.Report{}, err
 	}

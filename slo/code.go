@@ -32,6 +32,7 @@ const (
 	CodeUnclear       Code = "analysis-unclear" // its metric was inconclusive, or not to be judged, too often
 	CodeAlike         Code = "alike"            // passed: no worse than under the last verified release
 	CodeNothingBefore Code = "nothing-before"   // passed: no verified release was measured there
+	CodeNotCompared   Code = "not-compared"     // too few samples: nobody can tell whether it is worse
 	CodeWorse         Code = "worse"            // refused: worse than under the last verified release
 	CodeBadQuery      Code = "bad-query"        // maxErrors times: Prometheus refuses the query, or the answer is no number
 	CodeUnasked       Code = "could-not-ask"    // maxErrors times: Prometheus does not answer
@@ -40,7 +41,7 @@ const (
 // Codes are all of them, in the order of the documentation.
 func Codes() []Code {
 	return []Code{CodeKept, CodeNoSLO, CodeSettling, CodeMeasuring, CodeMissed, CodePageBurn, CodeTicketBurn, CodeNoTarget, CodeNoData, CodeNaN,
-		CodeFewEvents, CodeUnproved, CodeFewSamples, CodeStale, CodeBadCount, CodeFailed, CodeUnclear, CodeAlike, CodeNothingBefore, CodeWorse, CodeBadQuery, CodeUnasked}
+		CodeFewEvents, CodeUnproved, CodeFewSamples, CodeStale, CodeBadCount, CodeFailed, CodeUnclear, CodeAlike, CodeNothingBefore, CodeNotCompared, CodeWorse, CodeBadQuery, CodeUnasked}
 }
 
 // CodeOf is the reason of an error of Prometheus: the question is wrong, or it could not

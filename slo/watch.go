@@ -3,6 +3,7 @@ package slo
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -46,10 +47,12 @@ type Watch struct {
 	Breaches   Breaches
 	Now        func() time.Time
 	Every      time.Duration // default 15s
+	Memory     string        // file of what was counted, for the first round after a restart; empty: it counts anew
 	Log        *slog.Logger
 
 	tally  tally.Tally // of Round
 	rounds int         // of Round
+	kept   time.Time   // of Round: when Memory was written
 	mu     sync.Mutex  // guards states
 	states []State
 }
@@ -144,13 +147,14 @@ func (w *Watch) Round(ctx context.Context) error {
 		return fmt.Errorf("read open breaches: %w", err)
 	}
 	ask, now := newAsker(w.Prometheus), step(w.Now())
-	ask.tally = &w.tally
+	w.remember(now)
+	w.rounds++
+	ask.tally, ask.first = &w.tally, w.rounds == 1
 	var states []State
 	var firstErr error
-	w.rounds++
 	followed := map[string]bool{}
 	for i, o := range slos {
-		slow := (w.rounds+i)%slowEvery == 0
+		slow := !ask.first && (w.rounds+i)%slowEvery == 0
 		state := State{Name: o.Name, Title: o.Title, Service: o.Service, Objective: o.Objective, Window: o.Period(), Clusters: []ClusterState{}}
 		for _, p := range places {
 			if p.Service != o.Service {
@@ -171,7 +175,7 @@ func (w *Watch) Round(ctx context.Context) error {
 	w.mu.Lock()
 	w.states = states
 	w.mu.Unlock()
-	return cmp.Or(firstErr, w.leave(ctx, open, followed, now))
+	return cmp.Or(firstErr, w.leave(ctx, open, followed, now), w.keep(now))
 }
 
 // leave ends the breaches of what is not watched any more: they would last for ever, and be
@@ -206,13 +210,15 @@ func (w *Watch) place(ctx context.Context, ask *asker, o openslo.SLO, p Place, o
 	var worst *Breach
 	for _, severity := range []burn.Severity{burn.Page, burn.Ticket} { // the worse first
 		where := Breach{SLO: o.Name, Service: o.Service, Env: p.Env, Cluster: p.Cluster, Project: p.Project, Ticket: severity == burn.Ticket}
-		before, later := find(open, where.Key()), where.Ticket && !slow
+		before := find(open, where.Key())
+		// Nothing could be told now: only the first pair is looked at, for the state.
+		idle := quiet || where.Ticket && !slow || before == nil && (worst != nil || o.NoPage && !where.Ticket)
 		var measured []Burning
 		for _, pair := range pairs {
-			if pair.Severity != severity || later && pair != pairs[0] {
-				continue
+			if pair.Severity != severity || idle && pair != pairs[0] || breached(measured, o.Objective) {
+				continue // one pair is enough
 			}
-			b, err := burning(ctx, ask, o, p.Cluster, pair, now)
+			b, err := burning(ctx, ask, o, p.Cluster, pair, pair == pairs[0] || before != nil, now)
 			if err != nil {
 				c.State, c.Code, c.Problem = StateUnasked, CodeOf(err), err.Error()
 				return c, err
@@ -222,7 +228,7 @@ func (w *Watch) place(ctx context.Context, ask *asker, o openslo.SLO, p Place, o
 		if len(measured) > 0 && measured[0].Pair == pairs[0] {
 			c.describe(measured[0], o.Objective)
 		}
-		if !quiet && !later && !(before == nil && (worst != nil || o.NoPage && !where.Ticket)) {
+		if !idle {
 			var err error
 			if before, err = w.tell(ctx, o, before, Alarm(before, where, measured, o.Objective, now)); err != nil {
 				return c, err
@@ -232,6 +238,10 @@ func (w *Watch) place(ctx context.Context, ask *asker, o openslo.SLO, p Place, o
 	}
 	c.breached(worst)
 	return c, nil
+}
+
+func breached(measured []Burning, objective float64) bool {
+	return slices.ContainsFunc(measured, func(b Burning) bool { return b.Breached(objective) })
 }
 
 // tell stores what has changed and tells it. It answers the breach that is open then.
@@ -270,14 +280,36 @@ func (c *ClusterState) describe(b Burning, objective float64) {
 	}
 }
 
-func burning(ctx context.Context, ask *asker, o openslo.SLO, cluster string, p burn.Pair, now time.Time) (Burning, error) {
+// half is one of a pair's windows.
+type half struct {
+	length time.Duration
+	into   *release.Ratio
+}
+
+// burning measures a pair, beginning with the window that is cheaper to read. When that does
+// not burn the pair cannot call, whatever the other says: that is read only where both are
+// wanted. A first round reads no long window that nothing is remembered of: it has enough to
+// read, and the second comes soon.
+func burning(ctx context.Context, ask *asker, o openslo.SLO, cluster string, p burn.Pair, both bool, now time.Time) (Burning, error) {
 	b := Burning{Pair: p, Least: o.Least(p.Long, minAlertEvents)}
-	for _, half := range []struct {
-		length time.Duration
-		into   *release.Ratio
-	}{{p.Long, &b.Long}, {p.Short, &b.Short}} {
-		w := window{slo: o, cluster: cluster, from: now.Add(-half.length), to: now}
+	at := func(length time.Duration) window {
+		return window{slo: o, cluster: cluster, from: now.Add(-length), to: now, most: atOnce(p)}
+	}
+	halves := []half{{p.Short, &b.Short}, {p.Long, &b.Long}}
+	if both || ask.cheap(at(p.Long)) {
+		slices.Reverse(halves)
+	}
+	for _, half := range halves {
+		w := at(half.length)
+		if half.length == p.Long && ask.first && !both && !ask.cheap(w) {
+			b.NoData, b.Code = true, CodeMeasuring
+			return b, nil
+		}
 		queries, err := ask.queries(ctx, w)
+		if errors.Is(err, tally.ErrNotYet) {
+			b.NoData, b.Code = true, CodeMeasuring
+			return b, nil
+		}
 		if err != nil {
 			return b, err
 		}
@@ -288,8 +320,20 @@ func burning(ctx context.Context, ask *asker, o openslo.SLO, cluster string, p b
 			return b, nil
 		}
 		*half.into = m.Ratio
+		if !both && !(Burn(m.Ratio, o.Objective) > p.Rate) {
+			return b, nil
+		}
 	}
 	return b, nil
+}
+
+// atOnce is how much of a pair's windows is read in one round when nothing of it is remembered;
+// 0: all of it. What can wait until the morning may take some rounds.
+func atOnce(p burn.Pair) time.Duration {
+	if p.Severity == burn.Page {
+		return 0
+	}
+	return max(3*time.Hour, p.Long/8)
 }
 
 func find(open []Breach, key string) *Breach {

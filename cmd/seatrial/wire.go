@@ -268,7 +268,7 @@ func (s *server) wireTrial() (err error) {
 	s.sloGate = &slo.Gate{SLOs: slos, Prometheus: p, Now: time.Now, Log: s.log,
 		Analyses:    func(context.Context) (map[string]analysis.Template, error) { return s.world.Analyses() },
 		Environment: func(_ context.Context, env release.Env) (release.Environment, error) { return s.world.Must(env) }}
-	s.sloWatch = &slo.Watch{SLOs: slos, Places: s.sloPlaces, Prometheus: p, Breaches: shelf.Breaches{KV: s.db}, Now: time.Now, Log: s.log}
+	s.sloWatch = &slo.Watch{SLOs: slos, Places: s.sloPlaces, Prometheus: p, Breaches: shelf.Breaches{KV: s.db}, Now: time.Now, Log: s.log, Memory: s.settings.Path("slo-pieces")}
 	kinds, watch := faults.Kinds(s.kube(), settings.Named, s.db)
 	s.watchFaults = watch
 	engine := &chaos.Engine{Provider: kinds, Finder: kinds, Measure: s.sloGate.Measure, Now: time.Now, Admit: faults.Admission(s.world.Must, s.sloGate.Budgets, time.Now),

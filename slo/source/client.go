@@ -46,6 +46,9 @@ type Prometheus struct {
 	shared  *shared
 }
 
+// Address is where it is, without a password.
+func (p *Prometheus) Address() string { return p.address }
+
 // Ask evaluates one expression at one moment.
 func (p *Prometheus) Ask(ctx context.Context, name, expr string, at time.Time) (release.Query, error) {
 	return p.answer(ctx, release.Query{Name: name, Expr: expr, At: at.UTC()}, question{expr: expr, from: at.UnixNano(), at: at.UnixNano()},

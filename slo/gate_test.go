@@ -29,7 +29,7 @@ type prometheus struct {
 	answers map[string]string
 	asked   []string
 	read    time.Duration // of all ranges that were asked for
-	began   time.Time // when it says it started
+	began   time.Time     // when it says it started
 }
 
 func newPrometheus(t *testing.T, answers map[string]string) *prometheus {

@@ -53,7 +53,7 @@ func CodeOf(err error) Code {
 	return CodeUnasked
 }
 
-// missing reports whether there was too little to judge by.
+// missing reports whether there was too little to judge by, which more time may bring.
 func (c Code) missing() bool {
-	return slices.Contains([]Code{CodeNoData, CodeFewEvents, CodeFewSamples, CodeStale}, c)
+	return slices.Contains([]Code{CodeNoData, CodeNaN, CodeFewEvents, CodeUnproved, CodeFewSamples, CodeStale}, c)
 }

@@ -68,13 +68,14 @@ func (b Breach) Key() string {
 }
 
 // Alarm is what changes when a place was measured: the breach as it is to be stored now,
-// or nil when nothing changes. No data changes nothing.
+// or nil when nothing changes. No data changes nothing: a breach ends when every pair is known
+// and none calls.
 func Alarm(before *Breach, place Breach, pairs []Burning, objective float64, now time.Time) *Breach {
 	open := before != nil && before.Ended.IsZero()
-	worst, data := Burning{}, false
+	worst, known := Burning{}, len(pairs) > 0
 	breached := false
 	for _, b := range pairs {
-		data = data || !b.NoData
+		known = known && !b.NoData
 		if b.Breached(objective) && !breached {
 			worst, breached = b, true
 		}
@@ -85,7 +86,7 @@ func Alarm(before *Breach, place Breach, pairs []Burning, objective float64, now
 		place.Long = worst.Pair.Long
 		place.Burn, place.Measured = Burn(worst.Long, objective), Share(worst.Long)
 		return &place
-	case !breached && open && data:
+	case !breached && open && known:
 		ended := *before
 		ended.Ended = now
 		return &ended

@@ -11,6 +11,7 @@ import (
 	"github.com/seatrial/seatrial/slo"
 	"github.com/seatrial/seatrial/slo/burn"
 	"github.com/seatrial/seatrial/slo/openslo"
+	"github.com/seatrial/seatrial/slo/source"
 )
 
 func TestNoPeriodIsSoShortThatAKeptObjectiveIsABreach(t *testing.T) {
@@ -40,7 +41,7 @@ func TestABreachOfWhatIsNotWatchedAnyMoreEnds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newPrometheus(t, map[string]string{"good": "500", "total": "1000"})
-			client, err := slo.NewPrometheus(p.URL)
+			client, err := source.New(p.URL)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -69,5 +70,28 @@ func TestABreachOfWhatIsNotWatchedAnyMoreEnds(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestABreachEndsOnlyWhenEveryPairIsKnown(t *testing.T) {
+	pairs := burn.Pairs(30 * 24 * time.Hour)
+	fine, bad := release.Ratio{Good: 1000, Total: 1000}, release.Ratio{Good: 500, Total: 1000}
+	hour, hours := slo.Burning{Pair: pairs[0], Long: fine, Short: fine}, slo.Burning{Pair: pairs[1], Long: fine, Short: fine}
+	gone, burning := hours, hours
+	gone.NoData, burning.Long, burning.Short = true, bad, bad
+	open, now := &slo.Breach{SLO: "web", Cluster: "a", Since: begin}, begin.Add(time.Hour)
+	for name, c := range map[string]struct {
+		pairs []slo.Burning
+		ends  bool
+	}{
+		"all are known":                      {[]slo.Burning{hour, hours}, true},
+		"what calls goes on":                 {[]slo.Burning{hour, burning}, false},
+		"what called may be what is missing": {[]slo.Burning{hour, gone}, false},
+		"nothing is known":                   {[]slo.Burning{gone}, false},
+		"nothing was asked":                  {nil, false},
+	} {
+		if got := slo.Alarm(open, *open, c.pairs, 0.99, now); (got != nil) != c.ends {
+			t.Errorf("%s: %+v", name, got)
+		}
 	}
 }

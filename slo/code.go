@@ -3,6 +3,8 @@ package slo
 import (
 	"errors"
 	"slices"
+
+	"github.com/seatrial/seatrial/slo/source"
 )
 
 // Code is the reason of a ruling in one word, for programs: it stays the same when the
@@ -30,6 +32,7 @@ const (
 	CodeUnclear       Code = "analysis-unclear" // its metric was inconclusive, or not to be judged, too often
 	CodeAlike         Code = "alike"            // passed: no worse than under the last verified release
 	CodeNothingBefore Code = "nothing-before"   // passed: no verified release was measured there
+	CodeNotCompared   Code = "not-compared"     // too few samples: nobody can tell whether it is worse
 	CodeWorse         Code = "worse"            // refused: worse than under the last verified release
 	CodeBadQuery      Code = "bad-query"        // maxErrors times: Prometheus refuses the query, or the answer is no number
 	CodeUnasked       Code = "could-not-ask"    // maxErrors times: Prometheus does not answer
@@ -38,19 +41,19 @@ const (
 // Codes are all of them, in the order of the documentation.
 func Codes() []Code {
 	return []Code{CodeKept, CodeNoSLO, CodeSettling, CodeMeasuring, CodeMissed, CodePageBurn, CodeTicketBurn, CodeNoTarget, CodeNoData, CodeNaN,
-		CodeFewEvents, CodeUnproved, CodeFewSamples, CodeStale, CodeBadCount, CodeFailed, CodeUnclear, CodeAlike, CodeNothingBefore, CodeWorse, CodeBadQuery, CodeUnasked}
+		CodeFewEvents, CodeUnproved, CodeFewSamples, CodeStale, CodeBadCount, CodeFailed, CodeUnclear, CodeAlike, CodeNothingBefore, CodeNotCompared, CodeWorse, CodeBadQuery, CodeUnasked}
 }
 
 // CodeOf is the reason of an error of Prometheus: the question is wrong, or it could not
 // be asked.
 func CodeOf(err error) Code {
-	if errors.Is(err, ErrQuery) {
+	if errors.Is(err, source.ErrQuery) {
 		return CodeBadQuery
 	}
 	return CodeUnasked
 }
 
-// missing reports whether there was too little to judge by.
+// missing reports whether there was too little to judge by, which more time may bring.
 func (c Code) missing() bool {
-	return slices.Contains([]Code{CodeNoData, CodeFewEvents, CodeFewSamples, CodeStale}, c)
+	return slices.Contains([]Code{CodeNoData, CodeNaN, CodeFewEvents, CodeUnproved, CodeFewSamples, CodeStale}, c)
 }

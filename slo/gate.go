@@ -14,6 +14,7 @@ import (
 	"github.com/seatrial/seatrial/slo/burn"
 	"github.com/seatrial/seatrial/slo/course"
 	"github.com/seatrial/seatrial/slo/openslo"
+	"github.com/seatrial/seatrial/slo/source"
 )
 
 // Gate is the slo step of a wave: what was deployed there keeps its promises.
@@ -21,7 +22,7 @@ type Gate struct {
 	SLOs        func(context.Context) ([]openslo.SLO, error)
 	Environment func(context.Context, release.Env) (release.Environment, error)
 	Analyses    func(context.Context) (map[string]analysis.Template, error) // nil: there are none
-	Prometheus  *Prometheus
+	Prometheus  *source.Prometheus
 	Now         func() time.Time
 	Log         *slog.Logger
 }
@@ -165,11 +166,12 @@ func (g *Gate) rulings(ctx context.Context, slos []openslo.SLO, targets []releas
 			if err != nil {
 				return nil, err
 			}
-			if began, ok := g.restarted(ctx, j, from); ok {
-				longer := s // what was missed while Prometheus was away is nobody's fault
-				longer.MaxWait += began.Sub(from)
-				if j, err = ask.judge(ctx, w, longer); err != nil {
-					return nil, err
+			if j.lacks() {
+				if away := g.away(ctx, from); away > 0 { // what was missed meanwhile is nobody's fault
+					s.MaxWait += away
+					if j, err = ask.judge(ctx, w, s); err != nil {
+						return nil, err
+					}
 				}
 			}
 			all = append(all, j)
@@ -178,14 +180,18 @@ func (g *Gate) rulings(ctx context.Context, slos []openslo.SLO, targets []releas
 	return all, nil
 }
 
-// restarted reports whether a measurement lacks events because Prometheus started after
-// its window had begun, and when.
-func (g *Gate) restarted(ctx context.Context, j judged, from time.Time) (time.Time, bool) {
-	if j.Outcome != release.Undetermined && (j.Outcome != release.Refused || !j.Code.missing()) {
-		return time.Time{}, false
+// lacks reports whether events are missing that were waited for.
+func (j judged) lacks() bool {
+	return j.Outcome == release.Undetermined || j.Outcome == release.Refused && j.Code.missing()
+}
+
+// away is for how long Prometheus was not running since from.
+func (g *Gate) away(ctx context.Context, from time.Time) time.Duration {
+	began, ok := g.Prometheus.Began(ctx)
+	if !ok {
+		return 0
 	}
-	began, ok := g.Prometheus.began(ctx)
-	return began, ok && began.After(from)
+	return max(0, began.Sub(from))
 }
 
 // verdict is the worst of the rulings: one refusal refuses, one unfinished waits, one
@@ -212,8 +218,11 @@ func verdict(id release.ID, rulings []judged) release.Verdict {
 	case len(reasons[release.Passed]) == len(rulings) && len(rulings) > 0:
 		return release.Pass(evidence...).Because(said(release.Passed)).Coded(code(release.Passed))
 	}
-	return release.Inconclusive(said(release.Undetermined),
-		"send it traffic or correct the SLO's queries, then: seatrial release retry "+string(id)).With(evidence...).Coded(code(release.Undetermined))
+	next := "send it traffic or correct the SLO's queries"
+	if codes[release.Undetermined] == CodeNotCompared {
+		next = "correct the queries in the environment's spec.slo.compare; a metric with a new name is compared from this release on"
+	}
+	return release.Inconclusive(said(release.Undetermined), next+", then: seatrial release retry "+string(id)).With(evidence...).Coded(code(release.Undetermined))
 }
 
 // Measure asks for the SLOs of a service on one cluster between two moments, for a trial:

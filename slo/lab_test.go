@@ -11,14 +11,14 @@ import (
 
 	"github.com/seatrial/seatrial/internal/labtest"
 	"github.com/seatrial/seatrial/release"
-	"github.com/seatrial/seatrial/slo"
 	"github.com/seatrial/seatrial/slo/analysis"
 	"github.com/seatrial/seatrial/slo/openslo"
+	"github.com/seatrial/seatrial/slo/source"
 )
 
 func TestLabRealPrometheus(t *testing.T) {
 	address := labtest.Open(t).Prometheus
-	p, err := slo.NewPrometheus(address)
+	p, err := source.New(address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,7 +29,7 @@ func TestLabRealPrometheus(t *testing.T) {
 	if err != nil || len(q.Samples) != 1 || q.Samples[0].Value < 1 {
 		t.Errorf("%+v %v", q, err)
 	}
-	if _, err := p.Ask(t.Context(), "total", "sum(up", time.Now()); err == nil || errors.Is(err, slo.ErrUnreachable) || !strings.Contains(err.Error(), "parse error") {
+	if _, err := p.Ask(t.Context(), "total", "sum(up", time.Now()); err == nil || errors.Is(err, source.ErrUnreachable) || !strings.Contains(err.Error(), "parse error") {
 		t.Errorf("a query that is not PromQL: %v", err)
 	}
 	if _, err := p.Ask(t.Context(), "total", "up[1m]", time.Now()); err == nil || !strings.Contains(err.Error(), "is a matrix, not a number") {

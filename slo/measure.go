@@ -1,15 +1,20 @@
 package slo
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/seatrial/seatrial/internal/chance"
 	"github.com/seatrial/seatrial/release"
 	"github.com/seatrial/seatrial/slo/openslo"
+	"github.com/seatrial/seatrial/slo/source"
 	"github.com/seatrial/seatrial/slo/tally"
 )
 
@@ -39,45 +44,61 @@ type window struct {
 	cluster  string
 	revision release.Commit
 	from, to time.Time
+	most     time.Duration // of what was never asked for, to be read at once; where there is a tally
 }
+
+// step is the moment that a look at t asks for: gates and watch that look within the same
+// second ask the same, and one question serves them all.
+func step(t time.Time) time.Time { return t.Truncate(time.Second) }
 
 // asker remembers answers, so that two SLOs that share a total ask for it once.
 type asker struct {
-	prometheus *Prometheus
-	answers    map[string]release.Query
+	prometheus *source.Prometheus
 	tally      *tally.Tally // nil: every window is asked for as a whole, as evidence has to be
+	first      bool         // round of a watch
+
+	mu      sync.Mutex // guards answers
+	answers map[string]release.Query
 }
 
-func newAsker(p *Prometheus) *asker {
+func newAsker(p *source.Prometheus) *asker {
 	return &asker{prometheus: p, answers: map[string]release.Query{}}
 }
 
 func (a *asker) ask(ctx context.Context, name, expr string, at time.Time) (release.Query, error) {
 	key := at.String() + " " + expr
+	a.mu.Lock()
 	q, ok := a.answers[key]
+	a.mu.Unlock()
 	if !ok {
 		var err error
 		if q, err = a.prometheus.Ask(ctx, name, expr, at); err != nil {
 			return q, err
 		}
+		a.mu.Lock()
 		a.answers[key] = q
+		a.mu.Unlock()
 	}
 	q.Name = name
 	return q, nil
 }
 
-// queries asks for both numbers of the ratio.
+// queries asks for both numbers of the ratio at once. What one of them has to count yet keeps
+// the other from nothing.
 func (a *asker) queries(ctx context.Context, w window) ([]release.Query, error) {
 	first, query := w.slo.Counted()
-	numerator, err := a.events(ctx, first, query, w)
-	if err != nil {
+	all, errs := make([]release.Query, 2), make([]error, 2)
+	var both sync.WaitGroup
+	both.Go(func() { all[0], errs[0] = a.events(ctx, first, query, w) })
+	all[1], errs[1] = a.events(ctx, "total", w.slo.Total, w)
+	both.Wait()
+	if errors.Is(errs[0], tally.ErrNotYet) {
+		slices.Reverse(errs) // the other may be worse
+	}
+	if err := cmp.Or(errs...); err != nil {
 		return nil, fmt.Errorf("slo %s on %s: %w", w.slo.Name, w.cluster, err)
 	}
-	total, err := a.events(ctx, "total", w.slo.Total, w)
-	if err != nil {
-		return nil, fmt.Errorf("slo %s on %s: %w", w.slo.Name, w.cluster, err)
-	}
-	return []release.Query{numerator, total}, nil
+	return all, nil
 }
 
 // pieces asks for the events of each of n equal pieces of the window, in one question.

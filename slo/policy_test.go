@@ -107,6 +107,17 @@ func TestMissingDataIsNotRefusedBecausePrometheusWasAway(t *testing.T) {
 	}
 }
 
+func TestTooFewEventsForAConfidenceAreMissingDataToo(t *testing.T) {
+	p := newPrometheus(t, map[string]string{"good": "200", "total": "200"})
+	p.began = begin.Add(10 * time.Minute)
+	for after, want := range map[time.Duration]release.Outcome{11 * time.Minute: release.Waiting, 16 * time.Minute: release.Refused} {
+		_, v, err := judgedBy(t, p.URL, after, release.SLOGate{NoData: release.NoDataRefuse, Confidence: 0.95}).Check(t.Context(), "", deployed("a"))
+		if err != nil || v.Outcome() != want || v.Code() != string(slo.CodeUnproved) {
+			t.Errorf("after %s: %v %s %q %v, want %v", after, v.Outcome(), v.Code(), v.Reason(), err, want)
+		}
+	}
+}
+
 func TestErrorsInARowAreForAPersonAndNeverAPass(t *testing.T) {
 	away := httptest.NewServer(nil)
 	away.Close()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"slices"
 	"strconv"
 	"time"
 
@@ -21,9 +20,11 @@ const (
 
 // versions sets the metrics that the environment compares beside what they were when the
 // last verified release was measured, at the same age on the same cluster, and returns the
-// samples for the release after this one. Nothing to compare with is no reason to stop.
+// samples for the release after this one. Nothing to compare with is no reason to stop; a
+// comparison that tells nothing is, as missing data is.
 func (g *Gate) versions(ctx context.Context, r release.Release, s Settings, targets []release.Target, from, to time.Time) ([]judged, map[string][]float64, error) {
 	taken := map[string][]float64{}
+	s.MaxWait += g.away(ctx, from)
 	var all []judged
 	for _, t := range targets {
 		for _, m := range s.Compare.Metrics {
@@ -33,19 +34,25 @@ func (g *Gate) versions(ctx context.Context, r release.Release, s Settings, targ
 			}
 			key := m.Name + "@" + t.Cluster
 			taken[key] = valuesOf(q)
-			var before []float64
-			if p := r.Now().Previous; p != nil {
-				before = p.Metrics[key]
-			}
-			all = append(all, versus(m, q, before, t, from, to))
+			before, measured := earlier(r, key)
+			all = append(all, versus(m, q, before, measured, t, from, to, s))
 		}
 	}
 	return allow(all, s.Compare.AllowWorse), taken, nil
 }
 
+// earlier are the samples that the last verified release left, and whether it was measured:
+// one of which Prometheus had no samples was.
+func earlier(r release.Release, key string) (before []float64, measured bool) {
+	if p := r.Now().Previous; p != nil {
+		before, measured = p.Metrics[key]
+	}
+	return before, measured
+}
+
 // valuesOf are the finite samples: JSON has no others, and they tell nothing.
 func valuesOf(q release.Query) []float64 {
-	var values []float64
+	values := []float64{} // none are remembered as none
 	for _, s := range q.Samples {
 		if !math.IsNaN(s.Value) && !math.IsInf(s.Value, 0) {
 			values = append(values, s.Value)
@@ -54,20 +61,22 @@ func valuesOf(q release.Query) []float64 {
 	return values
 }
 
-var directions = map[string]compare.Direction{release.WorseHigher: compare.Increase, release.WorseLower: compare.Decrease, release.WorseEither: compare.Either}
+func directionOf(word string) compare.Direction {
+	return map[string]compare.Direction{release.WorseHigher: compare.Increase, release.WorseLower: compare.Decrease, release.WorseEither: compare.Either}[word]
+}
 
 // versus is the ruling about one metric on one target.
-func versus(m release.MetricSpec, q release.Query, before []float64, t release.Target, from, to time.Time) judged {
-	result := compare.Samples(compare.Metric{Name: m.Name, Direction: directions[m.Worse], Critical: m.Critical, Tolerance: m.Tolerance,
+func versus(m release.MetricSpec, q release.Query, before []float64, measured bool, t release.Target, from, to time.Time, s Settings) judged {
+	result := compare.Samples(compare.Metric{Name: m.Name, Direction: directionOf(m.Worse), Critical: m.Critical, Tolerance: m.Tolerance,
 		MinPoints: fewestPoints, Trim: true}, before, valuesOf(q))
 	ruling := Ruling{Outcome: result.Outcome, Code: CodeAlike, Reason: result.Reason}
 	switch {
-	case before == nil:
+	case !measured:
 		ruling.Outcome, ruling.Code, ruling.Reason = release.Passed, CodeNothingBefore, "no verified release was measured here before"
 	case result.Outcome == release.Refused:
 		ruling.Code = CodeWorse
 	case result.Outcome == release.Undetermined:
-		ruling.Code = CodeFewSamples
+		ruling = noEvidence(Measurement{Problem: result.Reason, Code: CodeNotCompared}, to.Sub(from), s)
 	}
 	e := release.Evidence{
 		Gate: "slo", Claim: fmt.Sprintf("%s on %s is no worse than under the last verified release", m.Name, t.Cluster), Holds: result.Outcome == release.Passed,
@@ -87,17 +96,22 @@ func samplesOf(values []float64) []release.Sample {
 	return all
 }
 
-// allow lets as many metrics be worse as are allowed, critical ones left out, and takes
-// what nobody can tell for no harm where it is not critical and another metric tells.
+// allow lets as many metrics be worse as are allowed, critical ones left out. What nobody
+// can tell of one that is not critical is no harm, as long as another of the cluster can be told.
 func allow(all []judged, worse int) []judged {
-	told := slices.ContainsFunc(all, func(j judged) bool { return j.Outcome != release.Undetermined && j.Code != CodeNothingBefore })
+	told := map[string]bool{} // by cluster
+	for _, j := range all {
+		told[j.cluster] = told[j.cluster] || j.Code == CodeAlike || j.Code == CodeWorse
+	}
 	for i := range all {
-		critical := all[i].evidence.Facts["critical"] == "true"
+		if all[i].evidence.Facts["critical"] == "true" {
+			continue
+		}
 		switch {
-		case all[i].Outcome == release.Refused && !critical && worse > 0:
+		case all[i].Outcome == release.Refused && all[i].Code == CodeWorse && worse > 0:
 			worse--
 			all[i].Outcome, all[i].Reason = release.Passed, all[i].Reason+" (worse, and allowed)"
-		case all[i].Outcome == release.Undetermined && !critical && told:
+		case all[i].Code == CodeNotCompared && told[all[i].cluster]:
 			all[i].Outcome = release.Passed
 		}
 	}

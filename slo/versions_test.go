@@ -2,7 +2,6 @@ package slo_test
 
 import (
 	"context"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -66,31 +65,70 @@ func TestAReleaseIsComparedWithTheLastVerifiedOne(t *testing.T) {
 	}
 }
 
-func TestWhatNobodyCanCompareHoldsOnlyWhenItIsCriticalOrNothingElseTells(t *testing.T) {
-	errors := latency(false)
-	errors.Name = "errors"
+func TestAComparisonThatTellsNothingIsNoPass(t *testing.T) {
+	few, enough := []float64{100, 101}, make([]float64, 60)
+	for i := range enough {
+		enough[i] = 100 + float64(i%10)
+	}
+	other := latency(false)
+	other.Name = "other"
+	last := func(m map[string][]float64) *release.Placed { return &release.Placed{Metrics: m} }
 	for _, c := range []struct {
 		name    string
+		nothing string // of now
+		before  *release.Placed
 		metrics []release.MetricSpec
-		before  map[string][]float64
+		after   time.Duration // since the targets are healthy; the longest wait is 5m
+		noData  string
 		want    release.Outcome
+		code    slo.Code
 	}{
-		{"critical", []release.MetricSpec{latency(true), errors}, map[string][]float64{"latency@a": {100, 101}, "errors@a": fifty}, release.Undetermined},
-		{"another tells", []release.MetricSpec{latency(false), errors}, map[string][]float64{"latency@a": {100, 101}, "errors@a": fifty}, release.Passed},
-		{"nothing tells", []release.MetricSpec{latency(false)}, map[string][]float64{"latency@a": {100, 101}}, release.Undetermined},
-		{"nothing that was there before tells", []release.MetricSpec{latency(false), errors}, map[string][]float64{"latency@a": {100, 101}}, release.Undetermined},
+		{"too few before: more may come", "", last(map[string][]float64{"latency@a": few}), []release.MetricSpec{latency(false)}, 66 * time.Second, "", release.Waiting, slo.CodeNotCompared},
+		{"and at last a person looks", "", last(map[string][]float64{"latency@a": few}), []release.MetricSpec{latency(false)}, 6 * time.Minute, "", release.Undetermined, slo.CodeNotCompared},
+		{"or it is refused", "", last(map[string][]float64{"latency@a": few}), []release.MetricSpec{latency(false)}, 6 * time.Minute, release.NoDataRefuse, release.Refused, slo.CodeNotCompared},
+		{"none now", "yes", last(map[string][]float64{"latency@a": enough}), []release.MetricSpec{latency(false)}, 6 * time.Minute, "", release.Undetermined, slo.CodeNotCompared},
+		{"a verified release without any sample was measured", "", last(map[string][]float64{"latency@a": {}}), []release.MetricSpec{latency(false)}, 6 * time.Minute, "", release.Undetermined, slo.CodeNotCompared},
+		{"critical, too", "", last(map[string][]float64{"latency@a": few}), []release.MetricSpec{latency(true)}, 6 * time.Minute, "", release.Undetermined, slo.CodeNotCompared},
+		{"beside one that can be told", "", last(map[string][]float64{"latency@a": few, "other@a": enough}), []release.MetricSpec{latency(false), other}, 66 * time.Second, "", release.Passed, slo.CodeKept},
+		{"unless it is critical", "", last(map[string][]float64{"latency@a": few, "other@a": enough}), []release.MetricSpec{latency(true), other}, 6 * time.Minute, "", release.Undetermined, slo.CodeNotCompared},
+		{"beside a new one", "", last(map[string][]float64{"latency@a": few}), []release.MetricSpec{latency(false), other}, 6 * time.Minute, "", release.Undetermined, slo.CodeNotCompared},
+		{"a new one alone", "", last(map[string][]float64{"old@a": few}), []release.MetricSpec{latency(false)}, 66 * time.Second, "", release.Passed, slo.CodeKept},
+		{"the first release", "yes", nil, []release.MetricSpec{latency(true)}, 66 * time.Second, "", release.Passed, slo.CodeKept},
 	} {
-		p := newPrometheus(t, map[string]string{"good": "995", "total": "1000", "latency": "1"})
-		r := deployed("a")
-		r.Stages[0].Previous = &release.Placed{Metrics: c.before}
-		_, v, err := comparing(t, p, release.Comparison{Metrics: c.metrics}).Check(t.Context(), "", r)
-		if err != nil || v.Outcome() != c.want {
-			t.Errorf("%s: %v %v %q", c.name, err, v.Outcome(), v.Reason())
-		}
+		t.Run(c.name, func(t *testing.T) {
+			p := newPrometheus(t, map[string]string{"good": "995", "total": "1000", "latency": "100", "nothing": c.nothing})
+			r := deployed("a")
+			r.Stages[0].Previous = c.before
+			g := comparing(t, p, release.Comparison{})
+			g.Now = func() time.Time { return begin.Add(c.after) }
+			g.Environment = func(context.Context, release.Env) (release.Environment, error) {
+				return release.Environment{Spec: release.EnvironmentSpec{SLO: release.SLOGate{Observe: release.Duration(time.Minute), NoData: c.noData, Compare: release.Comparison{Metrics: c.metrics}}}}, nil
+			}
+			_, v, err := g.Check(t.Context(), "", r)
+			if err != nil || v.Outcome() != c.want || v.Code() != string(c.code) {
+				t.Fatalf("%v %v %s: %q", err, v.Outcome(), v.Code(), v.Reason())
+			}
+			if c.want == release.Undetermined && !strings.Contains(v.Hint(), "spec.slo.compare") {
+				t.Errorf("hint %q", v.Hint())
+			}
+		})
 	}
 }
 
-var fifty = slices.Repeat([]float64{10}, 60)
+func TestAClusterWhereNothingIsToldIsNotCoveredByAnother(t *testing.T) {
+	p := newPrometheus(t, map[string]string{"good": "995", "total": "1000", "latency": "100"})
+	r, enough := deployed("a", "b"), make([]float64, 60)
+	for i := range enough {
+		enough[i] = 100 + float64(i%10)
+	}
+	for b, want := range map[*[]float64]release.Outcome{{1, 2}: release.Waiting, &enough: release.Passed} {
+		r.Stages[0].Previous = &release.Placed{Metrics: map[string][]float64{"latency@a": enough, "latency@b": *b}}
+		_, v, err := comparing(t, p, release.Comparison{Metrics: []release.MetricSpec{latency(false)}}).Check(t.Context(), "", r)
+		if err != nil || v.Outcome() != want {
+			t.Errorf("%d samples on b: %v %v %q", len(*b), err, v.Outcome(), v.Reason())
+		}
+	}
+}
 
 func TestNothingIsComparedWhileTheObjectiveIsNotKept(t *testing.T) {
 	p := newPrometheus(t, map[string]string{"good": "500", "total": "1000", "latency": "130"})

@@ -3,6 +3,7 @@ package slo
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -15,6 +16,7 @@ import (
 	"github.com/seatrial/seatrial/release"
 	"github.com/seatrial/seatrial/slo/burn"
 	"github.com/seatrial/seatrial/slo/openslo"
+	"github.com/seatrial/seatrial/slo/source"
 	"github.com/seatrial/seatrial/slo/tally"
 )
 
@@ -41,14 +43,16 @@ type Breaches interface {
 type Watch struct {
 	SLOs       func(context.Context) ([]openslo.SLO, error)
 	Places     func(context.Context) ([]Place, error)
-	Prometheus *Prometheus
+	Prometheus *source.Prometheus
 	Breaches   Breaches
 	Now        func() time.Time
 	Every      time.Duration // default 15s
+	Memory     string        // file of what was counted, for the first round after a restart; empty: it counts anew
 	Log        *slog.Logger
 
 	tally  tally.Tally // of Round
 	rounds int         // of Round
+	kept   time.Time   // of Round: when Memory was written
 	mu     sync.Mutex  // guards states
 	states []State
 }
@@ -85,9 +89,14 @@ const (
 	StateUnasked = "unasked" // it could not be asked: nothing is known
 )
 
-// Run measures until ctx ends. What could not be asked is logged when that begins and when it ends, and changes no state.
+// Run measures until ctx ends. What could not be asked is logged when that begins and
+// when it ends, and changes no state.
 func (w *Watch) Run(ctx context.Context) error {
-	ticker := time.NewTicker(cmp.Or(w.Every, 15*time.Second))
+	every := w.Every
+	if every == 0 {
+		every = 15 * time.Second
+	}
+	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	failing := ""
 	for {
@@ -138,13 +147,14 @@ func (w *Watch) Round(ctx context.Context) error {
 		return fmt.Errorf("read open breaches: %w", err)
 	}
 	ask, now := newAsker(w.Prometheus), step(w.Now())
-	ask.tally = &w.tally
+	w.remember(now)
+	w.rounds++
+	ask.tally, ask.first = &w.tally, w.rounds == 1
 	var states []State
 	var firstErr error
-	w.rounds++
 	followed := map[string]bool{}
 	for i, o := range slos {
-		slow := (w.rounds+i)%slowEvery == 0
+		slow := !ask.first && (w.rounds+i)%slowEvery == 0
 		state := State{Name: o.Name, Title: o.Title, Service: o.Service, Objective: o.Objective, Window: o.Period(), Clusters: []ClusterState{}}
 		for _, p := range places {
 			if p.Service != o.Service {
@@ -165,10 +175,11 @@ func (w *Watch) Round(ctx context.Context) error {
 	w.mu.Lock()
 	w.states = states
 	w.mu.Unlock()
-	return cmp.Or(firstErr, w.leave(ctx, open, followed, now))
+	return cmp.Or(firstErr, w.leave(ctx, open, followed, now), w.keep(now))
 }
 
-// leave ends the breaches of what is not watched any more: they would last for ever, and be told again and again.
+// leave ends the breaches of what is not watched any more: they would last for ever, and be
+// told again and again.
 func (w *Watch) leave(ctx context.Context, open []Breach, followed map[string]bool, now time.Time) error {
 	for _, b := range open {
 		if followed[b.Key()] {
@@ -199,13 +210,15 @@ func (w *Watch) place(ctx context.Context, ask *asker, o openslo.SLO, p Place, o
 	var worst *Breach
 	for _, severity := range []burn.Severity{burn.Page, burn.Ticket} { // the worse first
 		where := Breach{SLO: o.Name, Service: o.Service, Env: p.Env, Cluster: p.Cluster, Project: p.Project, Ticket: severity == burn.Ticket}
-		before, later := find(open, where.Key()), where.Ticket && !slow
+		before := find(open, where.Key())
+		// Nothing could be told now: only the first pair is looked at, for the state.
+		idle := quiet || where.Ticket && !slow || before == nil && (worst != nil || o.NoPage && !where.Ticket)
 		var measured []Burning
 		for _, pair := range pairs {
-			if pair.Severity != severity || later && pair != pairs[0] {
-				continue
+			if pair.Severity != severity || idle && pair != pairs[0] || breached(measured, o.Objective) {
+				continue // one pair is enough
 			}
-			b, err := burning(ctx, ask, o, p.Cluster, pair, before == nil && pair != pairs[0], now)
+			b, err := burning(ctx, ask, o, p.Cluster, pair, pair == pairs[0] || before != nil, now)
 			if err != nil {
 				c.State, c.Code, c.Problem = StateUnasked, CodeOf(err), err.Error()
 				return c, err
@@ -215,7 +228,7 @@ func (w *Watch) place(ctx context.Context, ask *asker, o openslo.SLO, p Place, o
 		if len(measured) > 0 && measured[0].Pair == pairs[0] {
 			c.describe(measured[0], o.Objective)
 		}
-		if !quiet && !later && !(before == nil && (worst != nil || o.NoPage && !where.Ticket)) {
+		if !idle {
 			var err error
 			if before, err = w.tell(ctx, o, before, Alarm(before, where, measured, o.Objective, now)); err != nil {
 				return c, err
@@ -225,6 +238,10 @@ func (w *Watch) place(ctx context.Context, ask *asker, o openslo.SLO, p Place, o
 	}
 	c.breached(worst)
 	return c, nil
+}
+
+func breached(measured []Burning, objective float64) bool {
+	return slices.ContainsFunc(measured, func(b Burning) bool { return b.Breached(objective) })
 }
 
 // tell stores what has changed and tells it. It answers the breach that is open then.
@@ -263,20 +280,36 @@ func (c *ClusterState) describe(b Burning, objective float64) {
 	}
 }
 
-// burning measures a pair. either: it matters only whether both windows burn, so that the
-// long one is not read while the short one does not.
-func burning(ctx context.Context, ask *asker, o openslo.SLO, cluster string, p burn.Pair, either bool, now time.Time) (Burning, error) {
+// half is one of a pair's windows.
+type half struct {
+	length time.Duration
+	into   *release.Ratio
+}
+
+// burning measures a pair, beginning with the window that is cheaper to read. When that does
+// not burn the pair cannot call, whatever the other says: that is read only where both are
+// wanted. A first round reads no long window that nothing is remembered of: it has enough to
+// read, and the second comes soon.
+func burning(ctx context.Context, ask *asker, o openslo.SLO, cluster string, p burn.Pair, both bool, now time.Time) (Burning, error) {
 	b := Burning{Pair: p, Least: o.Least(p.Long, minAlertEvents)}
-	halves := []struct {
-		length time.Duration
-		into   *release.Ratio
-	}{{p.Long, &b.Long}, {p.Short, &b.Short}}
-	if either {
+	at := func(length time.Duration) window {
+		return window{slo: o, cluster: cluster, from: now.Add(-length), to: now, most: atOnce(p)}
+	}
+	halves := []half{{p.Short, &b.Short}, {p.Long, &b.Long}}
+	if both || ask.cheap(at(p.Long)) {
 		slices.Reverse(halves)
 	}
 	for _, half := range halves {
-		w := window{slo: o, cluster: cluster, from: now.Add(-half.length), to: now}
+		w := at(half.length)
+		if half.length == p.Long && ask.first && !both && !ask.cheap(w) {
+			b.NoData, b.Code = true, CodeMeasuring
+			return b, nil
+		}
 		queries, err := ask.queries(ctx, w)
+		if errors.Is(err, tally.ErrNotYet) {
+			b.NoData, b.Code = true, CodeMeasuring
+			return b, nil
+		}
 		if err != nil {
 			return b, err
 		}
@@ -287,21 +320,33 @@ func burning(ctx context.Context, ask *asker, o openslo.SLO, cluster string, p b
 			return b, nil
 		}
 		*half.into = m.Ratio
-		if either && !p.Calls(spent(m.Ratio), spent(m.Ratio), burn.Target(o.Objective)) {
-			break
+		if !both && !(Burn(m.Ratio, o.Objective) > p.Rate) {
+			return b, nil
 		}
 	}
 	return b, nil
 }
 
+// atOnce is how much of a pair's windows is read in one round when nothing of it is remembered;
+// 0: all of it. What can wait until the morning may take some rounds.
+func atOnce(p burn.Pair) time.Duration {
+	if p.Severity == burn.Page {
+		return 0
+	}
+	return max(3*time.Hour, p.Long/8)
+}
+
 func find(open []Breach, key string) *Breach {
-	if i := slices.IndexFunc(open, func(b Breach) bool { return b.Key() == key && b.Ended.IsZero() }); i >= 0 {
-		return &open[i]
+	for i := range open {
+		if open[i].Key() == key && open[i].Ended.IsZero() {
+			return &open[i]
+		}
 	}
 	return nil
 }
 
-// told is the event of a breach that begins or ends. Its ID follows from the breach, so that telling it twice is seen.
+// told is the event of a breach that begins or ends. Its ID follows from the breach, so
+// that telling it twice is seen.
 func told(o openslo.SLO, b Breach) release.Event {
 	id := fmt.Sprintf("slo/%s/%d", b.Key(), b.Since.Unix())
 	e := release.Event{

@@ -11,6 +11,7 @@ import (
 	"github.com/seatrial/seatrial/release"
 	"github.com/seatrial/seatrial/slo"
 	"github.com/seatrial/seatrial/slo/openslo"
+	"github.com/seatrial/seatrial/slo/source"
 )
 
 // book keeps breaches and events as the store does: one transaction, events by ID.
@@ -44,7 +45,7 @@ func (b *book) Change(_ context.Context, x slo.Breach, e release.Event) error {
 
 func TestWatchTellsABreachOnceAndItsEndOnce(t *testing.T) {
 	p := newPrometheus(t, nil)
-	client, err := slo.NewPrometheus(p.URL)
+	client, err := source.New(p.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +104,7 @@ func TestWatchTellsABreachOnceAndItsEndOnce(t *testing.T) {
 
 func TestASlowLossOfTheBudgetIsATicketAndNeverBesideAPage(t *testing.T) {
 	p := newPrometheus(t, nil)
-	client, err := slo.NewPrometheus(p.URL)
+	client, err := source.New(p.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,7 +169,7 @@ func TestASlowLossOfTheBudgetIsATicketAndNeverBesideAPage(t *testing.T) {
 
 func TestWatchAsksForALongWindowOnceAndThenForItsLastMinutes(t *testing.T) {
 	p := newPrometheus(t, map[string]string{"good": "990", "total": "1000"})
-	client, err := slo.NewPrometheus(p.URL)
+	client, err := source.New(p.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,7 +205,7 @@ func TestWatchAsksForALongWindowOnceAndThenForItsLastMinutes(t *testing.T) {
 
 func TestALongWindowIsReadOnlyWhileItsShortOneBurns(t *testing.T) {
 	p := newPrometheus(t, nil)
-	client, err := slo.NewPrometheus(p.URL)
+	client, err := source.New(p.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -264,7 +265,7 @@ func TestWhatCouldNotBeAskedIsToldAsSuch(t *testing.T) {
 		"NaN":        {p.URL, map[string]string{"good": "NaN", "total": "1000"}, slo.StateNoData, slo.CodeNaN},
 		"away":       {"http://127.0.0.1:1", nil, slo.StateUnasked, slo.CodeUnasked},
 	} {
-		client, err := slo.NewPrometheus(c.address)
+		client, err := source.New(c.address)
 		if err != nil {
 			t.Fatal(err)
 		}

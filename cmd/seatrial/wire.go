@@ -90,12 +90,11 @@ type server struct {
 	rollout  *deployer.Rollout
 	fleet    *deployer.Fleet
 
-	prometheus *slo.Prometheus
-	sloGate    *slo.Gate
-	sloWatch   *slo.Watch
-	trial      *trial.Trial
-	scheduler  *schedule.Scheduler
-	weekly     reports.Weekly
+	sloGate   *slo.Gate
+	sloWatch  *slo.Watch
+	trial     *trial.Trial
+	scheduler *schedule.Scheduler
+	weekly    reports.Weekly
 
 	scaling     func(context.Context) error // tells of autoscalers whose CPU stays high
 	watchFaults func(context.Context) error
@@ -260,14 +259,15 @@ func (s *server) wirePolicies() (err error) {
 }
 
 func (s *server) wireTrial() (err error) {
-	if s.prometheus, err = s.settings.OpenPrometheus(); err != nil {
+	p, err := s.settings.OpenPrometheus()
+	if err != nil {
 		return err
 	}
 	slos := func(context.Context) ([]openslo.SLO, error) { return s.world.SLOs(), nil }
-	s.sloGate = &slo.Gate{SLOs: slos, Prometheus: s.prometheus, Now: time.Now, Log: s.log,
+	s.sloGate = &slo.Gate{SLOs: slos, Prometheus: p, Now: time.Now, Log: s.log,
 		Analyses:    func(context.Context) (map[string]analysis.Template, error) { return s.world.Analyses() },
 		Environment: func(_ context.Context, env release.Env) (release.Environment, error) { return s.world.Must(env) }}
-	s.sloWatch = &slo.Watch{SLOs: slos, Places: s.sloPlaces, Prometheus: s.prometheus, Breaches: shelf.Breaches{KV: s.db}, Now: time.Now, Log: s.log}
+	s.sloWatch = &slo.Watch{SLOs: slos, Places: s.sloPlaces, Prometheus: p, Breaches: shelf.Breaches{KV: s.db}, Now: time.Now, Log: s.log, Memory: s.settings.Path("slo-pieces")}
 	kinds, watch, err := faults.Kinds(context.Background(), s.kube(), settings.Named, s.db)
 	if err != nil {
 		return err
@@ -340,7 +340,7 @@ func (s *server) wireWeb(metrics prometheus.Registerer) (err error) {
 		Builds:      views.Builds{Release: s.book.Release, Report: s.builder.Report, Bill: s.boms.Generate},
 		Experiments: views.Experiments{Scheduler: s.scheduler, History: shelf.Runs{KV: s.db}}, Consents: consents.Desk{Votes: s.votes(), Terms: s.scheduler.Terms}, Switch: faults.Switch{File: s.stopFile()}, Silences: silences.Desk{Shelf: shelf.Silences{KV: s.db}, Now: time.Now},
 		Reports:    reports.Desk{Release: s.book.Release, Runs: shelf.Runs{KV: s.db}, Now: time.Now},
-		Objectives: views.Objectives{SLOs: s.world.SLOs, States: s.sloWatch.States, Ask: &course.Recent{Asks: s.prometheus}, Book: s.book, Runs: shelf.Runs{KV: s.db}, Now: time.Now},
+		Objectives: views.Objectives{SLOs: s.world.SLOs, States: s.sloWatch.States, Ask: &course.Recent{Asks: s.sloGate.Prometheus}, Book: s.book, Runs: shelf.Runs{KV: s.db}, Now: time.Now},
 		Diary:      views.Diary{Platform: s.world.Chaos, Runs: shelf.Runs{KV: s.db}, Stopped: faults.Switch{File: s.stopFile()}.State, Now: time.Now},
 		Fleet:      views.Fleet{Book: s.book, Tree: s.world.Now, Look: s.fleet.Look, Variant: s.fleet.Variant, Reach: s.live.Reach, Diff: views.Wanted(s.fleet.Want, s.live.Diff), Grown: views.Wanted(s.fleet.Want, s.live.Resources), Detail: views.Detailed(s.fleet.Want, s.live.Details)},
 		Changes:    views.Changes{KV: s.db}, Vault: shelf.Vault{KV: s.db}, Known: known, Intake: s.pushed,

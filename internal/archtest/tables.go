@@ -59,7 +59,7 @@ func Doors() []Door {
 		{"gopkg.in/yaml.v3", []string{"internal/strict"}, "people's YAML is read strictly and with positions, or not at all"},
 		{"github.com/prometheus/client_golang/api", []string{"slo"}, "how a sample is asked for and judged stands in one place"},
 		{"github.com/expr-lang/expr", []string{"slo/analysis"}, "what an expression may cost is decided in one place"},
-		{"github.com/prometheus/prometheus", []string{"slo/rules", "slo/course"}, "its engine proves our rules and our plots in tests, and does not belong into the binary"},
+		{"github.com/prometheus/prometheus", []string{"slo/rules", "slo/course", "slo/tally"}, "its engine proves our rules and our plots in tests, and does not belong into the binary"},
 		{"github.com/prometheus/prometheus/promql/parser", []string{"slo/promql", "slo/rules"}, "what counts as PromQL is decided in one place; the engine stays outside of the binary"},
 		{"github.com/chaos-mesh", []string{"chaos"}, one},
 		{"github.com/go-sql-driver/mysql", []string{"chaos/connections"}, one},

@@ -22,7 +22,7 @@ const (
 	shortest = 3 * time.Minute // piece of a window: room for three scrapes a minute apart
 )
 
-// Asks answers questions to Prometheus: *slo.Prometheus.
+// Asks answers questions to Prometheus: *source.Prometheus.
 type Asks interface {
 	Ask(ctx context.Context, name, expr string, at time.Time) (release.Query, error)
 	AskRange(ctx context.Context, name, expr string, from, to time.Time, every time.Duration) (release.Query, error)

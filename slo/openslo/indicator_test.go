@@ -47,11 +47,11 @@ func TestWhatIsAskedForEachIndicator(t *testing.T) {
 		"a threshold":   {of(latency, "Occurrences", "[{target: 0.99, op: lte, value: 0.3}]"), `sum(count_over_time(((p99{cluster="eu"}) <= 0.3)[300s:5s]))`, "", `sum(count_over_time(((p99{cluster="eu"}) <= Inf)[300s:5s]))`, 5 * time.Second},
 		"of one number": {of(ready, "Occurrences", "[{target: 0.99, op: gte, value: 2}]"), `sum(count_over_time((vector(scalar(ready{cluster="eu"})) >= 2)[300s:5s]))`, "", `sum(count_over_time((vector(scalar(ready{cluster="eu"})) <= Inf)[300s:5s]))`, 5 * time.Second},
 		"slices of events": {of(counted, "Timeslices", "["+sliced+"]"),
-			`sum(count_over_time(((1 - (sum((sum(increase(errors{cluster="eu"}[60s])))) or vector(0)) / (sum((sum(increase(all{cluster="eu"}[60s])))) > 0)) >= 0.95)[241s:60s]))`, "",
-			`sum(count_over_time(((1 - (sum((sum(increase(errors{cluster="eu"}[60s])))) or vector(0)) / (sum((sum(increase(all{cluster="eu"}[60s])))) > 0)) <= Inf)[241s:60s]))`, time.Minute},
+			`sum(count_over_time((clamp(1 - (sum((sum(increase(errors{cluster="eu"}[60s])))) or vector(0)) / (sum((sum(increase(all{cluster="eu"}[60s])))) > 0) <= 1.5 >= -0.5, 0, 1) >= 0.95)[241s:60s]))`, "",
+			`sum(count_over_time((clamp(1 - (sum((sum(increase(errors{cluster="eu"}[60s])))) or vector(0)) / (sum((sum(increase(all{cluster="eu"}[60s])))) > 0) <= 1.5 >= -0.5, 0, 1) <= Inf)[241s:60s]))`, time.Minute},
 		"the mean of slices": {of(counted, "RatioTimeslices", "[{target: 0.99, timeSliceWindow: 2}]"),
-			`sum(sum_over_time(((1 - (sum((sum(increase(errors{cluster="eu"}[120s])))) or vector(0)) / (sum((sum(increase(all{cluster="eu"}[120s])))) > 0)) <= Inf)[181s:120s]))`, "",
-			`sum(count_over_time(((1 - (sum((sum(increase(errors{cluster="eu"}[120s])))) or vector(0)) / (sum((sum(increase(all{cluster="eu"}[120s])))) > 0)) <= Inf)[181s:120s]))`, 2 * time.Minute},
+			`sum(sum_over_time((clamp(1 - (sum((sum(increase(errors{cluster="eu"}[120s])))) or vector(0)) / (sum((sum(increase(all{cluster="eu"}[120s])))) > 0) <= 1.5 >= -0.5, 0, 1) <= Inf)[181s:120s]))`, "",
+			`sum(count_over_time((clamp(1 - (sum((sum(increase(errors{cluster="eu"}[120s])))) or vector(0)) / (sum((sum(increase(all{cluster="eu"}[120s])))) > 0) <= 1.5 >= -0.5, 0, 1) <= Inf)[181s:120s]))`, 2 * time.Minute},
 	} {
 		s, err := parse(t, tt.text)
 		if err != nil {
@@ -101,8 +101,8 @@ func TestACompositeWeighsSharesAndTargets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `sum((((3 * (1 - (sum((sum(increase(errors{cluster="eu"}[60s])))) or vector(0)) / (sum((sum(increase(all{cluster="eu"}[60s])))) > 0)) + ` +
-		`1 * ((sum((sum(count_over_time(((p99{cluster="eu"}) < 1)[60s:5s])))) or vector(0)) / (sum((sum(count_over_time(((p99{cluster="eu"}) <= Inf)[60s:5s])))) > 0))) / 4) < Inf) * 60 / 5)`
+	want := `sum((((3 * clamp(1 - (sum((sum(increase(errors{cluster="eu"}[60s])))) or vector(0)) / (sum((sum(increase(all{cluster="eu"}[60s])))) > 0) <= 1.5 >= -0.5, 0, 1) + ` +
+		`1 * clamp((sum((sum(count_over_time(((p99{cluster="eu"}) < 1)[60s:5s])))) or vector(0)) / (sum((sum(count_over_time(((p99{cluster="eu"}) <= Inf)[60s:5s])))) > 0) <= 1.5 >= -0.5, 0, 1)) / 4) < Inf) * 60 / 5)`
 	if got := s.Good.Fill("eu", time.Minute); got != want || s.Objective != 0.875 {
 		t.Errorf("%v of %s", s.Objective, got)
 	}

@@ -198,6 +198,34 @@ func TestARawRatioOfAWindowIsThatOfItsEvents(t *testing.T) {
 	}
 }
 
+// TestAShareAboveAllMakesUpForNothing: of a composite one part counts a little more good events
+// than there are, as extrapolation may; far more are no share at all.
+func TestAShareAboveAllMakesUpForNothing(t *testing.T) {
+	w := newWorld(t, rand.New(rand.NewPCG(15, 16)), time.Hour)
+	counted := slo(t, "Occurrences", "", events)
+	at, window := w.at(200), 30*time.Minute
+	bad := w.number(t, counted.Bad, window, at) / w.number(t, counted.Total, window, at)
+	if bad < 0.05 {
+		t.Fatalf("%v is too little to tell", bad)
+	}
+	for factor, want := range map[string]float64{"1": 1 - bad/2, "1.3": 1 - bad/2, "0.5": 0.75 - bad/2, "2": math.NaN()} {
+		above := `{ratioMetric: {counter: true, good: ` + source(`sum(increase(all{cluster="{{.Cluster}}"}[{{.Window}}])) * `+factor) + `, total: ` + source(`sum(increase(all{cluster="{{.Cluster}}"}[{{.Window}}]))`) + `}}`
+		docs, err := strict.Documents("slo.yaml", []byte("apiVersion: openslo/v1\nkind: SLO\nmetadata: {name: x, labels: {seatrial.dev/service: shop/web}}\nspec: {timeWindow: [{duration: 1d, isRolling: true}], budgetingMethod: Occurrences, "+
+			"objectives: [{target: 0.9, compositeWeight: 1, indicator: {spec: "+events+"}}, {target: 0.9, compositeWeight: 1, indicator: {spec: "+above+"}}]}\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all, err := openslo.Read(docs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := w.number(t, all[0].Good, window, at) / w.number(t, all[0].Total, window, at)
+		if math.Abs(got-want) > 1e-9 || math.IsNaN(got) != math.IsNaN(want) {
+			t.Errorf("%s times as many good events as there are: %v, want %v", factor, got, want)
+		}
+	}
+}
+
 // TestEveryIndicatorPagesInPrometheus: its rules are taken by the rule manager and quiet
 // while all is well. A calendar's have no budget.
 func TestEveryIndicatorPagesInPrometheus(t *testing.T) {

@@ -1,6 +1,6 @@
 // Package tally counts the events of long windows from short questions: pieces of five
-// minutes are asked for once and remembered, so that a look at the last six hours reads the
-// samples of the last minutes only.
+// minutes are asked for once and remembered, also over a restart, so that a look at the last
+// six hours reads the samples of the last minutes only.
 //
 // Start at Tally.Events. It never adds up what is not additive: Additive says which queries
 // are. A window begins at the piece's border before it, so it is up to one piece longer.
@@ -8,6 +8,8 @@ package tally
 
 import (
 	"context"
+	"crypto/sha256"
+	"errors"
 	"math"
 	"regexp"
 	"sync"
@@ -19,7 +21,7 @@ const (
 	Piece = 5 * time.Minute
 
 	shortest = 12 * Piece         // below that a piece more would matter
-	longest  = 3 * 24 * time.Hour // what is asked for at once when nothing is known
+	longest  = 3 * 24 * time.Hour // that pieces are remembered
 	unused   = time.Hour          // after which a query's pieces are dropped
 )
 
@@ -43,42 +45,70 @@ type Count struct {
 type Ask struct {
 	Head   func(ctx context.Context, length time.Duration) (Count, error)                  // the events of the last length
 	Pieces func(ctx context.Context, first, last time.Time) (map[time.Time]float64, error) // those of each piece that ends from first to last; none: left out
+	Most   time.Duration                                                                   // of what was never asked for, at once and the newest first; 0: all of it
 }
+
+// ErrNotYet is the answer while older pieces of a window are still to be asked for.
+var ErrNotYet = errors.New("the window is still being counted")
 
 // Tally remembers pieces. Its zero value knows nothing.
 type Tally struct {
 	mu    sync.Mutex // guards known
-	known map[string]*pieces
+	known map[id]*pieces
+}
+
+// id names a query.
+type id [16]byte
+
+func idOf(key string) (q id) {
+	sum := sha256.Sum256([]byte(key))
+	copy(q[:], sum[:])
+	return q
 }
 
 // pieces are those of one query, without a gap between first and last.
 type pieces struct {
-	used        time.Time
-	first, last time.Time // ends of pieces
-	events      []float64 // of each, from first on; none: nothing was counted
+	used time.Time // guarded by Tally.mu
+
+	mu          sync.Mutex // guards first, last and events
+	first, last time.Time  // ends of pieces; without any, first is the one after last
+	events      []float64  // of each, from first on; none: nothing was counted
 }
 
 // none is no number of events: an increase is never negative.
 const none = -1
 
-// Events are those of the window that ends at now; key names the query. false: there are
-// numbers in it that are none, and the window has to be asked for as a whole. One key is
-// counted by one caller at a time.
+// Events are those of the window that ends at now; key names the query. ErrNotYet says that
+// some of it is left to be asked for the next time. false: there are numbers in it that are
+// none, and the window has to be asked for as a whole.
 func (t *Tally) Events(ctx context.Context, key string, window time.Duration, now time.Time, ask Ask) (Count, bool, error) {
-	p := t.open(key, now)
+	p, anew := t.open(key, now)
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	first, last := ends(window, now)
-	from, to := first, last
-	if !p.last.IsZero() && !first.Before(p.first) && !first.After(p.last.Add(Piece)) {
-		from = p.last.Add(Piece)
-	} else {
-		*p = pieces{used: now, first: first}
+	if anew || first.After(p.last.Add(Piece)) {
+		p.first, p.last, p.events = last.Add(Piece), last, nil
 	}
-	if !from.After(to) {
+	if from := p.last.Add(Piece); !from.After(last) {
+		found, err := ask.Pieces(ctx, from, last)
+		if err != nil {
+			return Count{}, true, err
+		}
+		p.events, p.last = append(p.events, series(from, last, found)...), last
+	}
+	if first.Before(p.first) {
+		from, to := first, p.first.Add(-Piece)
+		if ask.Most >= Piece && to.Sub(from) >= ask.Most {
+			from = p.first.Add(-ask.Most.Truncate(Piece))
+		}
 		found, err := ask.Pieces(ctx, from, to)
 		if err != nil {
 			return Count{}, true, err
 		}
-		p.add(from, to, found)
+		p.events, p.first = append(series(from, to, found), p.events...), from
+	}
+	if first.Before(p.first) {
+		return Count{}, true, ErrNotYet
 	}
 	head, err := ask.Head(ctx, now.Sub(last))
 	if err != nil {
@@ -90,6 +120,20 @@ func (t *Tally) Events(ctx context.Context, key string, window time.Duration, no
 	return sum, !math.IsNaN(sum.Events) && !math.IsInf(sum.Events, 0), nil
 }
 
+// Knows reports whether all but the last minutes of a window are remembered.
+func (t *Tally) Knows(key string, window time.Duration, now time.Time) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	p := t.known[idOf(key)]
+	if p == nil || now.Before(p.used) {
+		return false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	first, last := ends(window, now)
+	return !first.Before(p.first) && last.Sub(p.last) < shortest
+}
+
 // ends are those of the window's first and last piece. What ends later than a piece ago may
 // still grow, and is not remembered.
 func ends(window time.Duration, now time.Time) (first, last time.Time) {
@@ -97,13 +141,16 @@ func ends(window time.Duration, now time.Time) (first, last time.Time) {
 	return now.Add(-window).Truncate(Piece).Add(Piece), now.Add(-Piece).Truncate(Piece)
 }
 
-func (t *Tally) open(key string, now time.Time) *pieces {
+// open is what is known of a query; anew: nothing is, or the clock was ahead, and what had not
+// happened then was taken for nothing.
+func (t *Tally) open(key string, now time.Time) (p *pieces, anew bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.known == nil {
-		t.known = map[string]*pieces{}
+		t.known = map[id]*pieces{}
 	}
-	p, ok := t.known[key]
+	q := idOf(key)
+	p, ok := t.known[q]
 	if !ok {
 		for other, o := range t.known {
 			if now.Sub(o.used) > unused {
@@ -111,13 +158,25 @@ func (t *Tally) open(key string, now time.Time) *pieces {
 			}
 		}
 		p = &pieces{}
-		t.known[key] = p
+		t.known[q] = p
 	}
-	if now.Before(p.used) { // the clock was ahead: what had not happened then was taken for nothing
-		*p = pieces{}
-	}
+	anew = !ok || now.Before(p.used)
 	p.used = now
-	return p
+	return p, anew
+}
+
+// series are the pieces from one to another.
+func series(from, to time.Time, found map[time.Time]float64) []float64 {
+	events := make([]float64, int(to.Sub(from)/Piece)+1)
+	for i := range events {
+		events[i] = none
+	}
+	for at, n := range found {
+		if i := int(at.Sub(from) / Piece); i >= 0 && i < len(events) {
+			events[i] = n
+		}
+	}
+	return events
 }
 
 func (p *pieces) sum(first, last time.Time) Count {
@@ -129,18 +188,6 @@ func (p *pieces) sum(first, last time.Time) Count {
 		}
 	}
 	return c
-}
-
-func (p *pieces) add(from, to time.Time, found map[time.Time]float64) {
-	for at := from; !at.After(to); at = at.Add(Piece) {
-		p.events = append(p.events, none)
-	}
-	for at, n := range found {
-		if i := int(at.Sub(p.first) / Piece); i >= 0 && i < len(p.events) {
-			p.events[i] = n
-		}
-	}
-	p.last = to
 }
 
 // trim drops what no window reaches any more.

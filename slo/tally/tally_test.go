@@ -151,3 +151,84 @@ func TestAClockThatWasAheadHidesNothing(t *testing.T) {
 		}
 	}
 }
+
+func TestAnOlderWindowIsReadInPartsAndOnlyWhatIsMissing(t *testing.T) {
+	c := &counter{now: time.Date(2026, 11, 27, 2, 3, 10, 0, time.UTC), value: 1}
+	var all tally.Tally
+	ask := c.ask()
+	if got, _, err := all.Events(t.Context(), "a", time.Hour, c.now, ask); err != nil || !got.Seen {
+		t.Fatal(got, err)
+	}
+	ask.Most = 3 * time.Hour
+	for look := 1; ; look++ {
+		c.read = 0
+		got, ok, err := all.Events(t.Context(), "a", 12*time.Hour, c.now, ask)
+		if c.read > 3*time.Hour+2*tally.Piece {
+			t.Fatalf("look %d reads %s", look, c.read)
+		}
+		if known := all.Knows("a", 12*time.Hour, c.now); known == errors.Is(err, tally.ErrNotYet) {
+			t.Errorf("look %d: known %v, %v", look, known, err)
+		}
+		if errors.Is(err, tally.ErrNotYet) && look < 4 {
+			continue
+		}
+		if err != nil || !ok || look != 4 || got.Events < (12*time.Hour).Seconds() || got.Events >= (12*time.Hour+tally.Piece).Seconds() {
+			t.Fatalf("look %d: %+v %v %v", look, got, ok, err)
+		}
+		break
+	}
+	if all.Knows("b", time.Hour, c.now) || all.Knows("a", 24*time.Hour, c.now) || all.Knows("a", time.Hour, c.now.Add(-time.Minute)) || all.Knows("a", time.Hour, c.now.Add(3*time.Hour)) {
+		t.Error("what was never counted is known")
+	}
+}
+
+func TestWhatIsKeptOverARestart(t *testing.T) {
+	begin := time.Date(2026, 11, 27, 2, 3, 10, 0, time.UTC)
+	save := func(at time.Time, value float64) []byte {
+		c := &counter{now: at, value: value}
+		var all tally.Tally
+		if _, _, err := all.Events(t.Context(), "a", 24*time.Hour, at, c.ask()); err != nil {
+			t.Fatal(err)
+		}
+		data, err := all.Save(at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return data
+	}
+	whole := save(begin, 1)
+	for name, c := range map[string]struct {
+		data []byte
+		key  string
+		at   time.Time
+		want bool // it is known
+		err  bool
+	}{
+		"soon after":           {whole, "a", begin.Add(time.Minute), true, false},
+		"of another query":     {whole, "b", begin.Add(time.Minute), false, false},
+		"too old":              {whole, "a", begin.Add(2 * time.Hour), false, false},
+		"by a clock ahead":     {whole, "a", begin.Add(-time.Minute), false, false},
+		"what is no number":    {save(begin, math.NaN()), "a", begin.Add(time.Minute), false, false},
+		"what is no file":      {[]byte("oops"), "a", begin, false, true},
+		"a file that is short": {whole[:len(whole)/2], "a", begin, false, true},
+	} {
+		var all tally.Tally
+		if err := all.Load(c.data, c.at); (err != nil) != c.err {
+			t.Errorf("%s: %v", name, err)
+		}
+		if got := all.Knows(c.key, 6*time.Hour, c.at); got != c.want {
+			t.Errorf("%s: known %v", name, got)
+		}
+		count := &counter{now: c.at, value: 1}
+		got, ok, err := all.Events(t.Context(), c.key, 6*time.Hour, c.at, count.ask())
+		if err != nil || !ok || got.Events < (6*time.Hour).Seconds() || got.Events >= (6*time.Hour+tally.Piece).Seconds() {
+			t.Errorf("%s: %+v %v %v", name, got, ok, err)
+		}
+		if c.want && count.read > 4*tally.Piece {
+			t.Errorf("%s: it reads %s", name, count.read)
+		}
+	}
+	if n := len(whole); n > 2048 {
+		t.Errorf("one query takes %d bytes", n)
+	}
+}

@@ -59,10 +59,13 @@ func (s Slices) Span(window time.Duration) time.Duration {
 }
 
 // Share is PromQL for the share of good among total, of which good or bad is counted. A
-// counter that never counted has no series: where there is a total, that is zero.
+// counter that never counted has no series: where there is a total, that is zero. Counts are
+// extrapolated, and so a little above all of them is all: more than that would make up for what
+// was bad elsewhere. By a half it cannot be: the two do not belong together, and there is no share.
 func Share(good, bad, total string) string {
+	share := "(sum(" + good + ") or vector(0)) / (sum(" + total + ") > 0)"
 	if bad != "" {
-		return "(1 - (sum(" + bad + ") or vector(0)) / (sum(" + total + ") > 0))"
+		share = "1 - (sum(" + bad + ") or vector(0)) / (sum(" + total + ") > 0)"
 	}
-	return "((sum(" + good + ") or vector(0)) / (sum(" + total + ") > 0))"
+	return "clamp(" + share + " <= 1.5 >= -0.5, 0, 1)"
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/seatrial/seatrial/internal/hint"
 	"github.com/seatrial/seatrial/internal/secret"
-	"github.com/seatrial/seatrial/slo"
+	"github.com/seatrial/seatrial/slo/source"
 )
 
 // Prometheus is where SLOs are asked for: Prometheus, or anything else that speaks its
@@ -38,9 +38,9 @@ func (p Prometheus) validate() error {
 }
 
 // OpenPrometheus is the client that the settings describe, with the secrets of the environment.
-func (s Settings) OpenPrometheus() (*slo.Prometheus, error) {
+func (s Settings) OpenPrometheus() (*source.Prometheus, error) {
 	p := s.Prometheus
-	a := slo.Access{URL: p.URL, User: p.User, Token: Env("SEATRIAL_PROMETHEUS_TOKEN"), Password: Env("SEATRIAL_PROMETHEUS_PASSWORD"), Header: map[string]secret.Text{}}
+	a := source.Access{URL: p.URL, User: p.User, Token: Env("SEATRIAL_PROMETHEUS_TOKEN"), Password: Env("SEATRIAL_PROMETHEUS_PASSWORD"), Header: map[string]secret.Text{}}
 	for name, value := range p.Headers {
 		a.Header[name] = secret.Text(value)
 	}
@@ -57,5 +57,5 @@ func (s Settings) OpenPrometheus() (*slo.Prometheus, error) {
 			return nil, hint.Add(fmt.Errorf("prometheus.ca: %w", err), "name a file with PEM certificates")
 		}
 	}
-	return slo.Open(a)
+	return source.Open(a)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/seatrial/seatrial/release"
 	"github.com/seatrial/seatrial/slo"
 	"github.com/seatrial/seatrial/slo/openslo"
+	"github.com/seatrial/seatrial/slo/source"
 	"github.com/seatrial/seatrial/store"
 	"github.com/seatrial/seatrial/store/bolt"
 	"github.com/seatrial/seatrial/web"
@@ -39,7 +40,7 @@ type well struct{ away map[string]bool } // clusters that it knows nothing of
 
 func (w well) answer(name, expr string, times ...time.Time) (release.Query, error) {
 	if w.away[expr] {
-		return release.Query{}, hint.Add(slo.ErrUnreachable, "start it")
+		return release.Query{}, hint.Add(source.ErrUnreachable, "start it")
 	}
 	q := release.Query{Name: name, Expr: expr}
 	for _, at := range times {

@@ -16,6 +16,7 @@ import (
 	"github.com/seatrial/seatrial/release"
 	"github.com/seatrial/seatrial/slo"
 	"github.com/seatrial/seatrial/slo/openslo"
+	"github.com/seatrial/seatrial/slo/source"
 )
 
 const (
@@ -148,7 +149,7 @@ func aborts(ctx context.Context, c Config, say io.Writer) (figure.Report, error)
 		return figure.Report{}, err
 	}
 	defer s.end()
-	p, err := slo.NewPrometheus(s.url)
+	p, err := source.New(s.url)
 	if err != nil {
 		return figure.Report{}, err
 	}

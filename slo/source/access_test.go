@@ -1,4 +1,4 @@
-package slo_test
+package source_test
 
 import (
 	"context"
@@ -9,21 +9,21 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/seatrial/seatrial/internal/hint"
 	"github.com/seatrial/seatrial/internal/secret"
-	"github.com/seatrial/seatrial/release"
-	"github.com/seatrial/seatrial/slo"
+	"github.com/seatrial/seatrial/slo/source"
 )
+
+var begin = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 const one = `{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1,"1"]}]}}`
 
 // says is a server that gives one answer to everything.
-func says(t *testing.T, status int, body string) *slo.Prometheus {
+func says(t *testing.T, status int, body string) *source.Prometheus {
 	t.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -31,7 +31,7 @@ func says(t *testing.T, status int, body string) *slo.Prometheus {
 		_, _ = io.WriteString(w, body)
 	}))
 	t.Cleanup(s.Close)
-	p, err := slo.NewPrometheus(s.URL)
+	p, err := source.New(s.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,8 +69,8 @@ func TestWhatIsNoNumberHasAClearReason(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Fatalf("err = %v, want %q", err, tt.want)
 			}
-			if errors.Is(err, slo.ErrQuery) != tt.query || errors.Is(err, slo.ErrUnreachable) == tt.query {
-				t.Errorf("query to blame: %v, server to blame: %v", errors.Is(err, slo.ErrQuery), errors.Is(err, slo.ErrUnreachable))
+			if errors.Is(err, source.ErrQuery) != tt.query || errors.Is(err, source.ErrUnreachable) == tt.query {
+				t.Errorf("query to blame: %v, server to blame: %v", errors.Is(err, source.ErrQuery), errors.Is(err, source.ErrUnreachable))
 			}
 			if hint.Of(err) == "" {
 				t.Errorf("%v says no next step", err)
@@ -102,17 +102,17 @@ func TestOnlyWhoIsToldTheLoginGetsIt(t *testing.T) {
 	tenant := map[string]secret.Text{"X-Scope-OrgID": "shop"}
 	for _, tt := range []struct {
 		name   string
-		access slo.Access
+		access source.Access
 		want   string // error; none: it gets in
 	}{
-		{"a token and a header get in", slo.Access{URL: server.URL, CA: ca, Token: "s3cr3t", Header: tenant}, ""},
-		{"a password gets in", slo.Access{URL: server.URL, CA: ca, User: "seatrial", Password: "s3cr3t"}, ""},
-		{"without a login nobody does", slo.Access{URL: server.URL, CA: ca}, "401"},
-		{"without the CA it is nobody's server", slo.Access{URL: server.URL, Token: "s3cr3t"}, "certificate"},
-		{"a redirect to elsewhere is not followed", slo.Access{URL: server.URL + "/away", CA: ca, Token: "s3cr3t", Header: tenant}, "it redirects to http://"},
+		{"a token and a header get in", source.Access{URL: server.URL, CA: ca, Token: "s3cr3t", Header: tenant}, ""},
+		{"a password gets in", source.Access{URL: server.URL, CA: ca, User: "seatrial", Password: "s3cr3t"}, ""},
+		{"without a login nobody does", source.Access{URL: server.URL, CA: ca}, "401"},
+		{"without the CA it is nobody's server", source.Access{URL: server.URL, Token: "s3cr3t"}, "certificate"},
+		{"a redirect to elsewhere is not followed", source.Access{URL: server.URL + "/away", CA: ca, Token: "s3cr3t", Header: tenant}, "it redirects to http://"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p, err := slo.Open(tt.access)
+			p, err := source.Open(tt.access)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -131,7 +131,7 @@ func TestOnlyWhoIsToldTheLoginGetsIt(t *testing.T) {
 }
 
 func TestAccessThatCannotBeMeantIsRefused(t *testing.T) {
-	for name, a := range map[string]slo.Access{
+	for name, a := range map[string]source.Access{
 		"no address":              {},
 		"not HTTP":                {URL: "ftp://u:s3cr3t@prometheus"},
 		"a control character":     {URL: "http://u:s3cr3t@prometheus\x7f"},
@@ -142,43 +142,10 @@ func TestAccessThatCannotBeMeantIsRefused(t *testing.T) {
 		"a CA that is none":       {URL: "https://prometheus", CA: []byte("s3cr3t")},
 		"a login in the URL, too": {URL: "http://u:s3cr3t@prometheus", Token: "t"},
 	} {
-		_, err := slo.Open(a)
+		_, err := source.Open(a)
 		if err == nil || hint.Of(err) == "" || strings.Contains(err.Error(), "s3cr3t") {
 			t.Errorf("%s: %v", name, err)
 		}
-	}
-}
-
-func TestEqualQuestionsAtOnceAreOneQuery(t *testing.T) {
-	p := newPrometheus(t, map[string]string{"good": "1000", "total": "1000"})
-	g := gate(t, p.URL, begin.Add(time.Minute), availability())
-	var all sync.WaitGroup
-	for range 50 { // releases that are looked at in the same second
-		all.Go(func() {
-			if _, v, err := g.Check(t.Context(), "", deployed("a")); err != nil || v.Outcome() != release.Passed {
-				t.Errorf("%v %v", v.Outcome(), err)
-			}
-		})
-	}
-	all.Wait()
-	if got := p.questions(); len(got) != 2 {
-		t.Errorf("%d queries for two expressions: %v", len(got), got)
-	}
-}
-
-func TestAFailedQuestionIsAskedAgain(t *testing.T) {
-	p := newPrometheus(t, map[string]string{"up": "1"})
-	client, err := slo.NewPrometheus(p.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for range 2 {
-		if _, err := client.Ask(t.Context(), "x", "broken", begin); err == nil {
-			t.Fatal("no error")
-		}
-	}
-	if got := p.questions(); len(got) != 2 {
-		t.Errorf("asked %v, want the failed question twice", got)
 	}
 }
 
@@ -192,13 +159,13 @@ func TestAServerThatHangsIsNotWaitedFor(t *testing.T) {
 	}))
 	t.Cleanup(hangs.Close)
 	t.Cleanup(func() { close(end) })
-	p, err := slo.NewPrometheus(hangs.URL)
+	p, err := source.New(hangs.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if _, err := p.Ask(ctx, "good", "up", begin); !errors.Is(err, slo.ErrUnreachable) || !strings.Contains(err.Error(), "does not answer in time") {
+	if _, err := p.Ask(ctx, "good", "up", begin); !errors.Is(err, source.ErrUnreachable) || !strings.Contains(err.Error(), "does not answer in time") {
 		t.Errorf("err = %v", err)
 	}
 }

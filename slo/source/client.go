@@ -1,4 +1,9 @@
-package slo
+// Package source asks a Prometheus, or whatever speaks its query API: with a login, within
+// a time and a size, and equal questions at about the same time once.
+//
+// Start at Open, then Prometheus.Ask. It never follows a redirect to another server, and never
+// tells a secret in an error.
+package source
 
 import (
 	"context"
@@ -40,6 +45,9 @@ type Prometheus struct {
 	api     promv1.API
 	shared  *shared
 }
+
+// Address is where it is, without a password.
+func (p *Prometheus) Address() string { return p.address }
 
 // Ask evaluates one expression at one moment.
 func (p *Prometheus) Ask(ctx context.Context, name, expr string, at time.Time) (release.Query, error) {
@@ -86,9 +94,9 @@ func (p *Prometheus) Ready(ctx context.Context) error {
 	return err
 }
 
-// began is when the server started; false when it does not tell, as some that only speak
+// Began is when the server started; false when it does not tell, as some that only speak
 // the query language do not.
-func (p *Prometheus) began(ctx context.Context) (time.Time, bool) {
+func (p *Prometheus) Began(ctx context.Context) (time.Time, bool) {
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
 	info, err := p.api.Runtimeinfo(ctx)

@@ -1,4 +1,4 @@
-package slo
+package source
 
 import (
 	"context"
@@ -13,10 +13,6 @@ const (
 	answerAge  = 5 * time.Second // that an answer is shared; later scrapes may change it
 	maxAnswers = 10_000          // kept at once
 )
-
-// step is the moment that a look at t asks for: gates and watch that look within the same
-// second ask the same, and one question serves them all.
-func step(t time.Time) time.Time { return t.Truncate(time.Second) }
 
 // question is what makes two questions the same.
 type question struct {

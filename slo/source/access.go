@@ -1,4 +1,4 @@
-package slo
+package source
 
 import (
 	"crypto/tls"
@@ -29,8 +29,8 @@ type Access struct {
 	CA       []byte                 // PEM; default: the system's
 }
 
-// NewPrometheus is a client of the server at address that asks for no login.
-func NewPrometheus(address string) (*Prometheus, error) { return Open(Access{URL: address}) }
+// New is a client of the server at address that asks for no login.
+func New(address string) (*Prometheus, error) { return Open(Access{URL: address}) }
 
 // Open is a client of a server. It does not connect yet.
 func Open(a Access) (*Prometheus, error) {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/seatrial/seatrial/deployer/live"
 	"github.com/seatrial/seatrial/deployer/live/stamp"
+	"github.com/seatrial/seatrial/deployer/presence"
 	"github.com/seatrial/seatrial/release"
 )
 
@@ -61,6 +62,7 @@ type Fleet struct {
 	Desired  Desired
 	Live     Watched
 	Locks    *Locks
+	Presence *presence.Watch // default: every cluster is asked
 	Report   func(context.Context, Healed)
 	Place    func(context.Context, release.Slot, Moved) error // saves a slot as it was read, or release.ErrStale
 	Log      *slog.Logger                                     // default: nowhere
@@ -253,6 +255,8 @@ func (f *Fleet) check(ctx context.Context, ch live.Change, env release.Env) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, healTimeout)
 	defer cancel()
+	ctx, done := f.Presence.During(ctx, ch.Cluster)
+	defer done()
 	unlock, err := f.Locks.Lock(ctx, ch.Cluster, ch.Service)
 	if err != nil {
 		return
@@ -280,14 +284,14 @@ func (f *Fleet) check(ctx context.Context, ch live.Change, env release.Env) {
 		return // in order, or not to be asked now: the sweep comes back
 	}
 	slices.SortFunc(objects, strings.Compare)
-	done := Healed{Service: ch.Service, Env: env, Cluster: ch.Cluster, Revision: w.Revision, Objects: objects, At: began}
+	healed := Healed{Service: ch.Service, Env: env, Cluster: ch.Cluster, Revision: w.Revision, Objects: objects, At: began}
 	res, err := f.Live.Sync(ctx, ch.Cluster, w)
 	if err == nil && (res.State == live.Refused || res.State == live.Syncing) {
 		err = errors.New(res.Message)
 	}
-	done.Took, done.Err = f.Now().Sub(began), err
+	healed.Took, healed.Err = f.Now().Sub(began), err
 	f.acted(ch)
-	f.Report(ctx, done)
+	f.Report(ctx, healed)
 }
 
 // left reports whether no wave selects a target's cluster any more.

@@ -54,7 +54,10 @@ func (f *Fleet) followOnce(ctx context.Context) {
 		}
 		for _, m := range moves(env, f.Platform.Clusters(), s) {
 			ch := live.Change{Cluster: m.cluster, Service: s.Service}
-			if state, _ := f.Live.Reach(ctx, m.cluster); state != "Ready" || f.paused(ch) {
+			if !f.Presence.Away(m.cluster).IsZero() || f.paused(ch) {
+				continue
+			}
+			if state, _ := f.Live.Reach(ctx, m.cluster); state != "Ready" {
 				continue
 			}
 			g.Go(func() error {
@@ -74,6 +77,8 @@ func (f *Fleet) followOnce(ctx context.Context) {
 func (f *Fleet) move(ctx context.Context, svc release.Service, env release.Environment, m move) error {
 	ctx, cancel := context.WithTimeout(ctx, healTimeout)
 	defer cancel()
+	ctx, done := f.Presence.During(ctx, m.cluster)
+	defer done()
 	unlock, err := f.Locks.Lock(ctx, m.cluster, svc)
 	if err != nil {
 		return err

@@ -46,9 +46,11 @@ func (o *Rollout) Health(ctx context.Context, key string, r release.Release) (re
 
 // healthTarget looks at one target, and applies the content once more where it is gone.
 func (o *Rollout) healthTarget(ctx context.Context, w live.Want, t release.Target) seen {
+	ctx, done := o.Presence.During(ctx, t.Cluster)
+	defer done()
 	res, err := o.Live.Health(ctx, t.Cluster, w, t.Synced)
 	if err != nil {
-		return unreachable(t, err, o.Now())
+		return o.unreachable(ctx, t, err)
 	}
 	now := o.Now()
 	if res.Stale && now.Sub(t.Synced) > staleFor {

@@ -1,10 +1,13 @@
 package deployer
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/seatrial/seatrial/deployer/live"
+	"github.com/seatrial/seatrial/deployer/presence"
 	"github.com/seatrial/seatrial/release"
 )
 
@@ -28,10 +31,17 @@ func answering(targets []release.Target) []release.Target {
 	return out
 }
 
-// unreachable notes since when a target has not answered.
-func unreachable(t release.Target, err error, now time.Time) seen {
+// unreachable notes since when a target has not answered: the Watch may know of its cluster
+// for longer than the release has asked it.
+func (o *Rollout) unreachable(ctx context.Context, t release.Target, err error) seen {
+	if away := context.Cause(ctx); errors.Is(away, presence.ErrAway) {
+		err = away
+	}
 	if t.Away.IsZero() {
-		t.Away = now
+		t.Away = o.Now()
+	}
+	if since := o.Presence.Away(t.Cluster); !since.IsZero() && since.Before(t.Away) {
+		t.Away = since
 	}
 	t.State, t.Message = string(live.Unreachable), err.Error()
 	return seen{target: t, err: err}

@@ -1,15 +1,18 @@
 package deployer_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/seatrial/seatrial/deployer"
 	"github.com/seatrial/seatrial/deployer/live"
+	"github.com/seatrial/seatrial/deployer/presence"
 	"github.com/seatrial/seatrial/release"
 )
 
@@ -141,6 +144,62 @@ func TestAClusterThatDiesAfterItsSyncIsQuarantinedByItsHealth(t *testing.T) {
 	if v.Outcome() != release.Passed || r.Now().Waves[0].Targets[2].State != deployer.Quarantined {
 		t.Errorf("%v %s: %+v", v.Outcome(), v.Reason(), r.Now().Waves[0].Targets)
 	}
+}
+
+// known is a Watch that has found a cluster away, and goes on until the test ends.
+func known(t *testing.T, dead string) *presence.Watch {
+	t.Helper()
+	w := &presence.Watch{Clusters: func() []release.Cluster { return []release.Cluster{cluster(dead)} }, Now: time.Now, Every: time.Second,
+		Reach: func(context.Context, string) (string, string) { return "Unreachable", "no route to host" }}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); _ = w.Run(ctx) }()
+	t.Cleanup(func() { stop(); <-done })
+	synctest.Wait()
+	return w
+}
+
+func TestAClusterThatIsKnownToBeAwayIsNotWaitedForAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		env, clusters := many(1, "")
+		w, r := newWorld(env, clusters...), newRelease("1")
+		w.Now, w.fleet.sync["b"], w.Presence = time.Now, silent, known(t, "b")
+		time.Sleep(11 * time.Second) // so long a release would wait
+		facts, v, err := w.Sync(t.Context(), "k", r)
+		if err != nil || v.Outcome() != release.Passed || facts.Targets[1].State != deployer.Quarantined {
+			t.Errorf("%v %s %v: %+v", v.Outcome(), v.Reason(), err, facts.Targets)
+		}
+	})
+}
+
+// hanging is clusters of which one takes a call and never answers.
+type hanging struct {
+	deployer.Clusters
+	cluster string
+}
+
+func (h hanging) Sync(ctx context.Context, cluster string, w live.Want) (live.Result, error) {
+	if cluster == h.cluster {
+		<-ctx.Done()
+		return live.Result{}, ctx.Err()
+	}
+	return h.Clusters.Sync(ctx, cluster, w)
+}
+
+func TestNobodyIsHeldByAClusterThatTakesACallAndNeverAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		env, clusters := many(1, "")
+		w, r := newWorld(env, clusters...), newRelease("1")
+		w.Now, w.Live, w.Presence = time.Now, hanging{w.Live, "b"}, known(t, "b")
+		began := time.Now()
+		facts, v, err := w.Sync(t.Context(), "k", r)
+		if took := time.Since(began); err != nil || v.Outcome() != release.Passed || took > 15*time.Second {
+			t.Fatalf("%v %s %v after %v", v.Outcome(), v.Reason(), err, took)
+		}
+		if b := facts.Targets[1]; b.State != deployer.Quarantined || !strings.Contains(b.Message, "no route to host") {
+			t.Errorf("%+v", b)
+		}
+	})
 }
 
 func TestAReturnIsNotFrozenByADeadCluster(t *testing.T) {

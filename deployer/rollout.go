@@ -2,6 +2,7 @@ package deployer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/seatrial/seatrial/deployer/desired"
 	"github.com/seatrial/seatrial/deployer/live"
+	"github.com/seatrial/seatrial/deployer/presence"
 	"github.com/seatrial/seatrial/internal/hint"
 	"github.com/seatrial/seatrial/release"
 )
@@ -33,6 +35,7 @@ type Rollout struct {
 	Desired  Desired
 	Live     Clusters
 	Locks    *Locks
+	Presence *presence.Watch // default: nothing is known before a target is asked
 	Now      func() time.Time
 }
 
@@ -311,7 +314,12 @@ func (o *Rollout) each(ctx context.Context, targets []release.Target, do func(co
 // syncTarget brings one target to the content. A target that is on it already is only
 // looked at again, which costs a few milliseconds.
 func (o *Rollout) syncTarget(ctx context.Context, w live.Want, t release.Target) seen {
+	ctx, done := o.Presence.During(ctx, t.Cluster)
+	defer done()
 	unlock, err := o.Locks.Lock(ctx, t.Cluster, w.Service)
+	if err != nil && errors.Is(context.Cause(ctx), presence.ErrAway) {
+		return o.unreachable(ctx, t, err)
+	}
 	if err != nil {
 		return seen{target: t, err: err}
 	}
@@ -320,7 +328,7 @@ func (o *Rollout) syncTarget(ctx context.Context, w live.Want, t release.Target)
 	w.Hooks = w.Hooks && first
 	res, err := o.Live.Sync(ctx, t.Cluster, w)
 	if err != nil {
-		return unreachable(t, err, o.Now())
+		return o.unreachable(ctx, t, err)
 	}
 	before := t.State
 	t.State, t.Message, t.Away = string(res.State), res.Message, time.Time{}

@@ -37,9 +37,9 @@ type Config struct {
 	Always    []string      // policies for every environment besides its own list
 	TimeLimit time.Duration // of one rego policy over all objects of a release; default 5s
 	// ClusterScoped knows the scope of kinds that Kubernetes does not come with, for
-	// example from discovery. Left out: a custom kind without a namespace is taken for
-	// cluster-scoped.
-	ClusterScoped func(apiVersion, kind string) (clusterScoped, known bool)
+	// example from discovery; an error means that somebody who may know could not be asked.
+	// Left out: a custom kind without a namespace is taken for cluster-scoped.
+	ClusterScoped func(apiVersion, kind string) (clusterScoped, known bool, err error)
 	Keys          []string         // ids of the keys that count; left out: every key that VerifyImage trusts
 	Now           func() time.Time // default time.Now
 }
@@ -108,7 +108,11 @@ func (g *Gate) Check(ctx context.Context, in Input) (release.Verdict, error) {
 func (g *Gate) results(ctx context.Context, in Input, all []object, unreadable []Problem) ([]result, error) {
 	pods, readable := checkObjects(all, unreadable, reviewedKinds(in.Environment))
 	images := imagesOf(all, pods)
-	out := []result{readable, g.checkScope(in, all), checkDigests(images)}
+	scope, err := g.checkScope(in, all)
+	if err != nil {
+		return nil, err
+	}
+	out := []result{readable, scope, checkDigests(images)}
 	v := &verifier{gate: g, in: in, seen: map[string][]string{}, keys: map[string]bool{}}
 	if in.Release.Artifact != nil {
 		res, err := v.checkArtifact(ctx, images)

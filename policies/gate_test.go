@@ -239,12 +239,50 @@ func TestCustomKinds(t *testing.T) {
 	}
 }
 
-func TestKnownScopes(t *testing.T) {
-	gate := newGate(t, policies.Config{ClusterScoped: func(apiVersion, kind string) (bool, bool) {
-		return apiVersion == "example.com/v1" && kind == "Wide", true
-	}}, nil)
-	in := input(manifests(t, "apiVersion: example.com/v1\nkind: Wide\nmetadata: {name: a, namespace: shop}")...)
-	expect(t, check(t, gate, in), release.Refused, []string{"cluster-scoped Wide.example.com"}, "")
+func TestScopesOfCustomKinds(t *testing.T) {
+	const object = "apiVersion: example.com/v1\nkind: Thing\nmetadata: {name: a, namespace: shop}\n"
+	defined := func(group, scope string) string {
+		return object + "---\napiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: things." + group + "}\nspec: {group: " + group + ", scope: " + scope + ", names: {kind: Thing}}\n"
+	}
+	away := errors.New("cluster prod does not answer")
+	for _, c := range []struct {
+		name, text  string
+		wide, known bool
+		err         error
+		outcome     release.Outcome
+		says        string
+	}{
+		{"a cluster knows that it is cluster-scoped", object, true, true, nil, release.Refused, "cluster-scoped Thing.example.com"},
+		{"a cluster knows that it is namespaced", object, false, true, nil, release.Passed, ""},
+		{"nobody knows it", object, false, false, nil, release.Refused, "no cluster knows Thing.example.com"},
+		{"who may know it is away", object, false, false, away, 0, ""},
+		{"the manifests define it namespaced", defined("example.com", "Namespaced"), false, false, away, release.Passed, ""},
+		{"the manifests define it cluster-scoped", defined("example.com", "Cluster"), false, false, nil, release.Refused, "cluster-scoped Thing.example.com"},
+		{"the manifests define it otherwise than a cluster", defined("example.com", "Namespaced"), true, true, nil, release.Refused, "cluster-scoped Thing.example.com"},
+		{"the manifests define another of that name", defined("example.org", "Namespaced"), false, false, nil, release.Refused, "no cluster knows Thing.example.com"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			gate := newGate(t, policies.Config{ClusterScoped: func(apiVersion, kind string) (bool, bool, error) {
+				if apiVersion != "example.com/v1" || kind != "Thing" {
+					t.Errorf("asked for %s %s", apiVersion, kind)
+				}
+				return c.wide, c.known, c.err
+			}}, nil)
+			in := input(manifests(t, c.text)...)
+			in.Project.Spec.ClusterScoped = []string{"CustomResourceDefinition"}
+			if c.outcome == 0 {
+				if v, err := gate.Check(t.Context(), in); !errors.Is(err, away) {
+					t.Errorf("%v %s, error %v", v.Outcome(), v.Reason(), err)
+				}
+				return
+			}
+			var says []string
+			if c.says != "" {
+				says = []string{c.says}
+			}
+			expect(t, check(t, gate, in), c.outcome, says, "")
+		})
+	}
 }
 
 func TestAllProblemsAreListedWithinBounds(t *testing.T) {

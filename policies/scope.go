@@ -48,7 +48,7 @@ func clusterWide() map[string][]string {
 }
 
 // checkScope holds the manifests to what the project may touch.
-func (g *Gate) checkScope(in Input, all []object) result {
+func (g *Gate) checkScope(in Input, all []object) (result, error) {
 	res := result{policy: ruleScope, claim: fmt.Sprintf("the manifests stay within project %s", in.Project.Meta.Name)}
 	spec := in.Project.Spec
 	refuse := func(object, why, fix string) {
@@ -63,25 +63,63 @@ func (g *Gate) checkScope(in Input, all []object) result {
 	if len(all) == 0 && !in.Environment.Spec.Prune.AllowEmpty {
 		refuse("the manifests", "there are none, so everything would be deleted", "set prune.allowEmpty on the environment when that is meant")
 	}
-	wide, narrow := clusterWide(), namespaced()
+	scopes := scopes{wide: clusterWide(), narrow: namespaced(), defined: definedBy(all), ask: g.config.ClusterScoped}
 	for _, o := range all {
-		if why, fix := g.outOfScope(o, in.Project, slices.Contains(wide[o.group], o.kind), slices.Contains(narrow[o.group], o.kind)); why != "" {
+		wide, known, err := scopes.of(o)
+		if err != nil {
+			return res, err
+		}
+		if !known {
+			refuse(o.String(), fmt.Sprintf("no cluster knows %s, so nobody can tell whether it is cluster-scoped", o.qualified()), "install the kind's CustomResourceDefinition first, or let the manifests have it")
+		} else if why, fix := outOfScope(o, in.Project, wide); why != "" {
 			refuse(o.String(), why, fix)
 		}
 	}
-	return res
+	return res, nil
 }
 
-func (g *Gate) outOfScope(o object, project release.Project, wide, narrow bool) (why, fix string) {
-	name, spec := project.Meta.Name, project.Spec
-	if !wide && !narrow {
-		wide = o.namespace == ""
-		if g.config.ClusterScoped != nil {
-			if scoped, known := g.config.ClusterScoped(strings.TrimPrefix(o.group+"/"+o.version, "/"), o.kind); known {
-				wide = scoped
-			}
-		}
+// scopes are what is known of kinds.
+type scopes struct {
+	wide, narrow map[string][]string // that Kubernetes comes with
+	defined      map[string]bool     // that the manifests define: cluster-scoped?
+	ask          func(apiVersion, kind string) (clusterScoped, known bool, err error)
+}
+
+// of says whether an object's kind is cluster-scoped. What the manifests say of it counts
+// only where no cluster knows better.
+func (s scopes) of(o object) (wide, known bool, err error) {
+	switch {
+	case slices.Contains(s.wide[o.group], o.kind):
+		return true, true, nil
+	case slices.Contains(s.narrow[o.group], o.kind):
+		return false, true, nil
+	case s.ask == nil:
+		return o.namespace == "", true, nil
 	}
+	wide, known, err = s.ask(strings.TrimPrefix(o.group+"/"+o.version, "/"), o.kind)
+	if defined, ok := s.defined[o.qualified()]; ok && !known {
+		return defined, true, nil
+	}
+	return wide, known, err
+}
+
+// definedBy are the kinds that manifests define, and whether they are cluster-scoped.
+func definedBy(all []object) map[string]bool {
+	defined := map[string]bool{}
+	for _, o := range all {
+		if !o.is("apiextensions.k8s.io", "CustomResourceDefinition") {
+			continue
+		}
+		spec, _ := o.body["spec"].(map[string]any)
+		names, _ := spec["names"].(map[string]any)
+		kind := object{group: fmt.Sprint(spec["group"]), kind: fmt.Sprint(names["kind"])}
+		defined[kind.qualified()] = spec["scope"] != "Namespaced"
+	}
+	return defined
+}
+
+func outOfScope(o object, project release.Project, wide bool) (why, fix string) {
+	name, spec := project.Meta.Name, project.Spec
 	if wide {
 		if !slices.Contains(spec.ClusterScoped, o.kind) && !slices.Contains(spec.ClusterScoped, o.qualified()) {
 			return fmt.Sprintf("project %s may not change cluster-scoped %s", name, o.qualified()), "leave it to the platform team, or have the kind added to the project's clusterScoped"

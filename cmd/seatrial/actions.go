@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/seatrial/seatrial/chaos/trial"
 	"github.com/seatrial/seatrial/cmd/seatrial/registries"
@@ -161,8 +160,8 @@ func (s *server) checkIn(ctx context.Context, r release.Release, name release.En
 	if err != nil {
 		return "", release.Verdict{}, err
 	}
-	scope := func(cluster string) render.Scope { return s.live.Scope(cluster) }
-	if unknown := rendering.Unknown(rendered, s.reached(ctx, env), scope); len(unknown) > 0 {
+	scopes := s.scopes()
+	if unknown := rendering.Unknown(rendered, scopes.Reached(ctx, env), scopes.Of); len(unknown) > 0 {
 		return "", release.Refuse(strings.Join(unknown, "; "), "install the kind's CustomResourceDefinition on the clusters first, or take the object out"), nil
 	}
 	passed := release.Pass()
@@ -186,32 +185,6 @@ func bodies(objects []*unstructured.Unstructured) []map[string]any {
 		out = append(out, o.Object)
 	}
 	return out
-}
-
-// reached are the clusters of an environment that answer. One that does not says nothing
-// of what it knows here; the sync asks it again.
-func (s *server) reached(ctx context.Context, env release.Environment) (out []release.Cluster) {
-	selected := release.Selected(env, s.world.Clusters())
-	for _, c := range s.world.Clusters() {
-		if !selected[c.Meta.Name] {
-			continue
-		}
-		if state, _ := s.live.Reach(ctx, c.Meta.Name); state == "Ready" {
-			out = append(out, c)
-		}
-	}
-	return out
-}
-
-// clusterScoped asks the clusters for the scope of a kind that Kubernetes does not come with.
-func (s *server) clusterScoped(apiVersion, kind string) (clusterScoped, known bool) {
-	gvk := schema.FromAPIVersionAndKind(apiVersion, kind)
-	for _, c := range s.world.Clusters() {
-		if namespaced, known := s.live.Scope(c.Meta.Name)(gvk); known {
-			return !namespaced, true
-		}
-	}
-	return false, false
 }
 
 // recheck judges again, just before the environment changes.

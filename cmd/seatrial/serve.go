@@ -69,6 +69,7 @@ func serve(ctx context.Context, set settings.Settings, secrets settings.Secrets,
 	if err != nil {
 		return err
 	}
+	metrics.MustRegister(s.presence)
 	console, err := listen(set.Listen)
 	if err != nil {
 		return errors.Join(err, s.close())
@@ -111,7 +112,7 @@ func (s *server) run(ctx context.Context, console, inside net.Listener, metrics 
 		parts = append(parts, s.buildkitd.Run)
 	}
 	// These go by what the platform repo says, so they begin when it is known.
-	guided := []func(context.Context) error{s.intake.Run, s.runner.Run, s.fleet.Run, s.sloWatch.Run, s.watchFaults, s.scheduler.Run, s.weekly.Run, s.scaling, s.notifier.Run, s.arrivals.Poll, s.followBranches, s.live.Run, s.sweepFaults, s.retention.Run,
+	guided := []func(context.Context) error{s.intake.Run, s.runner.Run, s.presence.Run, s.fleet.Run, s.sloWatch.Run, s.watchFaults, s.scheduler.Run, s.weekly.Run, s.scaling, s.notifier.Run, s.arrivals.Poll, s.followBranches, s.live.Run, s.sweepFaults, s.retention.Run,
 		history.Sweeper{Rule: s.settings.History, Runs: shelf.Runs{KV: s.db}, Now: time.Now, Log: s.log}.Run}
 	for _, part := range parts {
 		group.Go(func() error { return part(ctx) })

@@ -35,6 +35,7 @@ import (
 	"github.com/seatrial/seatrial/deployer"
 	"github.com/seatrial/seatrial/deployer/desired"
 	"github.com/seatrial/seatrial/deployer/live"
+	"github.com/seatrial/seatrial/deployer/presence"
 	"github.com/seatrial/seatrial/deployer/render"
 	"github.com/seatrial/seatrial/internal/forge"
 	"github.com/seatrial/seatrial/internal/git"
@@ -89,6 +90,7 @@ type server struct {
 	desired  *desired.Store
 	rollout  *deployer.Rollout
 	fleet    *deployer.Fleet
+	presence *presence.Watch
 
 	sloGate   *slo.Gate
 	sloWatch  *slo.Watch
@@ -245,13 +247,18 @@ func (s *server) wireDeployer() (err error) {
 	}
 	s.desired = desired.New(s.repos, s.settings.RepoURL)
 	locks := &deployer.Locks{}
-	s.rollout = &deployer.Rollout{Content: s.content, Strategy: s.strategy, Platform: s.world, Slot: s.book.Slot, Desired: s.desired, Live: s.live, Locks: locks, Now: time.Now}
-	s.fleet = &deployer.Fleet{Platform: s.world, Slots: s.book.Slots, Slot: s.book.Slot, Desired: s.desired, Live: s.live, Locks: locks, Report: s.healed, Place: s.moved, Now: time.Now}
+	s.presence = &presence.Watch{Clusters: s.world.Clusters, Reach: s.live.Reach, Log: s.log, Now: time.Now}
+	s.rollout = &deployer.Rollout{Content: s.content, Strategy: s.strategy, Platform: s.world, Slot: s.book.Slot, Desired: s.desired, Live: s.live, Locks: locks, Presence: s.presence, Now: time.Now}
+	s.fleet = &deployer.Fleet{Platform: s.world, Slots: s.book.Slots, Slot: s.book.Slot, Desired: s.desired, Live: s.live, Locks: locks, Presence: s.presence, Report: s.healed, Place: s.moved, Now: time.Now}
 	return nil
 }
 
+func (s *server) scopes() rendering.Scopes {
+	return rendering.Scopes{Clusters: s.world.Clusters, Reach: s.live.Reach, Away: s.presence.Away, Of: func(cluster string) render.Scope { return s.live.Scope(cluster) }}
+}
+
 func (s *server) wirePolicies() (err error) {
-	if s.gate, err = policies.New(policies.Config{Always: []string{policies.SignedImages, policies.NoBarePods}, ClusterScoped: s.clusterScoped}, s.verifyImage); err != nil {
+	if s.gate, err = policies.New(policies.Config{Always: []string{policies.SignedImages, policies.NoBarePods}, ClusterScoped: s.scopes().ClusterScoped}, s.verifyImage); err != nil {
 		return err
 	}
 	s.approving = &policies.Approving{Rules: s.rules, Recheck: s.recheck, Approvals: shelf.Approvals{KV: s.db}, Groups: s.groups}

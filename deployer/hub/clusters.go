@@ -201,7 +201,7 @@ func (h *Hub) Reach(ctx context.Context, cluster string) (state, message string)
 	if err != nil {
 		return string(live.Unreachable), err.Error()
 	}
-	got, err := c.ask(ctx.Done(), within(ctx, probing), wire.Ask{Question: &wire.Question{About: wire.Reach}})
+	got, err := c.probe(ctx.Done(), within(ctx, probing), wire.Ask{Question: &wire.Question{About: wire.Reach}})
 	if err != nil {
 		return string(live.Unreachable), err.Error()
 	}

@@ -244,6 +244,14 @@ func (c *conn) ask(gone <-chan struct{}, within time.Duration, a wire.Ask) (*wir
 	return c.await(gone, late.C, within, a)
 }
 
+// probe asks without waiting for a turn: whether an agent is there does not depend on how
+// much it has to do.
+func (c *conn) probe(gone <-chan struct{}, within time.Duration, a wire.Ask) (*wire.Answer, error) {
+	late := time.NewTimer(within + time.Second)
+	defer late.Stop()
+	return c.await(gone, late.C, within, a)
+}
+
 // await sends an ask whose turn it is, and waits for the answer.
 func (c *conn) await(gone <-chan struct{}, late <-chan time.Time, within time.Duration, a wire.Ask) (*wire.Answer, error) {
 	came, began := make(chan *wire.Answer, 1), time.Now()

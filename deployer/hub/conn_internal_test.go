@@ -49,3 +49,20 @@ func TestAnAgentThatNamesOtherServicesEachTimeFillsNoMemory(t *testing.T) {
 		t.Errorf("number %d is not above %d, which the agent holds", next, last.Seq)
 	}
 }
+
+func TestAnAgentThatHasMuchToDoIsThereAllTheSame(t *testing.T) {
+	h := New(Config{Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	c := &conn{caller: caller{cluster: "far"}, out: make(chan *wire.Message, waiting), done: make(chan struct{}), replace: make(chan struct{}), turns: make(chan struct{}, 1), asked: map[uint64]chan *wire.Answer{}}
+	h.join(c, &wire.Hello{})
+	c.turns <- struct{}{} // all that may be asked at once
+	go func() {
+		for m := range c.out {
+			if m.Ask != nil {
+				c.answer(&wire.Answer{ID: m.Ask.ID, State: "Ready"})
+			}
+		}
+	}()
+	if state, message := h.Reach(t.Context(), "far"); state != "Ready" {
+		t.Errorf("%s: %s", state, message)
+	}
+}

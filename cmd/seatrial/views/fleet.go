@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/seatrial/seatrial/cmd/seatrial/shelf"
 	"github.com/seatrial/seatrial/deployer/live"
 	"github.com/seatrial/seatrial/deployer/live/details"
@@ -131,11 +133,18 @@ func worst(targets []drift.PlaceTarget) string {
 // Clusters lists the clusters as they are now.
 func (v Fleet) Clusters(ctx context.Context) ([]web.Cluster, error) {
 	tree := v.Tree()
-	out := []web.Cluster{}
-	for _, name := range slices.Sorted(maps.Keys(tree.Clusters)) {
-		c := tree.Clusters[name]
-		state, message := v.Reach(ctx, name)
-		out = append(out, web.Cluster{Name: name, Labels: c.Meta.Labels, State: state, Message: message, Chaos: c.Spec.Chaos})
+	names := slices.Sorted(maps.Keys(tree.Clusters))
+	out := make([]web.Cluster, len(names))
+	var g errgroup.Group
+	g.SetLimit(16)
+	for i, name := range names {
+		g.Go(func() error {
+			c := tree.Clusters[name]
+			state, message := v.Reach(ctx, name)
+			out[i] = web.Cluster{Name: name, Labels: c.Meta.Labels, State: state, Message: message, Chaos: c.Spec.Chaos}
+			return nil
+		})
 	}
+	_ = g.Wait() // none of them returns an error
 	return out, nil
 }

@@ -94,6 +94,7 @@ func Main(ctx context.Context, in io.Reader, out io.Writer) error {
 	}
 	group.Go(func() error { return s.runner.Run(ctx) })
 	group.Go(func() error { return s.fleet.Run(ctx) })
+	group.Go(func() error { return s.watch.Run(ctx) })
 	group.Go(func() error {
 		defer stop()
 		for lines.Scan() {

@@ -15,6 +15,7 @@ import (
 	"github.com/seatrial/seatrial/deployer"
 	"github.com/seatrial/seatrial/deployer/desired"
 	"github.com/seatrial/seatrial/deployer/live"
+	"github.com/seatrial/seatrial/deployer/presence"
 	"github.com/seatrial/seatrial/deployer/render"
 	"github.com/seatrial/seatrial/internal/git"
 	"github.com/seatrial/seatrial/internal/kube"
@@ -34,6 +35,7 @@ type subject struct {
 	fleet   *deployer.Fleet
 	runner  *pipeline.Runner
 	rollout *deployer.Rollout
+	watch   *presence.Watch
 
 	seen release.Commit // how far the branch was dealt with
 }
@@ -52,8 +54,9 @@ func wire(set Setup) (*subject, error) {
 	s.desired = desired.New(repos, func(repo string) string { return repo })
 	s.live = live.New(kube.Open(set.Credentials), live.Config{})
 	locks := &deployer.Locks{}
-	s.rollout = &deployer.Rollout{Content: s.content, Platform: s, Slot: s.book.Slot, Desired: s.desired, Live: s.live, Locks: locks, Now: time.Now}
-	s.fleet = &deployer.Fleet{Platform: s, Slots: s.book.Slots, Slot: s.book.Slot, Desired: s.desired, Live: s.live, Locks: locks,
+	s.watch = &presence.Watch{Clusters: s.Clusters, Reach: s.live.Reach, Now: time.Now}
+	s.rollout = &deployer.Rollout{Content: s.content, Platform: s, Slot: s.book.Slot, Desired: s.desired, Live: s.live, Locks: locks, Presence: s.watch, Now: time.Now}
+	s.fleet = &deployer.Fleet{Platform: s, Slots: s.book.Slots, Slot: s.book.Slot, Desired: s.desired, Live: s.live, Locks: locks, Presence: s.watch,
 		Report: func(context.Context, deployer.Healed) {}, Place: func(ctx context.Context, slot release.Slot, _ deployer.Moved) error { return s.book.Place(ctx, slot) },
 		Every: 24 * time.Hour, Now: time.Now} // it looks at everything when it is told to
 	s.runner = &pipeline.Runner{Book: s.book, Active: s.book.Active, ActiveOf: s.book.ActiveOf, Now: time.Now, Log: slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),

@@ -54,11 +54,12 @@ type Healed struct {
 }
 
 // Fleet watches every cluster and heals what drifts from the revision the target is on,
-// unless a rollout occupies the slot, and follows the platform: see moves. Its fields are not changed once Run has begun.
+// unless a rollout works on the target, and follows the platform: see moves. Its fields are not changed once Run has begun.
 type Fleet struct {
 	Platform Platform
 	Slots    Slots
 	Slot     Slot
+	Release  func(context.Context, release.ID) (release.Release, error) // default: where a release is, nothing is healed
 	Desired  Desired
 	Live     Watched
 	Locks    *Locks
@@ -193,10 +194,10 @@ func (f *Fleet) due() []live.Change {
 	return due
 }
 
-// look checks a changed target; one that is occupied is not waited for.
+// look checks a changed target; one that a release works on is not waited for.
 func (f *Fleet) look(ctx context.Context, ch live.Change) {
 	for _, env := range f.environments(ctx, ch.Service) {
-		if s, err := f.Slot(ctx, ch.Service, env); err == nil && s.Targets[ch.Cluster] != "" && s.Occupant == "" {
+		if _, idle := f.idle(ctx, ch.Service, env, ch.Cluster); idle {
 			f.check(ctx, ch, env)
 		}
 	}
@@ -262,8 +263,8 @@ func (f *Fleet) check(ctx context.Context, ch live.Change, env release.Env) {
 		return
 	}
 	defer unlock()
-	slot, err := f.Slot(ctx, ch.Service, env)
-	if err != nil || slot.Occupant != "" || slot.Targets[ch.Cluster] == "" || f.left(slot, ch.Cluster) {
+	slot, idle := f.idle(ctx, ch.Service, env, ch.Cluster)
+	if !idle || f.left(slot, ch.Cluster) {
 		return
 	}
 	now := order{asked: f.asked(slot, ch.Cluster), found: f.Live.Stamp(ch.Cluster, ch.Service)}

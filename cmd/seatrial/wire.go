@@ -249,7 +249,7 @@ func (s *server) wireDeployer() (err error) {
 	locks := &deployer.Locks{}
 	s.presence = &presence.Watch{Clusters: s.world.Clusters, Reach: s.live.Reach, Log: s.log, Now: time.Now}
 	s.rollout = &deployer.Rollout{Content: s.content, Strategy: s.strategy, Platform: s.world, Slot: s.book.Slot, Desired: s.desired, Live: s.live, Locks: locks, Presence: s.presence, Now: time.Now}
-	s.fleet = &deployer.Fleet{Platform: s.world, Slots: s.book.Slots, Slot: s.book.Slot, Desired: s.desired, Live: s.live, Locks: locks, Presence: s.presence, Report: s.healed, Place: s.moved, Now: time.Now}
+	s.fleet = &deployer.Fleet{Platform: s.world, Slots: s.book.Slots, Slot: s.book.Slot, Release: s.book.Release, Desired: s.desired, Live: s.live, Locks: locks, Presence: s.presence, Report: s.healed, Place: s.moved, Now: time.Now}
 	return nil
 }
 

@@ -56,7 +56,7 @@ func wire(set Setup) (*subject, error) {
 	locks := &deployer.Locks{}
 	s.watch = &presence.Watch{Clusters: s.Clusters, Reach: s.live.Reach, Now: time.Now}
 	s.rollout = &deployer.Rollout{Content: s.content, Platform: s, Slot: s.book.Slot, Desired: s.desired, Live: s.live, Locks: locks, Presence: s.watch, Now: time.Now}
-	s.fleet = &deployer.Fleet{Platform: s, Slots: s.book.Slots, Slot: s.book.Slot, Desired: s.desired, Live: s.live, Locks: locks, Presence: s.watch,
+	s.fleet = &deployer.Fleet{Platform: s, Slots: s.book.Slots, Slot: s.book.Slot, Release: s.book.Release, Desired: s.desired, Live: s.live, Locks: locks, Presence: s.watch,
 		Report: func(context.Context, deployer.Healed) {}, Place: func(ctx context.Context, slot release.Slot, _ deployer.Moved) error { return s.book.Place(ctx, slot) },
 		Every: 24 * time.Hour, Now: time.Now} // it looks at everything when it is told to
 	s.runner = &pipeline.Runner{Book: s.book, Active: s.book.Active, ActiveOf: s.book.ActiveOf, Now: time.Now, Log: slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),

@@ -6,13 +6,17 @@ import (
 	"time"
 )
 
-// heard is when a cluster last answered a call well.
-type heard struct{ at atomic.Int64 }
+// heard is when a cluster last answered a call well: at is forgotten when a call fails, good
+// is not.
+type heard struct{ at, good atomic.Int64 }
 
 func (h *heard) lately() bool {
 	at := h.at.Load()
 	return at != 0 && time.Since(time.Unix(0, at)) < probeFresh
 }
+
+// since reports whether any call was answered well after a moment.
+func (h *heard) since(t time.Time) bool { return h.good.Load() > t.UnixNano() }
 
 func (h *heard) listen(next http.RoundTripper) http.RoundTripper { return listening{next, h} }
 
@@ -28,7 +32,9 @@ func (l listening) RoundTrip(req *http.Request) (*http.Response, error) {
 	case err != nil:
 		l.heard.at.Store(0) // whether it is there is asked anew
 	case res.StatusCode < http.StatusMultipleChoices:
-		l.heard.at.Store(time.Now().UnixNano())
+		now := time.Now().UnixNano()
+		l.heard.at.Store(now)
+		l.heard.good.Store(now)
 	}
 	return res, err
 }

@@ -179,8 +179,8 @@ type probe struct {
 // Ready asks /readyz with a short deadline; the error is for people: "cluster prod-main
 // does not answer: connection refused (since 12:03:04 UTC)".
 //
-// While it answers other calls well it is not asked: a busy cluster takes its time for
-// /readyz, and everybody would wait for that.
+// While it answers other calls well it is not asked, or counts as ready all the same: a busy
+// cluster takes its time for /readyz, and everybody would wait for that.
 func (c *Cluster) Ready(ctx context.Context) error {
 	if c.heard.lately() {
 		return nil
@@ -192,10 +192,11 @@ func (c *Cluster) Ready(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
+	began := time.Now()
 	_, err := c.typed.Discovery().RESTClient().Get().AbsPath("/readyz").DoRaw(ctx)
 	now := time.Now()
 	c.probe.at = now
-	if err == nil || answered(err) {
+	if err == nil || answered(err) || c.heard.since(began) {
 		c.probe.err, c.probe.since = nil, time.Time{}
 		return nil
 	}

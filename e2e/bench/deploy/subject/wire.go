@@ -162,6 +162,7 @@ func (s *subject) ends(ctx context.Context, ids []release.ID) (Answer, error) {
 	began, dead := time.Now(), map[string]absence{}
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
+	looked := began
 	for active := ids; len(active) > 0; {
 		r, err := s.book.Release(ctx, active[0]) // and no others: a server that is told of ends asks for none
 		if err != nil {
@@ -171,7 +172,8 @@ func (s *subject) ends(ctx context.Context, ids []release.ID) (Answer, error) {
 			active = active[1:]
 			continue
 		}
-		if len(s.set.Clusters) > 1 { // otherwise there is nobody to go on without
+		if len(s.set.Clusters) > 1 && time.Since(looked) > deadLook { // of one there is nobody to go on without
+			looked = time.Now()
 			if err := s.noteDead(ctx, active, began, dead); err != nil {
 				return a, err
 			}
@@ -203,6 +205,9 @@ func (s *subject) ends(ctx context.Context, ids []release.ID) (Answer, error) {
 	return a, nil
 }
 
+// deadLook is how often all releases are read for who is dead: it costs what is measured.
+const deadLook = 250 * time.Millisecond
+
 // absence is when, after the push, a release was first seen without a cluster.
 type absence struct{ away, quarantined time.Duration }
 
@@ -221,6 +226,9 @@ func (s *subject) noteDead(ctx context.Context, ids []release.ID, began time.Tim
 				case t.State == "Unreachable" && seen.away == 0:
 					dead[key] = absence{away: now}
 				case t.State == deployer.Quarantined && seen.quarantined == 0:
+					if seen.away == 0 { // at the first look: it was known to be away
+						seen.away = now
+					}
 					dead[key] = absence{away: seen.away, quarantined: now}
 				}
 			}

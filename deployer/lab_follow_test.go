@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/seatrial/seatrial/deployer"
+	"github.com/seatrial/seatrial/deployer/presence"
 	"github.com/seatrial/seatrial/internal/labtest"
 	"github.com/seatrial/seatrial/release"
 )
@@ -69,8 +70,9 @@ func (h *house) follow(cluster, color string) time.Duration {
 	return time.Since(began).Round(time.Millisecond)
 }
 
-// TestLabADeadClusterIsQuarantinedAndCatchesUp: a release goes on without it within the
-// failure budget, and it gets what is verified by itself once it is back.
+// TestLabADeadClusterIsQuarantinedAndCatchesUp: a release goes on within the failure budget
+// without a cluster that is away or that takes calls and never answers, and it gets what is
+// verified by itself once it is back.
 func TestLabADeadClusterIsQuarantinedAndCatchesUp(t *testing.T) {
 	h := newHouse(t)
 	lab := labtest.Open(t)
@@ -79,22 +81,35 @@ func TestLabADeadClusterIsQuarantinedAndCatchesUp(t *testing.T) {
 	p := h.rollout.Platform.(platform)
 	p.env.Spec.Waves = []release.WaveSpec{{Name: "canary", Clusters: match("env", "prod", "ring", "canary"), FailureBudget: 1}, {Name: "rest", Clusters: match("env", "prod")}}
 	h.rollout.Platform = p
-	first, v := h.deploy(h.release(1, app(image, "blue", "")))
+	watch := &presence.Watch{Clusters: p.Clusters, Reach: h.live.Reach, Now: time.Now}
+	h.rollout.Presence = watch
+	go watch.Run(t.Context())
+	last, v := h.deploy(h.release(1, app(image, "blue", "")))
 	if v.Outcome() != release.Passed {
 		t.Fatalf("%v %s", v.Outcome(), v.Reason())
 	}
-	h.verify(first)
-	w.cut()
-	began := time.Now()
-	second, v := h.deploy(h.release(2, app(image, "green", "")))
-	if v.Outcome() != release.Passed || second.Stages[0].Waves[0].Targets[0].State != deployer.Quarantined {
-		t.Fatalf("%v %s: %+v", v.Outcome(), v.Reason(), second.Stages[0].Waves)
+	h.verify(last)
+	for i, c := range []struct {
+		what, color string
+		stop, start func()
+	}{
+		{"is away", "green", w.cut, w.mend},
+		{"takes calls and never answers", "red", w.flow.Lock, w.flow.Unlock},
+	} {
+		c.stop()
+		began := time.Now()
+		next, v := h.deploy(h.release(i+2, app(image, c.color, "")))
+		took := time.Since(began)
+		if v.Outcome() != release.Passed || next.Stages[0].Waves[0].Targets[0].State != deployer.Quarantined || took > patience {
+			t.Fatalf("%v %s after %v: %+v", v.Outcome(), v.Reason(), took, next.Stages[0].Waves)
+		}
+		t.Logf("the release passed without a cluster that %s after %v", c.what, took.Round(time.Millisecond))
+		h.verify(next)
+		h.slot.Targets["prod-canary"] = last.Stages[0].Desired
+		c.start()
+		t.Logf("caught up %v after it was back", h.follow("prod-canary", c.color))
+		last = next
 	}
-	t.Logf("the release passed without the dead cluster after %v", time.Since(began).Round(time.Millisecond))
-	h.verify(second)
-	h.slot.Targets["prod-canary"] = first.Stages[0].Desired
-	w.mend()
-	t.Logf("caught up %v after it was back", h.follow("prod-canary", "green"))
 }
 
 // TestLabAClusterThatLeavesIsLeftOrWithdrawnFrom: as the environment says.

@@ -311,11 +311,13 @@ func TestLabSecretStaysSecret(t *testing.T) {
 	}
 }
 
-// wire is the way to an API server, which can be cut and mended.
+// wire is the way to an API server, which can be cut and mended. While flow is locked it
+// takes calls and passes nothing on.
 type wire struct {
 	t    *testing.T
 	to   string
 	addr string
+	flow sync.RWMutex
 
 	mu    sync.Mutex // guards ln and conns
 	ln    net.Listener
@@ -345,10 +347,23 @@ func (w *wire) mend() {
 			w.mu.Lock()
 			w.conns = append(w.conns, in, out)
 			w.mu.Unlock()
-			go func() { io.Copy(out, in); out.Close() }()
-			go func() { io.Copy(in, out); in.Close() }()
+			go func() { io.Copy(flowing{w, out}, in); out.Close() }()
+			go func() { io.Copy(flowing{w, in}, out); in.Close() }()
 		}
 	}()
+}
+
+// flowing is one direction.
+type flowing struct {
+	w *wire
+	io.Writer
+}
+
+// Write waits until something may flow.
+func (f flowing) Write(data []byte) (int, error) {
+	f.w.flow.RLock()
+	defer f.w.flow.RUnlock()
+	return f.Writer.Write(data)
 }
 
 func (w *wire) cut() {

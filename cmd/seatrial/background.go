@@ -11,6 +11,7 @@ import (
 	"github.com/seatrial/seatrial/chaos"
 	"github.com/seatrial/seatrial/chaos/schedule"
 	"github.com/seatrial/seatrial/cmd/seatrial/consents"
+	"github.com/seatrial/seatrial/cmd/seatrial/faults"
 	"github.com/seatrial/seatrial/deployer"
 	"github.com/seatrial/seatrial/deployer/desired"
 	"github.com/seatrial/seatrial/internal/forge"
@@ -215,13 +216,15 @@ func (s *server) sloPlaces(ctx context.Context) ([]slo.Place, error) {
 	return out, err
 }
 
-// experimentPlaces is where experiments may run.
+// experimentPlaces is where experiments may run, and why not now: a run that is under way ends
+// for the same reasons.
 func (s *server) experimentPlaces(ctx context.Context) ([]schedule.Place, error) {
 	slots, err := s.book.Slots(ctx)
 	var out []schedule.Place
 	for _, slot := range slots {
 		owner, _ := s.world.ProjectOfTeam(slot.Service.Team())
-		busy := ""
+		env, _ := s.world.Environment(slot.Env)
+		busy, _ := faults.Frozen(env.Spec.Chaos, time.Now())
 		if slot.Occupant != "" {
 			busy = fmt.Sprintf("release %s is in %s", slot.Occupant, slot.Env)
 		}

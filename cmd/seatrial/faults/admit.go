@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -56,16 +57,20 @@ func affords(left map[string]float64, least int) release.Verdict {
 // nextLook bounds how long a closed window is waited for without another look.
 const nextLook = time.Minute
 
-// Admitted is whether an environment's windows and freezes let anything be broken at a moment.
-func Admitted(rules release.ChaosRules, now time.Time) (release.Verdict, error) {
+// Frozen says which freeze of an environment a moment is in, and until when; "" when in none.
+func Frozen(rules release.ChaosRules, now time.Time) (why string, until time.Time) {
 	for _, f := range rules.Freezes {
 		if !now.Before(f.From) && now.Before(f.Until) {
-			why := f.Reason
-			if why == "" {
-				why = "a freeze"
-			}
-			return release.Wait(fmt.Sprintf("nothing is broken until %s: %s", f.Until.Format(time.RFC3339), why), min(nextLook, f.Until.Sub(now))), nil
+			return fmt.Sprintf("nothing is broken until %s: %s", f.Until.Format(time.RFC3339), cmp.Or(f.Reason, "a freeze")), f.Until
 		}
+	}
+	return "", time.Time{}
+}
+
+// Admitted is whether an environment's windows and freezes let anything be broken at a moment.
+func Admitted(rules release.ChaosRules, now time.Time) (release.Verdict, error) {
+	if why, until := Frozen(rules, now); why != "" {
+		return release.Wait(why, min(nextLook, until.Sub(now))), nil
 	}
 	if len(rules.Windows) == 0 {
 		return release.Pass(), nil

@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"os"
 	"sync"
@@ -61,7 +62,10 @@ type Config struct {
 	Timeout     time.Duration // of one exchange with a remote; default 60s
 	MaxPack     int64         // bytes that one fetch may bring; default 1 GiB
 	MaxPacks    int           // of a mirror before it is made anew; default 256
+	Loose       int           // loose objects of a mirror before it is tidied; default 6700
+	Packs       int           // the same of packs; default 50
 	Now         func() time.Time
+	Log         *slog.Logger // of what went wrong in Run
 }
 
 // Repos reads and writes remotes through bare mirrors in its folder. It is safe for
@@ -72,6 +76,7 @@ type Repos struct {
 
 	mu      sync.Mutex // guards mirrors
 	mirrors map[string]*mirror
+	tidying sync.Mutex // guards when each mirror is tidied again
 }
 
 // Open prepares the mirrors' folder.
@@ -87,6 +92,15 @@ func Open(cfg Config) (*Repos, error) {
 	}
 	if cfg.MaxPacks == 0 {
 		cfg.MaxPacks = 256
+	}
+	if cfg.Loose == 0 {
+		cfg.Loose = 6700
+	}
+	if cfg.Packs == 0 {
+		cfg.Packs = 50
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now

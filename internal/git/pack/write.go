@@ -19,9 +19,6 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/format/objfile"
 )
 
-// checkEvery is after how many objects it is asked whether to stop.
-const checkEvery = 1000
-
 // writer makes a pack and its index.
 type writer struct {
 	ctx   context.Context
@@ -50,9 +47,10 @@ func (w *writer) object(h plumbing.Hash, body func() error) error {
 		return nil
 	}
 	delete(w.left, h)
-	if w.n++; w.n%checkEvery == 0 && w.ctx.Err() != nil {
-		return w.ctx.Err()
+	if err := w.ctx.Err(); err != nil {
+		return err
 	}
+	w.n++
 	w.crc.Reset()
 	at := w.at
 	if err := body(); err != nil {

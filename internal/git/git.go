@@ -3,6 +3,15 @@
 //
 // Start at Open, then Repos.Head, Repos.Tree and Repos.Files for reading, Repos.Commit for
 // writing. Package folder is about folders that are in no commit.
+//
+// A mirror is a cache. One that only has commits alone is made anew when it has too many packs
+// (trimLocked). One with branches is tidied instead (Run, package pack), from what it holds: to
+// clone it anew would ask the forge for all history each thousand commits of ours, needs the
+// forge to be up, indexes that history in memory, and forgets what was rewritten. First there is
+// one pack more, then what it holds goes elsewhere, so that a kill in between costs disk only.
+// What is in no commit is packed as well: no object of a branch's mirror is ever dropped, so a
+// repo that has both applications and branches is kept with all the files that were built.
+//
 // It never forces a push, never follows a link out of a tree, never runs a program for
 // http(s) remotes and never puts a credential into an error.
 package git

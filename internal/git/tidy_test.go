@@ -259,3 +259,29 @@ func TestRunEnds(t *testing.T) {
 		}
 	})
 }
+
+func TestAHalfWrittenIndexIsForgotten(t *testing.T) {
+	f := newForge(t, "")
+	f.write("a.txt", "a")
+	c, dir := f.push("main", "begin"), t.TempDir()
+	read := func() error {
+		_, err := open(t, git.Config{Dir: dir}).ReadFile(t.Context(), f.url, "main", c, "a.txt", 10)
+		return err
+	}
+	if err := read(); err != nil {
+		t.Fatal(err)
+	}
+	found, err := filepath.Glob(filepath.Join(mirrorOf(t, dir), "objects", packs))
+	if err != nil || len(found) != 1 {
+		t.Fatal(found, err)
+	}
+	index := strings.TrimSuffix(found[0], ".pack") + ".idx"
+	if err := errors.Join(os.Remove(found[0]), os.Remove(index), os.WriteFile(index, []byte("half"), 0o600)); err != nil {
+		t.Fatal(err) // the fetch was killed when the pack was not there yet
+	}
+	for range 2 { // the first fetches the same pack once more, the second reads its index
+		if err := read(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -104,7 +104,7 @@ func listen(address string) (net.Listener, error) {
 func (s *server) run(ctx context.Context, console, inside net.Listener, metrics *prometheus.Registry) error {
 	group, ctx := errgroup.WithContext(ctx)
 	parts := []func(context.Context) error{
-		s.world.Run, s.pushes.Forget, shelf.Outbox{KV: s.db}.Forget,
+		s.world.Run, s.repos.Run, s.pushes.Forget, shelf.Outbox{KV: s.db}.Forget,
 		func(ctx context.Context) error { return s.web.Run(ctx, console) },
 		func(ctx context.Context) error { return serveInside(ctx, inside, metrics) },
 	}

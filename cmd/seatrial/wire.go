@@ -163,7 +163,7 @@ func (s *server) wireGit() (err error) {
 	if err := s.settings.Signers(s.keys); err != nil {
 		return err
 	}
-	if s.repos, err = s.settings.Repos(s.secrets.ForgeToken, s.keys); err != nil {
+	if s.repos, err = s.settings.Repos(s.secrets.ForgeToken, s.keys, s.log); err != nil {
 		return err
 	}
 	s.world = world.New(s.repos, s.settings.RepoURL(s.settings.Platform.Repo), s.settings.Platform.Branch, s.settings.Path("platform-commit"), s.log)

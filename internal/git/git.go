@@ -3,6 +3,15 @@
 //
 // Start at Open, then Repos.Head, Repos.Tree and Repos.Files for reading, Repos.Commit for
 // writing. Package folder is about folders that are in no commit.
+//
+// A mirror is a cache. One that only has commits alone is made anew when it has too many packs
+// (trimLocked). One with branches is tidied instead (Run, package pack), from what it holds: to
+// clone it anew would ask the forge for all history each thousand commits of ours, needs the
+// forge to be up, indexes that history in memory, and forgets what was rewritten. First there is
+// one pack more, then what it holds goes elsewhere, so that a kill in between costs disk only.
+// What is in no commit is packed as well: no object of a branch's mirror is ever dropped, so a
+// repo that has both applications and branches is kept with all the files that were built.
+//
 // It never forces a push, never follows a link out of a tree, never runs a program for
 // http(s) remotes and never puts a credential into an error.
 package git
@@ -11,6 +20,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"os"
 	"sync"
@@ -61,7 +71,10 @@ type Config struct {
 	Timeout     time.Duration // of one exchange with a remote; default 60s
 	MaxPack     int64         // bytes that one fetch may bring; default 1 GiB
 	MaxPacks    int           // of a mirror before it is made anew; default 256
+	Loose       int           // loose objects of a mirror before it is tidied; default 6700
+	Packs       int           // the same of packs; default 50
 	Now         func() time.Time
+	Log         *slog.Logger // of what went wrong in Run
 }
 
 // Repos reads and writes remotes through bare mirrors in its folder. It is safe for
@@ -72,6 +85,7 @@ type Repos struct {
 
 	mu      sync.Mutex // guards mirrors
 	mirrors map[string]*mirror
+	tidying sync.Mutex // guards when each mirror is tidied again
 }
 
 // Open prepares the mirrors' folder.
@@ -87,6 +101,15 @@ func Open(cfg Config) (*Repos, error) {
 	}
 	if cfg.MaxPacks == 0 {
 		cfg.MaxPacks = 256
+	}
+	if cfg.Loose == 0 {
+		cfg.Loose = 6700
+	}
+	if cfg.Packs == 0 {
+		cfg.Packs = 50
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now

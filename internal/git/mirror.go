@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/go-git/go-billy/v5/osfs"
 	"github.com/go-git/go-git/v5/plumbing"
@@ -26,6 +27,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/transport"
 	"github.com/go-git/go-git/v5/storage/filesystem"
 
+	"github.com/seatrial/seatrial/internal/git/pack"
 	"github.com/seatrial/seatrial/internal/hint"
 	"github.com/seatrial/seatrial/release"
 )
@@ -48,7 +50,10 @@ type mirror struct {
 	store *filesystem.Storage
 	keys  map[string]*keyIndex // by branch
 	last  lastTree
-	grown bool // since it was last looked at whether it is too big
+	grown bool     // since it was last looked at whether it is too big
+	spare []string // files that are in a larger pack as well
+
+	rest time.Time // it is not tidied before; only Tidy uses it
 }
 
 // lastTree is the commit that was read last, with the folders that were: a thousand
@@ -128,15 +133,15 @@ func (r *Repos) mirror(raw string) (*mirror, error) {
 	return m, nil
 }
 
-// lock waits for the mirror, but not longer than ctx lasts, and trims it. This is the only
-// place that trims: what is found in the mirror stays there until unlock.
+// lock waits for the mirror, but not longer than ctx lasts, and trims it. Only here, and at
+// the end of tidy, anything is deleted: what is found in the mirror stays there until unlock.
 func (m *mirror) lock(ctx context.Context, maxPacks int) error {
 	select {
 	case m.turn <- struct{}{}:
 	case <-ctx.Done():
 		return m.explain(ctx.Err())
 	}
-	if err := m.trimLocked(maxPacks); err != nil {
+	if err := errors.Join(m.dropLocked(), m.trimLocked(maxPacks)); err != nil {
 		m.unlock()
 		return err
 	}
@@ -150,9 +155,8 @@ func (m *mirror) open() error {
 	if err := os.MkdirAll(m.dir, 0o700); err != nil {
 		return fmt.Errorf("open the mirror of %s: %w", m.url, err)
 	}
-	stale, _ := filepath.Glob(filepath.Join(m.dir, "objects", "pack", "tmp_*"))
-	for _, f := range stale {
-		os.Remove(f)
+	if err := pack.Clean(m.dir); err != nil {
+		return fmt.Errorf("open the mirror of %s: %w", m.url, err)
 	}
 	if m.store != nil {
 		m.store.Close()
@@ -183,7 +187,7 @@ func (m *mirror) trimLocked(maxPacks int) error {
 	if err := errors.Join(os.RemoveAll(old), os.Rename(m.dir, old)); err != nil {
 		return fmt.Errorf("make the mirror of %s anew: %w", m.url, err)
 	}
-	m.keys = map[string]*keyIndex{}
+	m.keys, m.spare = map[string]*keyIndex{}, nil
 	return errors.Join(m.open(), os.RemoveAll(old))
 }
 
@@ -282,9 +286,9 @@ func (m *mirror) fetchLocked(ctx context.Context, q request, maxPack int64) erro
 		return m.explain(err)
 	}
 	defer resp.Close()
-	pack := &capped{r: demux(req.Capabilities, resp), left: maxPack}
-	if err := packfile.UpdateObjectStorage(m.store, pack); err != nil {
-		if pack.left <= 0 {
+	body := &capped{r: demux(req.Capabilities, resp), left: maxPack}
+	if err := packfile.UpdateObjectStorage(m.store, body); err != nil {
+		if body.left <= 0 {
 			return hint.Add(fmt.Errorf("fetch %s from %s: %w of %d bytes", q.want, m.url, ErrTooBig, maxPack), "take big files out of the repository, or raise the server's limit for fetches")
 		}
 		return m.explain(err)

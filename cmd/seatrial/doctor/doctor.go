@@ -209,7 +209,7 @@ func (d doctor) forge(ctx context.Context) (string, error) {
 }
 
 func (d doctor) platform(ctx context.Context) (string, error) {
-	repos, err := d.settings.Repos(settings.Env("SEATRIAL_FORGE_TOKEN"), nil)
+	repos, err := d.settings.Repos(settings.Env("SEATRIAL_FORGE_TOKEN"), nil, nil)
 	if err != nil {
 		return "", err
 	}
@@ -338,7 +338,7 @@ func (d doctor) access() func(string) kube.Entry {
 	tree := sync.OnceValue(func() *world.World {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
-		repos, err := d.settings.Repos(settings.Env("SEATRIAL_FORGE_TOKEN"), nil)
+		repos, err := d.settings.Repos(settings.Env("SEATRIAL_FORGE_TOKEN"), nil, nil)
 		if err != nil {
 			return nil
 		}

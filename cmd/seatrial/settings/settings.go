@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -265,7 +266,7 @@ func (s Settings) Signers(keys *signing.Ring) error {
 
 // Repos is git with the forge's token for the forge's host. With keys our commits are
 // signed, and no commit without a signature by one of them is taken for ours.
-func (s Settings) Repos(token secret.Text, keys *signing.Ring) (*git.Repos, error) {
+func (s Settings) Repos(token secret.Text, keys *signing.Ring, log *slog.Logger) (*git.Repos, error) {
 	host := HostOf(s.Forge.URL)
 	var sign git.Sign
 	var signed git.Signed
@@ -273,7 +274,7 @@ func (s Settings) Repos(token secret.Text, keys *signing.Ring) (*git.Repos, erro
 		sign, signed = keys.SignCommit, keys.SignedCommit
 	}
 	return git.Open(git.Config{
-		Dir: s.Path("git"), Name: "seatrial", Email: s.email(), Sign: sign, Signed: signed,
+		Dir: s.Path("git"), Name: "seatrial", Email: s.email(), Sign: sign, Signed: signed, Log: log,
 		Credentials: func(h string) (git.Login, bool) {
 			return git.Login{User: s.Forge.User, Token: token}, h == host && token != ""
 		},

@@ -112,8 +112,8 @@ func gated(r release.Release, what release.Outcome) (names []string) {
 // onePlainSide: the release's own objects are all there is, and the route leads to them alone.
 func onePlainSide(t *testing.T, ctx context.Context, s *rig.Service, r release.Release) {
 	t.Helper()
-	plain(t, ctx, s, gatewayCluster, "deployments,services,httproutes", "deployment.apps/bell", "service/bell", "httproute.gateway.networking.k8s.io/bell")
-	if got := backends(t, ctx, s); got != "bell 1" {
+	plain(t, ctx, s, gatewayCluster, "deployments,services,httproutes", "deployment.apps/wing", "service/wing", "httproute.gateway.networking.k8s.io/wing")
+	if got := backends(t, ctx, s); got != "wing 1" {
 		t.Errorf("the route leads to %q", got)
 	}
 	running(t, ctx, s, gatewayCluster, r.Artifact.Reference())
@@ -124,18 +124,18 @@ func TestACanaryBehindAGatewayCostsNoUserARequestAndABadOneNoMoreThanItsPart(t *
 	t.Parallel()
 	ctx := within(t, 8*time.Minute)
 	check(t, stage.LabDo(ctx, "up", "--gateway", gatewayCluster))
-	bell := add(t, ctx, "buoy/bell")
-	own(t, ctx, bell, "strait", strait)
-	canary(t, bell)
-	begin(t, ctx, bell) // there is no route yet for its users to take
-	throughGateway(t, ctx, bell)
+	wing := add(t, ctx, "gull/wing")
+	own(t, ctx, wing, "strait", strait)
+	canary(t, wing)
+	begin(t, ctx, wing) // there is no route yet for its users to take
+	throughGateway(t, ctx, wing)
 
-	good(t, bell, "a rope with a bell")
-	canary(t, bell)
-	before := answers(t, ctx, bell)
-	second, split := measured(t, ctx, bell, "bell: a rope with a bell")
+	good(t, wing, "a rope with a wing")
+	canary(t, wing)
+	before := answers(t, ctx, wing)
+	second, split := measured(t, ctx, wing, "wing: a rope with a wing")
 	ended(t, second, release.Done, "")
-	got := answers(t, ctx, bell).Since(before)
+	got := answers(t, ctx, wing).Since(before)
 	t.Logf("good: %d requests, %d failed; routes %v", got.Good+got.Bad, got.Bad, split)
 	if got.Bad != 0 || got.Good < 1000 {
 		t.Errorf("%d requests were answered, %d failed", got.Good, got.Bad)
@@ -146,29 +146,29 @@ func TestACanaryBehindAGatewayCostsNoUserARequestAndABadOneNoMoreThanItsPart(t *
 	if want := []string{"10%", "50%", "100%", ""}; !slices.Equal(gated(second, release.Passed), want) {
 		t.Errorf("the SLOs let %q go on, want %q", gated(second, release.Passed), want)
 	}
-	if want := map[string]string{"10%": "bell 90 bell-canary 10", "50%": "bell 50 bell-canary 50", "100%": "bell 0 bell-canary 100", "": "bell 1"}; !maps.Equal(split, want) {
+	if want := map[string]string{"10%": "wing 90 wing-canary 10", "50%": "wing 50 wing-canary 50", "100%": "wing 0 wing-canary 100", "": "wing 1"}; !maps.Equal(split, want) {
 		t.Errorf("while it was measured the route was %v, want %v", split, want)
 	}
-	onePlainSide(t, ctx, bell, second)
+	onePlainSide(t, ctx, wing, second)
 
-	check(t, bell.Change("3-currency"))
-	before = answers(t, ctx, bell)
-	bad, split := measured(t, ctx, bell, "bell: prices with a currency")
+	check(t, wing.Change("3-currency"))
+	before = answers(t, ctx, wing)
+	bad, split := measured(t, ctx, wing, "wing: prices with a currency")
 	ended(t, bad, release.RolledBack, "")
-	onePlainSide(t, ctx, bell, second)
-	got = answers(t, ctx, bell).Since(before)
+	onePlainSide(t, ctx, wing, second)
+	got = answers(t, ctx, wing).Since(before)
 	t.Logf("bad: %d requests, %d failed; refused to rolled back: %s", got.Good+got.Bad, got.Bad, bad.Stages[0].Returned.Sub(bad.Stages[0].Refused))
 	if want := []string{"warm", "10%"}; !slices.Equal(shifts(bad, "strait"), want) || !slices.Equal(gated(bad, release.Refused), want[1:]) {
 		t.Errorf("shifts %q, want %q; the SLOs refused %q\n%s", shifts(bad, "strait"), want, gated(bad, release.Refused), told(bad))
 	}
-	if want := map[string]string{"10%": "bell 90 bell-canary 10"}; !maps.Equal(split, want) {
+	if want := map[string]string{"10%": "wing 90 wing-canary 10"}; !maps.Equal(split, want) {
 		t.Errorf("while it was measured the route was %v, want %v", split, want)
 	}
 	if got.Bad == 0 || got.Bad*8 > got.Good+got.Bad {
 		t.Errorf("%d requests were answered, %d failed: want a tenth of those of one step", got.Good, got.Bad)
 	}
-	more(t, ctx, bell, 40) // the gateway follows
-	if after := more(t, ctx, bell, 120); after.Bad != 0 {
+	more(t, ctx, wing, 40) // the gateway follows
+	if after := more(t, ctx, wing, 120); after.Bad != 0 {
 		t.Errorf("after the return %d requests failed", after.Bad)
 	}
 }

@@ -109,9 +109,7 @@ func good(t *testing.T, s *rig.Service, text string) {
 // edit changes one place of a file in the checkout.
 func edit(t *testing.T, s *rig.Service, file, before, after string) {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(s.Repo().Dir(), file))
-	check(t, err)
-	check(t, s.Repo().Write(file, swap(t, string(text), before, after)))
+	check(t, s.Repo().Write(file, swap(t, must(s.Read(file))(t), before, after)))
 }
 
 // swap demands that there is something to swap.

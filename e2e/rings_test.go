@@ -5,8 +5,6 @@ package e2e_test
 import (
 	"context"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -55,9 +53,8 @@ func own(t *testing.T, ctx context.Context, s *rig.Service, env release.Env, tex
 func bound(t *testing.T, s *rig.Service, env release.Env) {
 	t.Helper()
 	edit(t, s, ".seatrial.yaml", "environments: [staging, prod]", "environments: ["+string(env)+"]")
-	overlay, err := os.ReadFile(filepath.Join(s.Repo().Dir(), "deploy", "overlays", "prod", "kustomization.yaml"))
-	check(t, err)
-	check(t, s.Repo().Write("deploy/overlays/"+string(env)+"/kustomization.yaml", string(overlay)))
+	overlay := must(s.Read("deploy/overlays/prod/kustomization.yaml"))(t)
+	check(t, s.Repo().Write("deploy/overlays/"+string(env)+"/kustomization.yaml", overlay))
 }
 
 func TestTwoRingsAreTriedAtTheSameTimeAndTheSecondNeverSeesABadRelease(t *testing.T) {

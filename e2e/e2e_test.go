@@ -103,9 +103,22 @@ func begin(t *testing.T, ctx context.Context, s *rig.Service) release.Release {
 func good(t *testing.T, s *rig.Service, text string) {
 	t.Helper()
 	check(t, s.Restore())
-	source, err := os.ReadFile(filepath.Join(s.Repo().Dir(), "main.go"))
-	check(t, err)
-	check(t, s.Repo().Write("main.go", strings.Replace(string(source), "a good rope", text, 1)))
+	edit(t, s, "main.go", "a good rope", text)
+}
+
+// edit changes one place of a file in the checkout.
+func edit(t *testing.T, s *rig.Service, file, before, after string) {
+	t.Helper()
+	check(t, s.Repo().Write(file, swap(t, must(s.Read(file))(t), before, after)))
+}
+
+// swap demands that there is something to swap.
+func swap(t *testing.T, text, before, after string) string {
+	t.Helper()
+	if !strings.Contains(text, before) {
+		t.Fatalf("there is no %q in\n%s", before, text)
+	}
+	return strings.Replace(text, before, after, 1)
 }
 
 // deliver pushes what is in the checkout and follows it to its end.

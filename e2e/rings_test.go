@@ -3,9 +3,8 @@
 package e2e_test
 
 import (
+	"context"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -29,20 +28,33 @@ spec:
   syncTimeout: 5m
 `
 
-// inRings makes a service go to the ring environment only.
-func inRings(t *testing.T, s *rig.Service) {
+// own gives a service an environment of its own: its project goes there and nowhere else.
+func own(t *testing.T, ctx context.Context, s *rig.Service, env release.Env, text string) {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join(s.Repo().Dir(), ".seatrial.yaml"))
-	check(t, err)
-	text := string(data)
-	changed := strings.Replace(text, "environments: [staging, prod]", "environments: [ring]", 1)
-	if changed == text && !strings.Contains(text, "environments: [ring]") {
-		t.Fatalf("there are no environments in\n%s", text)
-	}
-	check(t, s.Repo().Write(".seatrial.yaml", changed))
-	overlay, err := os.ReadFile(filepath.Join(s.Repo().Dir(), "deploy", "overlays", "prod", "kustomization.yaml"))
-	check(t, err)
-	check(t, s.Repo().Write("deploy/overlays/ring/kustomization.yaml", string(overlay)))
+	file := "projects/" + s.Name.Team() + "-" + s.Name.Name() + ".yaml"
+	project := must(stage.PlatformFile(file))(t)
+	check(t, stage.PlatformFiles(ctx, map[string]string{
+		file:                                    swap(t, project, "environments: [staging, prod]", "environments: ["+string(env)+"]"),
+		"environments/" + string(env) + ".yaml": text,
+	}, "platform: "+string(env)+" for "+string(s.Name)))
+	check(t, rig.WaitFor(ctx, "the server to know "+string(env), 500*time.Millisecond, func() (bool, error) {
+		var board struct{ Environments []struct{ Name release.Env } }
+		err := stage.API.Call(ctx, http.MethodGet, "/api/v1/board", nil, &board)
+		for _, e := range board.Environments {
+			if e.Name == env {
+				return true, nil
+			}
+		}
+		return false, err
+	}))
+}
+
+// bound makes what is in the checkout go to one environment, which is like prod.
+func bound(t *testing.T, s *rig.Service, env release.Env) {
+	t.Helper()
+	edit(t, s, ".seatrial.yaml", "environments: [staging, prod]", "environments: ["+string(env)+"]")
+	overlay := must(s.Read("deploy/overlays/prod/kustomization.yaml"))(t)
+	check(t, s.Repo().Write("deploy/overlays/"+string(env)+"/kustomization.yaml", overlay))
 }
 
 func TestTwoRingsAreTriedAtTheSameTimeAndTheSecondNeverSeesABadRelease(t *testing.T) {
@@ -53,24 +65,12 @@ func TestTwoRingsAreTriedAtTheSameTimeAndTheSecondNeverSeesABadRelease(t *testin
 	}
 	check(t, stage.Platform(ctx, "clusters/lab.yaml", strings.ReplaceAll(clusters, "spec: {}", "spec: {chaos: true}"), "platform: Chaos Mesh everywhere"))
 	s := add(t, ctx, "twin/hull")
-	project := must(stage.PlatformFile("projects/twin-hull.yaml"))(t)
-	check(t, stage.Platform(ctx, "projects/twin-hull.yaml", strings.Replace(project, "environments: [staging, prod]", "environments: [ring]", 1), "platform: the hull sails in rings"))
-	check(t, stage.Platform(ctx, "environments/ring.yaml", ringEnvironment, "platform: two rings")) // until now the server keeps what it had
-	check(t, rig.WaitFor(ctx, "the server to know the rings", 500*time.Millisecond, func() (bool, error) {
-		var board struct{ Environments []struct{ Name release.Env } }
-		err := stage.API.Call(ctx, http.MethodGet, "/api/v1/board", nil, &board)
-		for _, e := range board.Environments {
-			if e.Name == "ring" {
-				return true, nil
-			}
-		}
-		return false, err
-	}))
+	own(t, ctx, s, "ring", ringEnvironment)
 
-	inRings(t, s)
+	bound(t, s, "ring")
 	first := begin(t, ctx, s) // nothing was verified before: there is nothing beside it
 	good(t, s, "a rope for two hulls")
-	inRings(t, s)
+	bound(t, s, "ring")
 	second := deliver(t, ctx, s, "hull: both at once")
 	ended(t, second, release.Done, "")
 	besides, faults := "", map[string]bool{}
@@ -87,7 +87,6 @@ func TestTwoRingsAreTriedAtTheSameTimeAndTheSecondNeverSeesABadRelease(t *testin
 	}
 
 	check(t, s.Change("2-cold-cache"))
-	inRings(t, s)
 	bad := deliver(t, ctx, s, "hull: breaks while a pod is killed")
 	ended(t, bad, release.RolledBack, "")
 	for _, h := range bad.History {

@@ -3,8 +3,9 @@
 package e2e_test
 
 import (
-	"os"
-	"path/filepath"
+	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -14,36 +15,43 @@ import (
 	"github.com/seatrial/seatrial/release"
 )
 
-// blueGreen makes a service take over side by side.
-func blueGreen(t *testing.T, s *rig.Service) {
+// strategy makes what is in the checkout take over in steps.
+func strategy(t *testing.T, s *rig.Service, text string) {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join(s.Repo().Dir(), ".seatrial.yaml"))
-	check(t, err)
-	text := strings.Replace(string(data), "environments: [staging, prod]}", "environments: [staging, prod], strategy: {type: blueGreen}}", 1)
-	if text == string(data) {
-		t.Fatalf("there is no place for a strategy in\n%s", text)
+	edit(t, s, ".seatrial.yaml", "deploy: {", "deploy: {strategy: "+text+", ")
+}
+
+// shifts are those of an environment that a release came to, in order.
+func shifts(r release.Release, env release.Env) (names []string) {
+	for _, h := range r.History {
+		if h.Env == env && h.To == release.Deploying && h.Step == release.StepSync {
+			names = append(names, h.Shift)
+		}
 	}
-	check(t, s.Repo().Write(".seatrial.yaml", text))
+	return names
+}
+
+// plain demands that a cluster has these objects of the service, and nothing of another side.
+func plain(t *testing.T, ctx context.Context, s *rig.Service, cluster, kinds string, want ...string) {
+	t.Helper()
+	check(t, rig.WaitFor(ctx, "the plain objects on "+cluster, time.Second, func() (bool, error) {
+		got, err := stage.Kubectl(ctx, cluster, "get", kinds, "-n", s.Namespace(), "-o", "name")
+		return err == nil && slices.Equal(strings.Fields(got), want), errors.Join(err, fmt.Errorf("there are %q", strings.Fields(got)))
+	}))
 }
 
 func TestABlueGreenReleaseIsGatedShiftByShiftAndARefusedOneLeavesNothing(t *testing.T) {
 	t.Parallel()
 	ctx := within(t, 12*time.Minute)
 	sail := add(t, ctx, "sail/loft")
-	blueGreen(t, sail)
+	strategy(t, sail, "{type: blueGreen}")
 	before := begin(t, ctx, sail)
 	check(t, sail.Change("3-currency"))
 	r := deliver(t, ctx, sail, "sail: prices with a currency")
 	ended(t, r, release.RolledBack, "")
 
-	var shifts []string
-	for _, h := range r.History {
-		if h.Env == "staging" && h.To == release.Deploying && h.Step == release.StepSync {
-			shifts = append(shifts, h.Shift)
-		}
-	}
-	if want := []string{"warm", "100%", "replace", "drain", ""}; !slices.Equal(shifts, want) || r.Stages[0].Verified.IsZero() {
-		t.Errorf("staging: verified %s, shifts %q, want %q", r.Stages[0].Verified, shifts, want)
+	if got, want := shifts(r, "staging"), []string{"warm", "100%", "replace", "drain", ""}; !slices.Equal(got, want) || r.Stages[0].Verified.IsZero() {
+		t.Errorf("staging: verified %s, shifts %q, want %q", r.Stages[0].Verified, got, want)
 	}
 	i := slices.IndexFunc(r.Verdicts, func(j release.Judgement) bool {
 		return j.Env == "prod" && j.Wave == "canary" && j.Verdict.Outcome() == release.Refused
@@ -54,11 +62,7 @@ func TestABlueGreenReleaseIsGatedShiftByShiftAndARefusedOneLeavesNothing(t *test
 	running(t, ctx, sail, "prod-canary", before.Artifact.Reference())
 	running(t, ctx, sail, "staging", r.Artifact.Reference())
 	for _, cluster := range []string{"staging", "prod-canary", "prod-main"} {
-		err := rig.WaitFor(ctx, "the plain objects on "+cluster, time.Second, func() (bool, error) {
-			got, err := stage.Kubectl(ctx, cluster, "get", "deployments,services", "-n", sail.Namespace(), "-o", "name")
-			return err == nil && len(strings.Fields(got)) == 2, err
-		})
-		check(t, err)
+		plain(t, ctx, sail, cluster, "deployments,services", "deployment.apps/loft", "service/loft")
 	}
 	if text := must(sail.Desired(ctx, "prod", "release.yaml"))(t); !strings.Contains(text, "type: blueGreen") {
 		t.Errorf("git does not say how it takes over:\n%s", text)

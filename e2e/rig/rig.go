@@ -147,18 +147,25 @@ func (r *Rig) PlatformFile(file string) (string, error) {
 
 // Platform changes one file of the platform repo, or removes it when text is empty.
 func (r *Rig) Platform(ctx context.Context, file, text, message string) error {
+	return r.PlatformFiles(ctx, map[string]string{file: text}, message)
+}
+
+// PlatformFiles is Platform for files that are of no use without each other.
+func (r *Rig) PlatformFiles(ctx context.Context, files map[string]string, message string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var err error
-	if text == "" {
-		err = os.Remove(filepath.Join(r.platform.dir, file))
-	} else {
-		err = r.platform.Write(file, text)
+	for file, text := range files {
+		var err error
+		if text == "" {
+			err = os.Remove(filepath.Join(r.platform.dir, file))
+		} else {
+			err = r.platform.Write(file, text)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	if err != nil {
-		return err
-	}
-	_, err = r.platform.Push(ctx, message)
+	_, err := r.platform.Push(ctx, message)
 	return err
 }
 

@@ -2,6 +2,8 @@ package load_test
 
 import (
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -96,6 +98,45 @@ func TestTargetsFollowTheClusters(t *testing.T) {
 	}
 	if s := strings.Join(got, " "); s != "x/all@a/1:53 x/all@b/2:53 x/one@b/2:53" {
 		t.Errorf("Targets = %s", s)
+	}
+}
+
+func TestAnswersAreThoseOfOneServiceInOneCluster(t *testing.T) {
+	m := load.NewMetrics()
+	for _, r := range []struct {
+		service, cluster string
+		code             int
+	}{
+		{"shop/web", "staging", 200}, {"shop/web", "staging", 200}, {"shop/web", "staging", 500}, {"shop/web", "staging", 0},
+		{"shop/web", "staging", 404}, {"shop/web", "prod-main", 200}, {"shop/web2", "staging", 500}, {"big-shop/web", "staging", 500},
+	} {
+		m.Count(r.service, r.cluster, r.code, time.Millisecond)
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { m.Write(w) }))
+	defer server.Close()
+	addr := strings.TrimPrefix(server.URL, "http://")
+	for _, tc := range []struct {
+		claim, service, cluster string
+		want                    load.Answers
+	}{
+		{"what is no success is bad, also without an answer", "shop/web", "staging", load.Answers{Good: 2, Bad: 3}},
+		{"another cluster is another count", "shop/web", "prod-main", load.Answers{Good: 1}},
+		{"a service that nobody asks has none", "shop/none", "staging", load.Answers{}},
+	} {
+		t.Run(tc.claim, func(t *testing.T) {
+			if got, err := load.Ask(t.Context(), addr, tc.service, tc.cluster); err != nil || got != tc.want {
+				t.Errorf("Ask() = %+v, %v, want %+v", got, err, tc.want)
+			}
+		})
+	}
+	before := load.Answers{Good: 1, Bad: 1}
+	if got := (load.Answers{Good: 5, Bad: 2}).Since(before); got != (load.Answers{Good: 4, Bad: 1}) {
+		t.Errorf("Since() = %+v", got)
+	}
+	gone := httptest.NewServer(http.NotFoundHandler())
+	defer gone.Close()
+	if _, err := load.Ask(t.Context(), strings.TrimPrefix(gone.URL, "http://"), "shop/web", "staging"); err == nil || !strings.Contains(err.Error(), "404") {
+		t.Errorf("what answers no counters is believed: %v", err)
 	}
 }
 

@@ -1,0 +1,78 @@
+package notify_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seatrial/seatrial/internal/secret"
+	"github.com/seatrial/seatrial/notify"
+	"github.com/seatrial/seatrial/notify/jira"
+	"github.com/seatrial/seatrial/release"
+)
+
+// notes remember tickets.
+type notes map[string]jira.Note
+
+func (n notes) Recall(_ context.Context, key string) (jira.Note, error) { return n[key], nil }
+func (n notes) Keep(_ context.Context, key string, note jira.Note) error {
+	n[key] = note
+	return nil
+}
+
+// Two channels of one address with a key each: a message goes with its own channel's key,
+// and a key that is missing is trouble of that channel alone.
+func TestEachChannelUsesItsOwnKey(t *testing.T) {
+	for _, kind := range []string{"webhook", "alertmanager", "jira"} {
+		t.Run(kind, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var wrong []string
+				h := http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+					body, _ := io.ReadAll(req.Body)
+					for _, name := range []string{"one", "two"} {
+						ours := strings.HasSuffix(req.Header.Get(notify.HeaderID), "@"+name) || strings.Contains(string(body), `"receiver":"`+name+`"`) || strings.Contains(string(body), strings.ToUpper(name))
+						signed := notify.Sign(secret.Text("key-of-"+name), req.Header.Get(notify.HeaderID), req.Header.Get(notify.HeaderTimestamp), body)
+						if ours && req.Header.Get("Authorization") != "Bearer key-of-"+name && req.Header.Get(notify.HeaderSignature) != signed {
+							wrong = append(wrong, name)
+						}
+					}
+					if strings.HasSuffix(req.URL.Path, "/issue") {
+						fmt.Fprint(w, `{"key":"OPS-1"}`)
+					} else {
+						fmt.Fprint(w, `{"issues":[]}`)
+					}
+				})
+				d := newTown(channel(kind, "one", "en", release.EventHeld), channel(kind, "two", "en", release.EventHeld), channel(kind, "keyless", "en", release.EventHeld))
+				for name, c := range d.channels {
+					c.Spec.Jira = release.JiraSpec{Project: strings.ToUpper(name), IssueType: "Task", API: 2}
+					d.channels[name] = c
+				}
+				e := verified(1)
+				e.Kind = release.EventHeld
+				b := newBox(e)
+				run(t, notify.Config{Inbox: b, Outbox: b, Directory: d, Tickets: notes{}, Client: &http.Client{Transport: direct{"hooks.example": h}}, Secret: func(name string) secret.Text {
+					if of, ok := strings.CutSuffix(name, "-key"); ok && of != "keyless" {
+						return secret.Text("key-of-" + of)
+					} else if ok {
+						return ""
+					}
+					return hookURL
+				}})
+				pass(10 * time.Second)
+				for _, m := range b.all() {
+					if m.Channel != "keyless" && m.State != notify.Sent {
+						t.Errorf("%s: %s %s", m.Channel, m.State, m.Reason)
+					}
+				}
+				if len(wrong) > 0 {
+					t.Errorf("messages of %v came with another channel's key", wrong)
+				}
+			})
+		})
+	}
+}

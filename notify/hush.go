@@ -42,7 +42,7 @@ func (n *Notifier) hush(ctx context.Context, pending []Message, spared func(Mess
 			rest = append(rest, m)
 		case silenced:
 			by[s.ID] = s
-			m.Silence, m.Reason, m.Held = s.ID, fmt.Sprintf("silenced by %s: %s", s.By, s.Reason), s.Until
+			m.Silence, m.Reason, m.Held, m.Tried = s.ID, fmt.Sprintf("silenced by %s: %s", s.By, s.Reason), s.Until, time.Time{}
 			held[s.ID] = append(held[s.ID], m)
 		case over[m.ID]:
 			m.State, m.Told = Silenced, now

@@ -76,3 +76,53 @@ func TestEachChannelUsesItsOwnKey(t *testing.T) {
 		})
 	}
 }
+
+func TestATooBusyAddressIsAskedLessAndLess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		robot, b := &weComRobot{t: t}, newBox(verified(1))
+		h := &troubled{next: robot, status: 429}
+		h.times.Store(1 << 30)
+		run(t, notify.Config{Inbox: b, Outbox: b, Directory: newTown(channel("wecom", "ops", "en", release.EventVerified)), Client: &http.Client{Transport: direct{"chat.example": h}}})
+		pass(time.Hour)
+		if n := h.asked.Load(); n > 20 || b.count(notify.Pending) != 1 {
+			t.Errorf("asked %d times in an hour, message %+v", n, b.all()[0])
+		}
+		h.times.Store(0)
+		pass(10 * time.Minute)
+		if n := len(robot.texts()); n != 1 {
+			t.Errorf("told %d times once there was room", n)
+		}
+	})
+}
+
+// What waited long before its first try, in an outage of ours or in a silence that was
+// ended, is not given up at the first trouble.
+func TestAnOldMessageIsTriedAsOftenAsANewOne(t *testing.T) {
+	for name, c := range map[string]struct {
+		status int
+		times  int32
+		dead   bool
+	}{
+		"an address that is away for a moment": {503, 3, false},
+		"one that has no room for a day":       {429, 1 << 30, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				old := verified(1)
+				old.At = time.Now().Add(-72 * time.Hour)
+				robot, b := &weComRobot{t: t}, newBox(old)
+				h := &troubled{next: robot, status: c.status}
+				h.times.Store(c.times)
+				run(t, notify.Config{Inbox: b, Outbox: b, Directory: newTown(channel("wecom", "ops", "en", release.EventVerified)), Client: &http.Client{Transport: direct{"chat.example": h}}})
+				pass(23 * time.Hour)
+				if m := b.all()[0]; m.State == notify.Dead || len(robot.texts()) == 1 == c.dead {
+					t.Errorf("after 23h: %+v", m)
+				}
+				pass(2 * time.Hour)
+				if m := b.all()[0]; (m.State == notify.Dead) != c.dead {
+					t.Errorf("after 25h: %+v", m)
+				}
+			})
+		})
+	}
+}

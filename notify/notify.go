@@ -40,6 +40,7 @@ type Message struct {
 	Attempts int           `json:"attempts,omitempty"`
 	Due      time.Time     `json:"due,omitzero"`     // not to be sent before
 	Reason   string        `json:"reason,omitempty"` // of the last failure, without addresses
+	Tried    time.Time     `json:"tried,omitzero"`   // first, in vain
 	Told     time.Time     `json:"told,omitzero"`
 	Team     string        `json:"team,omitempty"`
 	Group    string        `json:"group,omitempty"`   // messages that are told together; empty: by itself

@@ -36,7 +36,7 @@ func (n *Notifier) hush(ctx context.Context, pending []Message, spared func(Mess
 	var rest, ended []Message
 	held, by := map[string][]Message{}, map[string]release.Silence{}
 	for _, m := range pending {
-		s, silenced := silence.Of(active, Labels(m.Event, m.Team), now)
+		s, silenced := silencedBy(active, m, now)
 		switch {
 		case spared(m):
 			rest = append(rest, m)
@@ -64,6 +64,21 @@ func (n *Notifier) hush(ctx context.Context, pending []Message, spared func(Mess
 		}
 	}
 	return rest, nil
+}
+
+// silencedBy finds the silence that is the last to end of a message, or of the trouble that it
+// ends: the end alone would say nothing, and be gone when the trouble is told.
+func silencedBy(active []release.Silence, m Message, now time.Time) (release.Silence, bool) {
+	last, silenced := silence.Of(active, Labels(m.Event, m.Team), now)
+	if m.Event.Kind == release.EventVerified {
+		return last, silenced
+	}
+	for _, trouble := range troubles(m.Event) {
+		if s, ok := silence.Of(active, Labels(trouble, m.Team), now); ok && s.Until.After(last.Until) {
+			last, silenced = s, true
+		}
+	}
+	return last, silenced
 }
 
 // overMeanwhile finds trouble that began and ended in a silence, and its end: nobody has

@@ -59,8 +59,9 @@ func (n *Notifier) escalate(ctx context.Context, now time.Time) error {
 			return fmt.Errorf("list silences: %w", err)
 		}
 	}
+	silences := silence.Read(active, now)
 	for _, m := range open {
-		if _, silenced := silence.Of(active, Labels(m.Event, m.Team), now); silenced {
+		if _, silenced := silences.Of(Labels(m.Event, m.Team)); silenced {
 			continue
 		}
 		names, after := escalation.Next(m, now)

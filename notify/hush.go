@@ -32,11 +32,11 @@ func (n *Notifier) hush(ctx context.Context, pending []Message, spared func(Mess
 	if err != nil {
 		return nil, fmt.Errorf("list silences: %w", err)
 	}
-	over := overMeanwhile(pending)
+	silences, over := silence.Read(active, now), overMeanwhile(pending)
 	var rest, ended []Message
 	held, by := map[string][]Message{}, map[string]release.Silence{}
 	for _, m := range pending {
-		s, silenced := silencedBy(active, m, now)
+		s, silenced := silencedBy(silences, m)
 		switch {
 		case spared(m):
 			rest = append(rest, m)
@@ -68,13 +68,13 @@ func (n *Notifier) hush(ctx context.Context, pending []Message, spared func(Mess
 
 // silencedBy finds the silence that is the last to end of a message, or of the trouble that it
 // ends: the end alone would say nothing, and be gone when the trouble is told.
-func silencedBy(active []release.Silence, m Message, now time.Time) (release.Silence, bool) {
-	last, silenced := silence.Of(active, Labels(m.Event, m.Team), now)
+func silencedBy(active silence.Active, m Message) (release.Silence, bool) {
+	last, silenced := active.Of(Labels(m.Event, m.Team))
 	if m.Event.Kind == release.EventVerified {
 		return last, silenced
 	}
 	for _, trouble := range troubles(m.Event) {
-		if s, ok := silence.Of(active, Labels(trouble, m.Team), now); ok && s.Until.After(last.Until) {
+		if s, ok := active.Of(Labels(trouble, m.Team)); ok && s.Until.After(last.Until) {
 			last, silenced = s, true
 		}
 	}

@@ -106,7 +106,7 @@ func (a alerts) send(ctx context.Context, messages []Message) error {
 func (a alerts) alert(e release.Event) alert {
 	name, ends := Thread(e)
 	one := alert{Status: "firing", StartsAt: e.At, GeneratorURL: linkTo(e, a.console), Fingerprint: threadKey(e),
-		Labels:      map[string]string{"alertname": "seatrial " + name, "severity": severity(e)},
+		Labels:      map[string]string{"alertname": "seatrial " + name, "severity": severity(append(troubles(e), e)[0])}, // an end's are its trouble's
 		Annotations: map[string]string{"summary": wire.OneLine(e.Subject), "event": string(e.Kind)}}
 	if ends {
 		one.Status, one.EndsAt = "resolved", e.At

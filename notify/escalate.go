@@ -38,7 +38,7 @@ func (n *Notifier) follow(ctx context.Context, e release.Event, team string, rou
 		return fmt.Errorf("matter %s: %w", name, err)
 	}
 	if m, changed := escalation.Follow(m, id, team, e, ends, route.For(existing(e, n.config.Directory.Channels()), route.Choose(routes, Labels(e, team)))); changed {
-		return n.config.Matters.Step(ctx, m)
+		return n.config.Matters.Step(ctx, m, n.over(m, e)...)
 	}
 	return nil
 }
@@ -59,8 +59,9 @@ func (n *Notifier) escalate(ctx context.Context, now time.Time) error {
 			return fmt.Errorf("list silences: %w", err)
 		}
 	}
+	silences := silence.Read(active, now)
 	for _, m := range open {
-		if _, silenced := silence.Of(active, Labels(m.Event, m.Team), now); silenced {
+		if _, silenced := silences.Of(Labels(m.Event, m.Team)); silenced {
 			continue
 		}
 		names, after := escalation.Next(m, now)
@@ -73,6 +74,18 @@ func (n *Notifier) escalate(ctx context.Context, now time.Time) error {
 		}
 	}
 	return nil
+}
+
+// over are the messages that tell of an end those who heard of the trouble later than the
+// others: no route has it go there.
+func (n *Notifier) over(m escalation.Matter, e release.Event) []Message {
+	var out []Message
+	for _, name := range escalation.Heard(m) {
+		if c, ok := n.config.Directory.Channels()[name]; ok && slices.Contains(c.Spec.Events, e.Kind) {
+			out = append(out, Message{ID: e.ID + "@" + name, Channel: name, Event: e, State: Pending, Team: m.Team, Due: heldBack(c.Spec.Quiet, e)})
+		}
+	}
+	return out
 }
 
 // again are the messages that tell of a matter once more.

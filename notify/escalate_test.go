@@ -122,3 +122,24 @@ func TestNothingEscalatesThatIsOverOrSilenced(t *testing.T) {
 		})
 	}
 }
+
+func TestWhoItEscalatedToHearsOfItsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		robot, b := &weComRobot{t: t}, &book{newBox(availability(release.EventBreach, "began")), map[string]escalation.Matter{}}
+		run(t, escalating(b, nil, robot))
+		pass(20 * time.Minute)
+		b.tell(availability(release.EventRecovered, "ended"))
+		pass(time.Minute)
+		b.tell(availability(release.EventRecovered, "ended")) // told again
+		pass(time.Hour)
+		got := map[string]int{}
+		for _, m := range b.all() {
+			if m.Event.Kind == release.EventRecovered && m.State == notify.Sent {
+				got[m.Channel]++
+			}
+		}
+		if len(got) != 2 || len(robot.texts()) != 4 {
+			t.Errorf("told of the end: %v, %d messages in all: %q", got, len(robot.texts()), robot.texts())
+		}
+	})
+}

@@ -32,17 +32,17 @@ func (n *Notifier) hush(ctx context.Context, pending []Message, spared func(Mess
 	if err != nil {
 		return nil, fmt.Errorf("list silences: %w", err)
 	}
-	over := overMeanwhile(pending)
+	silences, over := silence.Read(active, now), overMeanwhile(pending)
 	var rest, ended []Message
 	held, by := map[string][]Message{}, map[string]release.Silence{}
 	for _, m := range pending {
-		s, silenced := silence.Of(active, Labels(m.Event, m.Team), now)
+		s, silenced := silencedBy(silences, m)
 		switch {
 		case spared(m):
 			rest = append(rest, m)
 		case silenced:
 			by[s.ID] = s
-			m.Silence, m.Reason, m.Held = s.ID, fmt.Sprintf("silenced by %s: %s", s.By, s.Reason), s.Until
+			m.Silence, m.Reason, m.Held, m.Tried = s.ID, fmt.Sprintf("silenced by %s: %s", s.By, s.Reason), s.Until, time.Time{}
 			held[s.ID] = append(held[s.ID], m)
 		case over[m.ID]:
 			m.State, m.Told = Silenced, now
@@ -64,6 +64,21 @@ func (n *Notifier) hush(ctx context.Context, pending []Message, spared func(Mess
 		}
 	}
 	return rest, nil
+}
+
+// silencedBy finds the silence that is the last to end of a message, or of the trouble that it
+// ends: the end alone would say nothing, and be gone when the trouble is told.
+func silencedBy(active silence.Active, m Message) (release.Silence, bool) {
+	last, silenced := active.Of(Labels(m.Event, m.Team))
+	if m.Event.Kind == release.EventVerified {
+		return last, silenced
+	}
+	for _, trouble := range troubles(m.Event) {
+		if s, ok := active.Of(Labels(trouble, m.Team)); ok && s.Until.After(last.Until) {
+			last, silenced = s, true
+		}
+	}
+	return last, silenced
 }
 
 // overMeanwhile finds trouble that began and ended in a silence, and its end: nobody has

@@ -16,6 +16,7 @@ type lane struct {
 	digests bool
 	rate    rates
 	busy    bool
+	limited int                // how often there was no room, since something was taken
 	blocked time.Time          // the other side was not well: nothing before then
 	told    map[string]Message // sent, but the outbox did not take it: never send again
 }
@@ -88,6 +89,11 @@ func (l *lane) attempt(ctx context.Context, messages []Message) bool {
 	if failure != nil && ctx.Err() != nil {
 		return false // we were interrupted: that says nothing about the message
 	}
+	if failure != nil && failure.Limited {
+		l.limited++
+	} else {
+		l.limited = 0
+	}
 	for i := range messages {
 		messages[i] = l.after(messages[i], failure, time.Now())
 	}
@@ -114,18 +120,17 @@ func (l *lane) after(m Message, f *wire.Failure, now time.Time) Message {
 	if !f.Limited {
 		m.Attempts++
 	}
-	m.Reason = f.Reason
-	since := m.Event.At
-	if m.Held.After(since) {
-		since = m.Held
+	if m.Tried.IsZero() {
+		m.Tried = now
 	}
-	tooOld := !since.IsZero() && now.Sub(since) > l.config.MaxAge
+	m.Reason = f.Reason
+	tooOld := now.Sub(m.Tried) > l.config.MaxAge
 	if f.Permanent || tooOld || m.Attempts >= l.config.MaxAttempts {
 		m.State = Dead
 		l.config.Log.Warn("message dead", "message", m.ID, "channel", m.Channel, "attempts", m.Attempts, "reason", m.Reason)
 		return m
 	}
-	m.Due = now.Add(max(backOff(m.Attempts), f.After))
+	m.Due = now.Add(max(backOff(max(m.Attempts, l.limited)), f.After))
 	l.blocked = m.Due
 	return m
 }

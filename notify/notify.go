@@ -8,13 +8,11 @@
 package notify
 
 import (
-	"cmp"
 	"context"
 	"maps"
 	"slices"
 	"time"
 
-	"github.com/seatrial/seatrial/internal/matchers"
 	"github.com/seatrial/seatrial/notify/route"
 	"github.com/seatrial/seatrial/release"
 )
@@ -40,6 +38,7 @@ type Message struct {
 	Attempts int           `json:"attempts,omitempty"`
 	Due      time.Time     `json:"due,omitzero"`     // not to be sent before
 	Reason   string        `json:"reason,omitempty"` // of the last failure, without addresses
+	Tried    time.Time     `json:"tried,omitzero"`   // first, in vain
 	Told     time.Time     `json:"told,omitzero"`
 	Team     string        `json:"team,omitempty"`
 	Group    string        `json:"group,omitempty"`   // messages that are told together; empty: by itself
@@ -54,62 +53,6 @@ type Group struct {
 	Key     string           `json:"-"`
 	Last    time.Time        `json:"last"`
 	Version release.Revision `json:"-"` // 0: there was none
-}
-
-// Plan says which messages an event becomes: one for each channel that wants its kind, of
-// the routes that match or, where none does, of the project. Channels that the event names
-// are told instead of both. A commit's status needs a commit and follows no route; a channel
-// that is named but does not exist is passed over.
-func Plan(e release.Event, project release.Project, channels map[string]release.Channel, routes ...release.Route) []Message {
-	var messages []Message
-	add := func(name string, r *release.Route, wanted func(release.ChannelSpec) bool) {
-		c, ok := channels[name]
-		if !ok || !wanted(c.Spec) || !slices.Contains(c.Spec.Events, e.Kind) || c.Spec.Type == typeStatus && (e.Commit == "" || e.Repo == "") {
-			return
-		}
-		m := Message{ID: e.ID + "@" + name, Channel: name, Event: e, State: Pending, Due: heldBack(c.Spec.Quiet, e), Team: project.Spec.Team}
-		if r != nil {
-			if m.Group = route.Group(*r, name, Labels(e, project.Spec.Team)); m.Group != "" {
-				m.joins = r
-			}
-		}
-		if !slices.ContainsFunc(messages, func(o Message) bool { return o.ID == m.ID }) {
-			messages = append(messages, m)
-		}
-	}
-	named := existing(e, channels)
-	chosen := route.For(named, route.Choose(routes, Labels(e, project.Spec.Team)))
-	if len(chosen) == 0 {
-		for _, name := range named {
-			add(name, nil, func(release.ChannelSpec) bool { return true })
-		}
-	}
-	for i := range chosen {
-		for _, name := range chosen[i].Channels {
-			add(name, &chosen[i], func(release.ChannelSpec) bool { return true })
-		}
-	}
-	routed := len(chosen) > 0 || len(named) > 0
-	for _, name := range project.Spec.Channels {
-		add(name, nil, func(c release.ChannelSpec) bool { return !routed || c.Type == typeStatus })
-	}
-	return messages
-}
-
-// existing are the channels that an event names and that would tell it. Where none of them
-// does any more, the routes say who is told: nothing gets lost.
-func existing(e release.Event, channels map[string]release.Channel) []string {
-	_, ends := Thread(e)
-	return slices.DeleteFunc(slices.Clone(e.Channels), func(name string) bool {
-		c, ok := channels[name]
-		return !ok || !ends && !slices.Contains(c.Spec.Events, e.Kind)
-	})
-}
-
-// Labels are what routes and silences ask of an event.
-func Labels(e release.Event, team string) map[string]string {
-	return map[string]string{matchers.Team: cmp.Or(team, e.Service.Team()), matchers.Project: e.Project, matchers.Severity: severity(e),
-		matchers.Kind: string(e.Kind), matchers.Environment: string(e.Env), matchers.Service: string(e.Service)}
 }
 
 // join gives each message of a group its time, no earlier than its quiet hours allow, and

@@ -52,7 +52,7 @@ func (n *Notifier) way(name string, c release.ChannelSpec, exists bool, all map[
 	if address == "" {
 		return "unset " + name, blocked(unset(c.URLSecret))
 	}
-	lane := c.Type + " " + address.Reveal()
+	lane := c.Type + " " + address.Reveal() + " " + key.Reveal() // one sender has one key
 	if key == "" && (c.Type == typeWebhook || c.Type == typePagerDuty) {
 		return lane, blocked(unset(c.URLSecret + "-key"))
 	}
@@ -66,11 +66,11 @@ func (n *Notifier) way(name string, c release.ChannelSpec, exists bool, all map[
 	case typeAlerts:
 		return lane, way{sender: alerts{n.config.Client, address, key, n.config.Console}, digests: true, rate: plenty()}
 	case typePagerDuty:
-		return lane + " " + key.Reveal(), way{sender: pager{n.config.Client, address, key, n.config.Console}, rate: rates{{limit: 120, span: time.Minute}}}
+		return lane, way{sender: pager{n.config.Client, address, key, n.config.Console}, rate: rates{{limit: 120, span: time.Minute}}}
 	case typeMail:
 		return lane + " " + name, way{sender: letters{mail.Server{Address: address, From: c.Mail.From, To: c.Mail.To}, all, n.config.Console}, digests: true, rate: rates{{limit: 30, span: time.Minute}}}
 	case typeJira:
-		return lane, n.tickets(address, key, all)
+		return c.Type + " " + address.Reveal(), n.tickets(address, all) // one at a time, whoever tells: a thread has one ticket
 	}
 	return "type " + c.Type, blocked(&wire.Failure{Reason: "channels of type " + c.Type + " are not supported", Permanent: true})
 }
@@ -92,12 +92,12 @@ func (n *Notifier) chat(kind string, r robot) (way, bool) {
 	return way{}, false
 }
 
-func (n *Notifier) tickets(address, token secret.Text, all map[string]release.Channel) way {
+func (n *Notifier) tickets(address secret.Text, all map[string]release.Channel) way {
 	if n.config.Tickets == nil {
 		return blocked(&wire.Failure{Reason: "nothing remembers tickets", Permanent: true})
 	}
-	site := jira.Site{Client: n.config.Client, Address: address, Token: token, Memory: n.config.Tickets, Now: time.Now}
-	return way{sender: tickets{site, all, n.config.Console}, rate: rates{{limit: 5, span: time.Second}}}
+	site := jira.Site{Client: n.config.Client, Address: address, Memory: n.config.Tickets, Now: time.Now}
+	return way{sender: tickets{site, all, n.config.Secret, n.config.Console}, rate: rates{{limit: 5, span: time.Second}}}
 }
 
 // unset is the failure of a channel whose secret is not set.

@@ -34,7 +34,7 @@ type Config struct {
 	Log         *slog.Logger  // default: none
 	Poll        time.Duration // how often to look; default 1s
 	MaxAttempts int           // default 12, about half an hour
-	MaxAge      time.Duration // of an event that is still not told; default 24h
+	MaxAge      time.Duration // since a message was tried first; default 24h
 }
 
 // Validate says what is missing.

@@ -18,7 +18,9 @@ import (
 // run starts a Notifier inside a bubble and stops it at the end.
 func run(t *testing.T, c notify.Config) *notify.Notifier {
 	t.Helper()
-	c.Secret = secrets
+	if c.Secret == nil {
+		c.Secret = secrets
+	}
 	n, err := notify.New(c)
 	if err != nil {
 		t.Fatal(err)

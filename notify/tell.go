@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"github.com/seatrial/seatrial/internal/secret"
 	"github.com/seatrial/seatrial/notify/jira"
 	"github.com/seatrial/seatrial/notify/mail"
 	"github.com/seatrial/seatrial/notify/wire"
@@ -44,6 +45,7 @@ func paragraphs(e release.Event, language, console string) string {
 type tickets struct {
 	site     jira.Site
 	channels map[string]release.Channel
+	secret   func(name string) secret.Text
 	console  string
 }
 
@@ -51,7 +53,9 @@ func (t tickets) send(ctx context.Context, messages []Message) error {
 	for _, m := range messages {
 		c := t.channels[m.Channel].Spec
 		name, ends := Thread(m.Event)
-		if err := t.site.Tell(ctx, jira.Ticket{
+		site := t.site
+		site.Token = t.secret(c.URLSecret + "-key")
+		if err := site.Tell(ctx, jira.Ticket{
 			Thread: name, Message: m.ID, Ends: ends, Project: c.Jira.Project, Type: c.Jira.IssueType, Cloud: c.Jira.API == 3,
 			Summary: wire.Cut(headline(m.Event, c.Language), jira.MaxSummary), Text: paragraphs(m.Event, c.Language, t.console),
 		}); err != nil {

@@ -5,6 +5,7 @@
 package escalation
 
 import (
+	"path"
 	"slices"
 	"time"
 
@@ -31,17 +32,36 @@ func (m Matter) Open() bool { return m.ID != "" && m.Over.IsZero() }
 // told again, or late, opens nothing that was over after it.
 func Follow(m Matter, id, team string, e release.Event, ends bool, routes []release.Route) (Matter, bool) {
 	if ends {
-		if !m.Open() || e.At.Before(m.Event.At) {
+		if !m.Open() || e.At.Before(m.Event.At) && !together(e, m.Event) {
 			return m, false
 		}
 		m.Over = e.At
 		return m, true
 	}
 	i := slices.IndexFunc(routes, func(r release.Route) bool { return len(r.Escalate) > 0 || r.RepeatInterval > 0 })
-	if i < 0 || m.Open() || !e.At.After(m.Over) {
+	if i < 0 || m.Open() || !e.At.After(m.Over) || e.ID == m.Event.ID {
 		return m, false
 	}
 	return Matter{ID: id, Team: team, Event: e, Route: routes[i], Last: e.At, Version: m.Version}, true
+}
+
+// together reports whether two events are of one occurrence, whatever the clock says.
+func together(a, b release.Event) bool {
+	dir := path.Dir(a.ID)
+	return dir != "." && dir == path.Dir(b.ID)
+}
+
+// Heard are the channels that were told of it after the first time.
+func Heard(m Matter) []string {
+	var channels []string
+	for _, step := range m.Route.Escalate[:min(m.Steps, len(m.Route.Escalate))] {
+		channels = append(channels, step.Channels...)
+	}
+	if m.Last.After(m.Event.At) {
+		channels = append(channels, m.Route.Channels...)
+	}
+	slices.Sort(channels)
+	return slices.Compact(channels)
 }
 
 // Next is which channels hear of it now, and the matter after that; none: nobody yet.

@@ -65,6 +65,34 @@ func TestWhatIsOverIsNotToldAndALateEventDoesNotOpenItAgain(t *testing.T) {
 	}
 }
 
+// An alert is stamped when it comes in, so one that comes twice has two times.
+func TestWhatComesTwiceOrWithAClockThatWasSetBack(t *testing.T) {
+	alert := func(what string, after time.Duration) release.Event {
+		return release.Event{ID: "alert/f00/1000/" + what, At: began.Add(after)}
+	}
+	routes := []release.Route{steps}
+	m, _ := escalation.Follow(escalation.Matter{}, "m", "shop", alert("firing", 0), false, routes)
+	over, changed := escalation.Follow(m, "m", "shop", alert("resolved", -time.Hour), true, nil)
+	if !changed || over.Open() {
+		t.Errorf("its own end, before its beginning by the clock, does not end it: %+v", over)
+	}
+	over, _ = escalation.Follow(m, "m", "shop", alert("resolved", time.Minute), true, nil)
+	if again, changed := escalation.Follow(over, "m", "shop", alert("firing", time.Hour), false, routes); changed {
+		t.Errorf("an alert that was over and came again opened %+v", again)
+	}
+}
+
+func TestWhoHeardOfItAgainHearsOfItsEnd(t *testing.T) {
+	r := steps
+	r.RepeatInterval = release.Duration(time.Hour)
+	for after, want := range map[time.Duration][]string{time.Minute: nil, 20 * time.Minute: {"pager"}, 2 * time.Hour: {"boss", "chat", "pager"}} {
+		_, m := escalation.Next(open(r), began.Add(after))
+		if got := escalation.Heard(m); !slices.Equal(got, want) {
+			t.Errorf("after %v: %v, want %v", after, got, want)
+		}
+	}
+}
+
 func TestItIsRepeatedWhileItLasts(t *testing.T) {
 	m := open(release.Route{Channels: []string{"chat"}, RepeatInterval: release.Duration(time.Hour)})
 	told := 0

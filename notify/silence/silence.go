@@ -1,6 +1,6 @@
 // Package silence decides which messages nobody wants to hear now.
 //
-// Start at New and Of. It is pure, with the clock as an argument. It never drops anything:
+// Start at New and Read. It is pure, with the clock as an argument. It never drops anything:
 // what is silenced is told when the silence is over, unless it is over itself by then.
 package silence
 
@@ -52,13 +52,31 @@ func End(s release.Silence, by, reason string, now time.Time) (release.Silence, 
 	return s, true
 }
 
-// Of finds the active silence that is the last to end of those that match labels.
-func Of(all []release.Silence, labels map[string]string, now time.Time) (release.Silence, bool) {
-	var longest release.Silence
+// Active are silences that were read once, to be asked about many messages.
+type Active []one
+
+type one struct {
+	silence release.Silence
+	set     matchers.Set
+}
+
+// Read is those that are active at now, what their matchers say worked out.
+func Read(all []release.Silence, now time.Time) Active {
+	var a Active
 	for _, s := range all {
-		set, err := matchers.ParseAll(s.Matchers)
-		if err == nil && s.Active(now) && set.Matches(labels) && s.Until.After(longest.Until) {
-			longest = s
+		if set, err := matchers.ParseAll(s.Matchers); err == nil && s.Active(now) {
+			a = append(a, one{s, set})
+		}
+	}
+	return a
+}
+
+// Of finds the silence that is the last to end of those that match labels.
+func (a Active) Of(labels map[string]string) (release.Silence, bool) {
+	var longest release.Silence
+	for _, s := range a {
+		if s.silence.Until.After(longest.Until) && s.set.Matches(labels) {
+			longest = s.silence
 		}
 	}
 	return longest, longest.ID != ""

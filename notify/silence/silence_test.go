@@ -44,10 +44,10 @@ func TestTheLastToEndCountsAndOneEndsOnce(t *testing.T) {
 	long.ID, long.Until = "long", now.Add(2*time.Hour)
 	web := map[string]string{"service": "shop/web"}
 	all := []release.Silence{short, long}
-	if s, ok := silence.Of(all, web, now); !ok || s.ID != "long" {
+	if s, ok := silence.Read(all, now).Of(web); !ok || s.ID != "long" {
 		t.Errorf("silenced by %+v", s)
 	}
-	if _, ok := silence.Of(all, map[string]string{"service": "shop/api"}, now); ok {
+	if _, ok := silence.Read(all, now).Of(map[string]string{"service": "shop/api"}); ok {
 		t.Error("another service is silenced")
 	}
 	ended, ok := silence.End(long, "bob", "done", now.Add(time.Minute))
@@ -56,5 +56,14 @@ func TestTheLastToEndCountsAndOneEndsOnce(t *testing.T) {
 	}
 	if _, ok := silence.End(ended, "bob", "done", now.Add(2*time.Minute)); ok {
 		t.Error("ended twice")
+	}
+}
+
+// It is asked for every waiting message at every look: it must not read the matchers again.
+func TestAskingReadsNothing(t *testing.T) {
+	s := release.Silence{ID: "s", Matchers: []string{`service=~"shop/.*"`, "severity=~critical|error"}, From: now, Until: now.Add(time.Hour)}
+	read, labels := silence.Read([]release.Silence{s, s, s}, now), map[string]string{"service": "shop/web", "severity": "error"}
+	if n := testing.AllocsPerRun(100, func() { read.Of(labels) }); n > 1 {
+		t.Errorf("%v allocations a message", n)
 	}
 }

@@ -1,9 +1,9 @@
 package health
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/argoproj/argo-cd/gitops-engine/pkg/health"
 	"github.com/google/cel-go/cel"
@@ -65,6 +65,8 @@ func compileExpressions(e release.HealthExpr) (*expressions, error) {
 // of them means that it is on its way. So does an expression that cannot be evaluated:
 // what it looks at may not be there yet.
 func (x *expressions) ask(o *unstructured.Unstructured) (*health.HealthStatus, error) {
+	ctx, stop := context.WithTimeout(context.Background(), scriptTime)
+	defer stop()
 	given := map[string]any{}
 	for _, f := range fields {
 		given[f] = map[string]any{}
@@ -84,7 +86,7 @@ func (x *expressions) ask(o *unstructured.Unstructured) (*health.HealthStatus, e
 		if part.code == nil {
 			continue
 		}
-		out, _, err := part.code.ContextEval(&budget{until: time.Now().Add(luaTime), left: celCost}, given)
+		out, _, err := part.code.ContextEval(ctx, given)
 		switch {
 		case err != nil:
 			return &health.HealthStatus{Status: health.HealthStatusProgressing, Message: part.name + " cannot be told yet: " + oneLine(err)}, nil

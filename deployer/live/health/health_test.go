@@ -124,6 +124,7 @@ func TestAScriptReachesNothingAndEnds(t *testing.T) {
 		{"an endless loop", `while true do end`, "stopped after"},
 		{"an endless recursion", `local function f() return 1 + f() end; f()`, "overflow"},
 		{"a huge string", `return {status=string.rep("x", 2^30)}`, "more than 1048576 bytes"},
+		{"more values than there may be", `return unpack({}, 1, 1e5)`, "registry overflow"},
 		{"a loop in a protected call", `pcall(function() while true do end end); while true do end`, "stopped after"},
 		{"a wrong status", `return {status="Fine"}`, `"Fine", which there is not`},
 		{"no table", `return 1`, "not a table"},

@@ -15,12 +15,13 @@ import (
 	"github.com/seatrial/seatrial/internal/hint"
 )
 
-// What one run of a script may use.
+// What one run of a script may use; an expression has the same time.
 const (
-	luaTime  = 5 * time.Second
-	luaSteps = 2_000_000 // instructions
-	luaStack = 128       // calls deep
-	luaText  = 1 << 20   // bytes of one string that is made by repeating
+	scriptTime = 5 * time.Second
+	luaSteps   = 2_000_000 // instructions
+	luaStack   = 128       // calls deep
+	luaText    = 1 << 20   // bytes of one string that is made by repeating
+	luaValues  = 64 << 10  // that are handed over at one time
 )
 
 // script is one health.lua.
@@ -47,15 +48,15 @@ func compileScript(file, text string) (script, error) {
 
 // ask runs the script with the object as obj.
 func (s script) ask(o *unstructured.Unstructured) (*health.HealthStatus, error) {
-	l := lua.NewState(lua.Options{SkipOpenLibs: true, CallStackSize: luaStack, RegistrySize: 1024, RegistryMaxSize: 64 << 10})
+	l := lua.NewState(lua.Options{SkipOpenLibs: true, CallStackSize: luaStack, RegistrySize: 1024, RegistryGrowStep: luaValues / 8, RegistryMaxSize: luaValues})
 	defer l.Close()
 	openLibraries(l)
-	b := &budget{until: time.Now().Add(luaTime), left: luaSteps}
+	b := &budget{until: time.Now().Add(scriptTime), left: luaSteps}
 	l.SetContext(b)
 	l.SetGlobal("obj", valueOf(l, o.Object))
 	if err := l.CallByParam(lua.P{Fn: l.NewFunctionFromProto(s.code), NRet: 1, Protect: true}); err != nil {
 		if b.spent {
-			return nil, fmt.Errorf("health/%s: stopped after %d instructions or %s", s.file, luaSteps, luaTime)
+			return nil, fmt.Errorf("health/%s: stopped after %d instructions or %s", s.file, luaSteps, scriptTime)
 		}
 		return nil, errors.New(oneLine(err))
 	}
@@ -121,6 +122,9 @@ func openLibraries(l *lua.LState) {
 		l.SetGlobal(name, lua.LNil)
 	}
 	l.SetGlobal("print", l.NewFunction(func(*lua.LState) int { return 0 }))
+	if m, ok := l.GetGlobal(lua.MathLibName).(*lua.LTable); ok {
+		m.RawSetString("randomseed", l.NewFunction(func(*lua.LState) int { return 0 })) // it is the process's
+	}
 	if str, ok := l.GetGlobal(lua.StringLibName).(*lua.LTable); ok {
 		str.RawSetString("rep", l.NewFunction(repeat))
 	}

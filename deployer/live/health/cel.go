@@ -1,7 +1,6 @@
 package health
 
 import (
-	"context"
 	"errors"
 	"fmt"
 
@@ -54,7 +53,7 @@ func compileExpressions(e release.HealthExpr) (*expressions, error) {
 		if t := ast.OutputType(); !t.IsExactType(cel.BoolType) && !t.IsExactType(cel.DynType) {
 			return nil, hint.Add(fmt.Errorf("%s: is a %s", name, t), "it has to be true or false")
 		}
-		if *part.to, err = env.Program(ast, cel.CostLimit(celCost), cel.EvalOptions(cel.OptOptimize), cel.InterruptCheckFrequency(100)); err != nil {
+		if *part.to, err = env.Program(ast, cel.CostLimit(celCost), cel.EvalOptions(cel.OptOptimize)); err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}
@@ -65,8 +64,6 @@ func compileExpressions(e release.HealthExpr) (*expressions, error) {
 // of them means that it is on its way. So does an expression that cannot be evaluated:
 // what it looks at may not be there yet.
 func (x *expressions) ask(o *unstructured.Unstructured) (*health.HealthStatus, error) {
-	ctx, stop := context.WithTimeout(context.Background(), scriptTime)
-	defer stop()
 	given := map[string]any{}
 	for _, f := range fields {
 		given[f] = map[string]any{}
@@ -86,7 +83,7 @@ func (x *expressions) ask(o *unstructured.Unstructured) (*health.HealthStatus, e
 		if part.code == nil {
 			continue
 		}
-		out, _, err := part.code.ContextEval(ctx, given)
+		out, _, err := part.code.Eval(given)
 		switch {
 		case err != nil:
 			return &health.HealthStatus{Status: health.HealthStatusProgressing, Message: part.name + " cannot be told yet: " + oneLine(err)}, nil

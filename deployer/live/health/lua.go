@@ -15,13 +15,13 @@ import (
 	"github.com/seatrial/seatrial/internal/hint"
 )
 
-// What one run of a script may use; an expression has the same time.
+// What one run of a script may use.
 const (
-	scriptTime = 5 * time.Second
-	luaSteps   = 2_000_000 // instructions
-	luaStack   = 128       // calls deep
-	luaText    = 1 << 20   // bytes of one string that is made by repeating
-	luaValues  = 64 << 10  // that are handed over at one time
+	luaTime   = 5 * time.Second
+	luaSteps  = 2_000_000 // instructions
+	luaStack  = 128       // calls deep
+	luaText   = 1 << 20   // bytes of one string that is made by repeating
+	luaValues = 64 << 10  // that are handed over at one time
 )
 
 // script is one health.lua.
@@ -51,12 +51,12 @@ func (s script) ask(o *unstructured.Unstructured) (*health.HealthStatus, error) 
 	l := lua.NewState(lua.Options{SkipOpenLibs: true, CallStackSize: luaStack, RegistrySize: 1024, RegistryGrowStep: luaValues / 8, RegistryMaxSize: luaValues})
 	defer l.Close()
 	openLibraries(l)
-	b := &budget{until: time.Now().Add(scriptTime), left: luaSteps}
+	b := &budget{until: time.Now().Add(luaTime), left: luaSteps}
 	l.SetContext(b)
 	l.SetGlobal("obj", valueOf(l, o.Object))
 	if err := l.CallByParam(lua.P{Fn: l.NewFunctionFromProto(s.code), NRet: 1, Protect: true}); err != nil {
 		if b.spent {
-			return nil, fmt.Errorf("health/%s: stopped after %d instructions or %s", s.file, luaSteps, scriptTime)
+			return nil, fmt.Errorf("health/%s: stopped after %d instructions or %s", s.file, luaSteps, luaTime)
 		}
 		return nil, errors.New(oneLine(err))
 	}

@@ -19,27 +19,39 @@ import (
 	"github.com/seatrial/seatrial/release"
 )
 
-// failure is an experiment that measures for so long, before its fault and during it.
-func failure(name, observe string) string {
+// failure is an experiment on a service that measures for so long, before its fault and during it.
+func failure(s *rig.Service, name, observe string) string {
 	return fmt.Sprintf(`apiVersion: seatrial.dev/v1
 kind: Experiment
 metadata: {name: %s}
 spec:
-  service: lock/keeper
-  fault: {kind: PodChaos, action: pod-failure, mode: one, selector: {matchLabels: {app: keeper}}, duration: 5m}
+  service: %s
+  fault: {kind: PodChaos, action: pod-failure, mode: one, selector: {matchLabels: {app: %s}}, duration: 5m}
   limits: {maxTargets: 1, maxPercent: 50, maxDuration: 5m, minReady: 2}
   observe: %s
-`, name, observe)
+`, name, s.Name, s.Name.Name(), observe)
+}
+
+// breaking makes a failure known to the server until the test ends.
+func breaking(t *testing.T, ctx context.Context, s *rig.Service, name, observe string) {
+	t.Helper()
+	file := "experiments/" + name + ".yaml"
+	check(t, stage.Platform(ctx, file, failure(s, name, observe), "platform: a long fault"))
+	t.Cleanup(func() { check(t, stage.Platform(context.WithoutCancel(ctx), file, "", "platform: no long fault")) })
+	check(t, rig.WaitFor(ctx, "the server to know the experiment", time.Second, func() (bool, error) {
+		err := stage.API.Call(ctx, http.MethodGet, "/api/v1/experiments/"+name+"/plan?env=staging", nil, &struct{}{})
+		return err == nil, err
+	}))
 }
 
 // broken starts an experiment and waits until its fault is active.
-func broken(t *testing.T, ctx context.Context, name string) (id string) {
+func broken(t *testing.T, ctx context.Context, s *rig.Service, name string) (id string) {
 	t.Helper()
 	var run schedule.Run
 	body := map[string]string{"env": "staging", "reason": "to see it stopped"}
 	check(t, stage.API.Call(ctx, http.MethodPost, "/api/v1/experiments/"+name+"/run", body, &run))
 	now := runWhere(t, ctx, run.ID, "Measuring", func(r schedule.Run) bool { return r.State == schedule.Measuring })
-	if now.Fault == nil || !podFails(t, ctx) {
+	if now.Fault == nil || !podFails(t, ctx, s) {
 		t.Fatalf("nothing is broken: %+v", now)
 	}
 	return run.ID
@@ -66,9 +78,9 @@ func runWhere(t *testing.T, ctx context.Context, id, what string, ok func(schedu
 }
 
 // podFails reports whether a fault object is on the cluster.
-func podFails(t *testing.T, ctx context.Context) bool {
+func podFails(t *testing.T, ctx context.Context, s *rig.Service) bool {
 	t.Helper()
-	out := must(stage.Kubectl(ctx, "staging", "-n", "lock", "get", "podchaos", "-o", "name"))(t)
+	out := must(stage.Kubectl(ctx, "staging", "-n", s.Namespace(), "get", "podchaos", "-o", "name"))(t)
 	return strings.TrimSpace(out) != ""
 }
 
@@ -87,26 +99,17 @@ func TestWhatIsBrokenOnPurposeStops(t *testing.T) {
 	ctx := within(t, 15*time.Minute)
 	s := add(t, ctx, "lock/keeper")
 	begin(t, ctx, s)
-	for name, observe := range map[string]string{"short-look": "20s", "long-look": "1m"} {
-		file := "experiments/" + name + ".yaml"
-		check(t, stage.Platform(ctx, file, failure(name, observe), "platform: a long fault"))
-		t.Cleanup(func() { check(t, stage.Platform(context.WithoutCancel(ctx), file, "", "platform: no long fault")) })
-		check(t, rig.WaitFor(ctx, "the server to know the experiment", time.Second, func() (bool, error) {
-			err := stage.API.Call(ctx, http.MethodGet, "/api/v1/experiments/"+name+"/plan?env=staging", nil, &struct{}{})
-			return err == nil, err
-		}))
-	}
-	t.Run("by the switch", func(t *testing.T) { bySwitch(t, ctx) })
-	t.Run("by its file", func(t *testing.T) { byFile(t, ctx) })
-	t.Run("by a release of the service", func(t *testing.T) { byRelease(t, ctx, s) })
+	breaking(t, ctx, s, "short-look", "20s")
+	t.Run("by the switch", func(t *testing.T) { bySwitch(t, ctx, s) })
+	t.Run("by its file", func(t *testing.T) { byFile(t, ctx, s) })
 	t.Run("while Chaos Mesh's controller is dead", func(t *testing.T) { withoutController(t, ctx, s) })
 }
 
 // reverted demands that nothing is broken any more, and returns after how long.
-func reverted(t *testing.T, ctx context.Context, limit time.Duration) {
+func reverted(t *testing.T, ctx context.Context, s *rig.Service, limit time.Duration) {
 	t.Helper()
 	began := time.Now()
-	check(t, rig.WaitFor(ctx, "the fault to go", 100*time.Millisecond, func() (bool, error) { return !podFails(t, ctx), nil }))
+	check(t, rig.WaitFor(ctx, "the fault to go", 100*time.Millisecond, func() (bool, error) { return !podFails(t, ctx, s), nil }))
 	took := time.Since(began)
 	t.Logf("reverted after %.1f s", took.Seconds())
 	if took > limit {
@@ -114,11 +117,11 @@ func reverted(t *testing.T, ctx context.Context, limit time.Duration) {
 	}
 }
 
-func bySwitch(t *testing.T, ctx context.Context) {
-	id := broken(t, ctx, "short-look")
+func bySwitch(t *testing.T, ctx context.Context, s *rig.Service) {
+	id := broken(t, ctx, s, "short-look")
 	command(t, ctx, "chaos", "stop", "--reason", "the harbour is on fire")
 	t.Cleanup(func() { command(t, context.WithoutCancel(ctx), "chaos", "resume", "--reason", "it is out") })
-	reverted(t, ctx, 10*time.Second)
+	reverted(t, ctx, s, 10*time.Second)
 	r := runWhere(t, ctx, id, "aborted", schedule.Run.Over)
 	if r.State != schedule.Aborted || !strings.Contains(r.Message, "the harbour is on fire") {
 		t.Errorf("%s: %s", r.State, r.Message)
@@ -133,23 +136,28 @@ func bySwitch(t *testing.T, ctx context.Context) {
 }
 
 // byFile is for when the server's API cannot be reached.
-func byFile(t *testing.T, ctx context.Context) {
-	id := broken(t, ctx, "short-look")
+func byFile(t *testing.T, ctx context.Context, s *rig.Service) {
+	id := broken(t, ctx, s, "short-look")
 	file := filepath.Join(stage.Dir, "state", "stop-chaos")
 	check(t, os.WriteFile(file, nil, 0o600))
 	t.Cleanup(func() { check(t, os.Remove(file)) })
-	reverted(t, ctx, 10*time.Second)
+	reverted(t, ctx, s, 10*time.Second)
 	if r := runWhere(t, ctx, id, "aborted", schedule.Run.Over); r.State != schedule.Aborted {
 		t.Errorf("%s: %s", r.State, r.Message)
 	}
 }
 
-func byRelease(t *testing.T, ctx context.Context, s *rig.Service) {
-	id := broken(t, ctx, "long-look")
+func TestAReleaseOfItsServiceStopsAnExperiment(t *testing.T) {
+	t.Parallel()
+	ctx := within(t, 10*time.Minute)
+	s := add(t, ctx, "sluice/gate")
+	begin(t, ctx, s)
+	breaking(t, ctx, s, "long-look", "1m")
+	id := broken(t, ctx, s, "long-look")
 	good(t, s, "a rope that gives way")
-	commit := must(s.Push(ctx, "keeper: during an experiment"))(t)
+	commit := must(s.Push(ctx, "gate: during an experiment"))(t)
 	until(t, ctx, commit, func(r release.Release) bool { return r.Phase == release.Deploying && r.Step >= release.StepHealth })
-	if podFails(t, ctx) {
+	if podFails(t, ctx, s) {
 		t.Error("the release is on the cluster while the experiment's fault is there")
 	}
 	if r := runWhere(t, ctx, id, "aborted", schedule.Run.Over); r.State != schedule.Aborted || !strings.Contains(r.Message, string(commit)) {
@@ -165,7 +173,7 @@ func byRelease(t *testing.T, ctx context.Context, s *rig.Service) {
 // withoutController: nothing reverts a fault then. The run says so and is no pass; the
 // fault goes once the controller is back, though its run has ended.
 func withoutController(t *testing.T, ctx context.Context, s *rig.Service) {
-	id := broken(t, ctx, "short-look")
+	id := broken(t, ctx, s, "short-look")
 	check(t, stage.LabDo(ctx, "stop", "staging", "chaos-controller"))
 	started := false
 	start := func(ctx context.Context) error {
@@ -181,7 +189,7 @@ func withoutController(t *testing.T, ctx context.Context, s *rig.Service) {
 	if r.State != schedule.Aborted && r.State != schedule.Invalid || !strings.Contains(r.Message, "could not be removed") {
 		t.Errorf("%s: %s", r.State, r.Message)
 	}
-	if !podFails(t, ctx) {
+	if !podFails(t, ctx, s) {
 		t.Error("the fault went without its controller")
 	}
 	check(t, start(ctx))

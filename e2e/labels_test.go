@@ -40,34 +40,56 @@ func catchUp(t *testing.T, ctx context.Context, s *rig.Service, cluster string, 
 	}))
 }
 
-// Not beside others: every service of the platform follows the labels of its clusters.
+// berth is an environment of the clusters that have its label.
+const berth = `apiVersion: seatrial.dev/v1
+kind: Environment
+metadata: {name: berth}
+spec:
+  desiredState: {repo: platform/desired-state, branch: env/berth}
+  policies: [signed-images, no-bare-pods, pod-security-restricted, resources]
+  waves:
+    - {name: first, clusters: {matchLabels: {berth: pilot, ring: canary}}}
+    - {name: rest, clusters: {matchLabels: {berth: pilot}}}
+  slo: {observe: 10s, settle: 3s, minEvents: 150, maxWait: 5m}
+  syncTimeout: 5m
+`
+
+// berthed gives a cluster the label that the environment asks for, or takes it off.
+func berthed(t *testing.T, ctx context.Context, cluster string, in bool, message string) {
+	t.Helper()
+	const file = "clusters/lab.yaml"
+	plain := "ring: " + strings.TrimPrefix(cluster, "prod-")
+	from, to := plain+"}", plain+", berth: pilot}"
+	if !in {
+		from, to = to, from
+	}
+	check(t, stage.Platform(ctx, file, swap(t, must(stage.PlatformFile(file))(t), from, to), message))
+	clusterIs(t, ctx, cluster, "relabelled", func(c web.Cluster) bool { return (c.Labels["berth"] == "pilot") == in })
+}
+
 func TestAClusterThatLeavesIsLeftAloneAndCatchesUpWhenItIsBack(t *testing.T) {
+	t.Parallel()
 	ctx := within(t, 8*time.Minute)
+	for _, cluster := range []string{"prod-canary", "prod-main"} {
+		berthed(t, ctx, cluster, true, "platform: a berth for "+cluster)
+	}
 	s := add(t, ctx, "port/pilot")
+	own(t, ctx, s, "berth", berth)
+	bound(t, s, "berth")
 	before := begin(t, ctx, s)
 
-	const file = "clusters/lab.yaml"
-	clusters := must(stage.PlatformFile(file))(t)
-	out := strings.Replace(clusters, "{name: prod-main, labels: {env: prod, ring: main}}", "{name: prod-main, labels: {env: dock}}", 1)
-	if out == clusters {
-		t.Fatalf("no prod-main in\n%s", clusters)
-	}
-	check(t, stage.Platform(ctx, file, out, "platform: prod-main goes into dock"))
-	back := func() {
-		check(t, stage.Platform(context.WithoutCancel(ctx), file, clusters, "platform: prod-main is back"))
-	}
-	t.Cleanup(back)
-	clusterIs(t, ctx, "prod-main", "in dock", func(c web.Cluster) bool { return c.Labels["env"] == "dock" })
+	berthed(t, ctx, "prod-main", false, "platform: prod-main leaves its berth")
 	good(t, s, "a rope for the others")
+	bound(t, s, "berth")
 	r := deliver(t, ctx, s, "pilot: without prod-main")
 	ended(t, r, release.Done, "")
-	if waves := r.Stages[1].Waves; len(waves) != 1 || len(waves[0].Targets) != 1 || waves[0].Targets[0].Cluster != "prod-canary" {
-		t.Errorf("prod's waves without prod-main: %+v", waves)
+	if waves := r.Stages[0].Waves; len(waves) != 1 || len(waves[0].Targets) != 1 || waves[0].Targets[0].Cluster != "prod-canary" {
+		t.Errorf("waves without prod-main: %+v", waves)
 	}
 	running(t, ctx, s, "prod-canary", r.Artifact.Reference())
 	running(t, ctx, s, "prod-main", before.Artifact.Reference())
 
-	back()
+	berthed(t, ctx, "prod-main", true, "platform: prod-main is back")
 	catchUp(t, ctx, s, "prod-main", r)
 	running(t, ctx, s, "prod-main", r.Artifact.Reference())
 }

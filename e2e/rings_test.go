@@ -58,11 +58,12 @@ func bound(t *testing.T, s *rig.Service, env release.Env) {
 }
 
 func TestTwoRingsAreTriedAtTheSameTimeAndTheSecondNeverSeesABadRelease(t *testing.T) {
+	t.Parallel()
 	ctx := within(t, 15*time.Minute)
-	clusters := must(stage.PlatformFile("clusters/lab.yaml"))(t)
 	for _, name := range []string{"prod-canary", "prod-main"} {
 		check(t, stage.LabDo(ctx, "up", "--chaos", name))
 	}
+	clusters := must(stage.PlatformFile("clusters/lab.yaml"))(t)
 	check(t, stage.Platform(ctx, "clusters/lab.yaml", strings.ReplaceAll(clusters, "spec: {}", "spec: {chaos: true}"), "platform: Chaos Mesh everywhere"))
 	s := add(t, ctx, "twin/hull")
 	own(t, ctx, s, "ring", ringEnvironment)

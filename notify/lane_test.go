@@ -2,6 +2,7 @@ package notify_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -121,6 +122,40 @@ func TestAnOldMessageIsTriedAsOftenAsANewOne(t *testing.T) {
 				pass(2 * time.Hour)
 				if m := b.all()[0]; (m.State == notify.Dead) != c.dead {
 					t.Errorf("after 25h: %+v", m)
+				}
+			})
+		})
+	}
+}
+
+// full is a box on a full disk: it can be read.
+type full struct {
+	*box
+	until time.Time
+	asked int
+}
+
+func (f *full) Save(ctx context.Context, messages ...notify.Message) error {
+	if f.asked++; f.asked < 1000 && time.Now().Before(f.until) {
+		return errors.New("no space left on device")
+	}
+	return f.box.Save(ctx, messages...)
+}
+
+func TestAFullDiskIsWaitedOutAndNothingIsSentTwice(t *testing.T) {
+	for name, c := range map[string]struct {
+		times int32 // that the address refuses
+		state notify.State
+	}{"sent": {0, notify.Sent}, "refused": {100, notify.Dead}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				robot, f := &weComRobot{t: t}, &full{box: newBox(verified(1)), until: time.Now().Add(time.Minute)}
+				h := &troubled{next: robot, status: 403}
+				h.times.Store(c.times)
+				run(t, notify.Config{Inbox: f, Outbox: f, Directory: newTown(channel("wecom", "ops", "en", release.EventVerified)), Client: &http.Client{Transport: direct{"chat.example": h}}})
+				pass(2 * time.Minute)
+				if n := h.asked.Load(); n != 1 || f.asked > 20 || f.count(c.state) != 1 {
+					t.Errorf("sent %d times, saved %d times: %+v", n, f.asked, f.all())
 				}
 			})
 		})

@@ -161,3 +161,31 @@ func TestAFullDiskIsWaitedOutAndNothingIsSentTwice(t *testing.T) {
 		})
 	}
 }
+
+// counted counts how often all that waits is read.
+type counted struct {
+	*box
+	looks int
+}
+
+func (c *counted) Pending(ctx context.Context, now time.Time, limit int) ([]notify.Message, error) {
+	c.looks++
+	return c.box.Pending(ctx, now, limit)
+}
+
+func TestAddressesThatFinishTogetherAreOneLook(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &counted{box: newBox()}
+		for i := range 150 {
+			e := verified(i)
+			e.Commit = release.Commit(fmt.Sprintf("%040d", i))
+			c.tell(e)
+		}
+		set := func(context.Context, release.Event) error { <-time.After(time.Second); return nil }
+		run(t, notify.Config{Inbox: c, Outbox: c, Directory: newTown(channel("status", "forge", "", release.EventVerified)), Status: set, Poll: time.Hour})
+		pass(10 * time.Second)
+		if c.count(notify.Sent) != 150 || c.looks > 75 {
+			t.Errorf("%d sent in %d looks", c.count(notify.Sent), c.looks)
+		}
+	})
+}

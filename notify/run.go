@@ -115,8 +115,21 @@ func (n *Notifier) Run(ctx context.Context) error {
 			return nil
 		case l := <-finished:
 			l.busy = false
+			free(finished)
 		case <-n.wake:
 		case <-time.After(n.config.Poll):
+		}
+	}
+}
+
+// free takes every other lane that has finished as well: a look reads all that waits.
+func free(finished <-chan *lane) {
+	for {
+		select {
+		case l := <-finished:
+			l.busy = false
+		default:
+			return
 		}
 	}
 }

@@ -189,3 +189,21 @@ func TestAddressesThatFinishTogetherAreOneLook(t *testing.T) {
 		}
 	})
 }
+
+// A digest that may have been taken is sent again with what came meanwhile: whoever drops
+// the second of two letters of one ID would never see that.
+func TestADigestWithMoreInItIsAnotherLetter(t *testing.T) {
+	var messages []notify.Message
+	seen := map[string]bool{}
+	for i := range 5 {
+		messages = append(messages, notify.Message{ID: fmt.Sprintf("e%d@mail", i), Event: verified(i)})
+		if id := notify.LetterID(messages); seen[id] || id != notify.LetterID(messages) {
+			t.Errorf("%d messages have the ID %q", i+1, id)
+		} else {
+			seen[id] = true
+		}
+	}
+	if !seen["e0@mail"] {
+		t.Error("one message has another ID than its own")
+	}
+}

@@ -92,6 +92,7 @@ type Request struct {
 	Body    []byte // JSON
 	Header  http.Header
 	Hide    []secret.Text // what else must not be seen in a failure
+	Most    int64         // bytes of the answer that are read; default 64 KiB
 }
 
 // Do sends a request and returns the answer of a 2xx. Every other end is a *Failure whose
@@ -112,7 +113,7 @@ func Do(ctx context.Context, client *http.Client, r Request) ([]byte, error) {
 		return nil, &Failure{Reason: Cut(hide(OneLine(cause(err).Error())), 240), Unsure: !unconnected(err)}
 	}
 	defer resp.Body.Close()
-	answer, _ := io.ReadAll(io.LimitReader(resp.Body, maxAnswer)) // the status says it: one that breaks off says no less
+	answer, _ := io.ReadAll(io.LimitReader(resp.Body, cmp.Or(r.Most, maxAnswer))) // the status says it: one that breaks off says no less
 	if resp.StatusCode/100 == 2 {
 		return answer, nil
 	}

@@ -110,7 +110,7 @@ func mac(key, message string) string {
 
 var feishuCodes = map[int]meaning{
 	11232: {limited: true, after: time.Minute},
-	9499:  {permanent: true},
+	9499:  {permanent: true, unless: "too many"},
 	19001: {permanent: true, hint: "add a robot to the group and put its address into the secret"},
 	19021: {permanent: true, hint: "put the robot's signing secret into NAME_KEY, and check the clock"},
 	19022: {permanent: true, hint: "allow this server's address in the robot's settings"},
@@ -123,6 +123,9 @@ func said(answer []byte, codeName, messageName string, known map[int]meaning, se
 	var code *int
 	var message string
 	if json.Unmarshal(answer, &fields) == nil {
+		if fields[codeName] == nil && fields["StatusCode"] != nil { // an older Feishu
+			fields[codeName], fields[messageName] = fields["StatusCode"], fields["StatusMessage"]
+		}
 		_ = json.Unmarshal(fields[codeName], &code)
 		_ = json.Unmarshal(fields[messageName], &message)
 	}

@@ -270,6 +270,9 @@ func TestCodesInBodies(t *testing.T) {
 	}{
 		{"feishu", `{"code":11232,"msg":"too many request"}`, 200, false, 59 * time.Second, "code 11232"},
 		{"feishu", `{"code":19024,"msg":"Key Words Not Found"}`, 200, true, 0, "code 19024: Key Words Not Found: use signing"},
+		{"feishu", `{"code":9499,"msg":"too many request","data":{}}`, 200, false, 59 * time.Second, "code 9499: too many request"},
+		{"feishu", `{"code":9499,"msg":"Bad Request","data":{}}`, 200, true, 0, "code 9499: Bad Request"},
+		{"feishu", `{"StatusCode":19001,"StatusMessage":"token invalid"}`, 200, true, 0, "code 19001: token invalid"},
 		{"feishu", `{}`, 200, false, 0, "the answer has no code"},
 		{"dingtalk", `{"errcode":130101,"errmsg":"send too fast"}`, 200, false, 9 * time.Minute, "errcode 130101"},
 		{"dingtalk", `{"errcode":310000,"errmsg":"sign not match for long-secret-step"}`, 200, true, 0, "errcode 310000: sign not match for ***"},
@@ -292,6 +295,23 @@ func TestCodesInBodies(t *testing.T) {
 			})
 		})
 	}
+}
+
+// An older Feishu has other names for the same.
+func TestAnOlderFeishuIsToldOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, asked := newBox(verified(1)), 0
+		h := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			asked++
+			fmt.Fprint(w, `{"Extra":null,"StatusCode":0,"StatusMessage":"success"}`)
+		})
+		run(t, notify.Config{Inbox: b, Outbox: b, Directory: newTown(channel("feishu", "hook", "en", release.EventVerified)),
+			Client: &http.Client{Transport: direct{"hooks.example": h}}})
+		pass(time.Hour)
+		if asked != 1 || b.count(notify.Sent) != 1 {
+			t.Errorf("told %d times: %+v", asked, b.all())
+		}
+	})
 }
 
 // breach is an SLO's trouble, and its end.

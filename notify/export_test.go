@@ -5,3 +5,6 @@ var (
 	Markdown = markdown
 	Digest   = digest
 )
+
+// LetterID is of the letter that messages become.
+func LetterID(messages []Message) string { return letters{}.letter(messages).ID }

@@ -18,7 +18,7 @@ type lane struct {
 	busy    bool
 	limited int                // how often there was no room, since something was taken
 	blocked time.Time          // the other side was not well: nothing before then
-	told    map[string]Message // sent, but the outbox did not take it: never send again
+	told    map[string]Message // sent or dead, but the outbox did not take it: never send again
 }
 
 // deliver sends a batch of due messages, oldest first, until it is done, the rate is
@@ -65,10 +65,17 @@ func (l *lane) settle(ctx context.Context, batch []Message) []Message {
 			left = append(left, m)
 		} else if l.config.Outbox.Save(ctx, sent) == nil {
 			delete(l.told, m.ID)
+		} else {
+			l.blocked = time.Now().Add(unsaved)
+			return nil
 		}
 	}
 	return left
 }
+
+// unsaved is how long a lane waits for an outbox that answers and takes nothing, as on a
+// full disk.
+const unsaved = 5 * time.Second
 
 // attemptTimeout bounds one delivery, of several requests where it takes several.
 const attemptTimeout = 30 * time.Second
@@ -102,11 +109,15 @@ func (l *lane) attempt(ctx context.Context, messages []Message) bool {
 	defer cancel()
 	if err := l.config.Outbox.Save(saving, messages...); err != nil {
 		l.config.Log.Warn("outbox", "message", messages[0].ID, "error", err)
+		if saved := time.Now().Add(unsaved); saved.After(l.blocked) {
+			l.blocked = saved
+		}
 		for _, m := range messages {
-			if m.State == Sent {
+			if m.State != Pending {
 				l.told[m.ID] = m
 			}
 		}
+		return false
 	}
 	return failure == nil || failure.Permanent
 }

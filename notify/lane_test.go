@@ -2,6 +2,7 @@ package notify_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -124,5 +125,85 @@ func TestAnOldMessageIsTriedAsOftenAsANewOne(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// full is a box on a full disk: it can be read.
+type full struct {
+	*box
+	until time.Time
+	asked int
+}
+
+func (f *full) Save(ctx context.Context, messages ...notify.Message) error {
+	if f.asked++; f.asked < 1000 && time.Now().Before(f.until) {
+		return errors.New("no space left on device")
+	}
+	return f.box.Save(ctx, messages...)
+}
+
+func TestAFullDiskIsWaitedOutAndNothingIsSentTwice(t *testing.T) {
+	for name, c := range map[string]struct {
+		times int32 // that the address refuses
+		state notify.State
+	}{"sent": {0, notify.Sent}, "refused": {100, notify.Dead}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				robot, f := &weComRobot{t: t}, &full{box: newBox(verified(1)), until: time.Now().Add(time.Minute)}
+				h := &troubled{next: robot, status: 403}
+				h.times.Store(c.times)
+				run(t, notify.Config{Inbox: f, Outbox: f, Directory: newTown(channel("wecom", "ops", "en", release.EventVerified)), Client: &http.Client{Transport: direct{"chat.example": h}}})
+				pass(2 * time.Minute)
+				if n := h.asked.Load(); n != 1 || f.asked > 20 || f.count(c.state) != 1 {
+					t.Errorf("sent %d times, saved %d times: %+v", n, f.asked, f.all())
+				}
+			})
+		})
+	}
+}
+
+// counted counts how often all that waits is read.
+type counted struct {
+	*box
+	looks int
+}
+
+func (c *counted) Pending(ctx context.Context, now time.Time, limit int) ([]notify.Message, error) {
+	c.looks++
+	return c.box.Pending(ctx, now, limit)
+}
+
+func TestAddressesThatFinishTogetherAreOneLook(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &counted{box: newBox()}
+		for i := range 150 {
+			e := verified(i)
+			e.Commit = release.Commit(fmt.Sprintf("%040d", i))
+			c.tell(e)
+		}
+		set := func(context.Context, release.Event) error { <-time.After(time.Second); return nil }
+		run(t, notify.Config{Inbox: c, Outbox: c, Directory: newTown(channel("status", "forge", "", release.EventVerified)), Status: set, Poll: time.Hour})
+		pass(10 * time.Second)
+		if c.count(notify.Sent) != 150 || c.looks > 75 {
+			t.Errorf("%d sent in %d looks", c.count(notify.Sent), c.looks)
+		}
+	})
+}
+
+// A digest that may have been taken is sent again with what came meanwhile: whoever drops
+// the second of two letters of one ID would never see that.
+func TestADigestWithMoreInItIsAnotherLetter(t *testing.T) {
+	var messages []notify.Message
+	seen := map[string]bool{}
+	for i := range 5 {
+		messages = append(messages, notify.Message{ID: fmt.Sprintf("e%d@mail", i), Event: verified(i)})
+		if id := notify.LetterID(messages); seen[id] || id != notify.LetterID(messages) {
+			t.Errorf("%d messages have the ID %q", i+1, id)
+		} else {
+			seen[id] = true
+		}
+	}
+	if !seen["e0@mail"] {
+		t.Error("one message has another ID than its own")
 	}
 }

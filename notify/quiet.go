@@ -22,8 +22,7 @@ func heldBack(q *release.QuietHours, e release.Event) time.Time {
 		return time.Time{}
 	}
 	at := e.At.In(zone)
-	clock := time.Duration(at.Hour())*time.Hour + time.Duration(at.Minute())*time.Minute + time.Duration(at.Second())*time.Second
-	day := at.Day()
+	clock, day := sinceMidnight(at), at.Day()
 	switch {
 	case from < until && clock >= from && clock < until, from > until && clock < until:
 	case from > until && clock >= from:
@@ -31,5 +30,16 @@ func heldBack(q *release.QuietHours, e release.Event) time.Time {
 	default:
 		return time.Time{}
 	}
-	return time.Date(at.Year(), at.Month(), day, int(until/time.Hour), int(until%time.Hour/time.Minute), 0, 0, zone)
+	end := time.Date(at.Year(), at.Month(), day, int(until/time.Hour), int(until%time.Hour/time.Minute), 0, 0, zone)
+	if early := (until - sinceMidnight(end) + 24*time.Hour) % (24 * time.Hour); early < 12*time.Hour {
+		end = end.Add(early) // the clocks skip that time
+	}
+	if !end.After(at) { // it comes twice
+		end = at.Add(until - clock)
+	}
+	return end
+}
+
+func sinceMidnight(t time.Time) time.Duration {
+	return time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute + time.Duration(t.Second())*time.Second
 }

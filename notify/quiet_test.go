@@ -8,6 +8,28 @@ import (
 	"github.com/seatrial/seatrial/release"
 )
 
+// The time at which they end is skipped, or comes twice, in the night in which the clocks
+// change: nobody is woken for that.
+func TestQuietHoursEndOnceInTheNightInWhichTheClocksChange(t *testing.T) {
+	for _, c := range []struct{ zone, until, at, due string }{
+		{"America/New_York", "02:30", "2026-03-08T00:10:00-05:00", "2026-03-08T03:30:00-04:00"},
+		{"America/New_York", "02:30", "2026-03-08T01:45:00-05:00", "2026-03-08T03:30:00-04:00"},
+		{"Europe/Berlin", "02:30", "2026-03-29T01:45:00+01:00", "2026-03-29T03:30:00+02:00"},
+		{"Asia/Beirut", "00:30", "2026-03-28T23:45:00+02:00", "2026-03-29T01:30:00+03:00"},
+		{"America/New_York", "01:30", "2026-11-01T01:15:00-05:00", "2026-11-01T01:30:00-05:00"},
+		{"America/New_York", "01:30", "2026-11-01T00:15:00-04:00", "2026-11-01T01:30:00-04:00"},
+	} {
+		ch := channel("wecom", "ops", "en", release.EventFailed)
+		ch.Spec.Quiet = &release.QuietHours{From: "22:00", Until: c.until, TimeZone: c.zone}
+		at, _ := time.Parse(time.RFC3339, c.at)
+		due, _ := time.Parse(time.RFC3339, c.due)
+		got := notify.Plan(release.Event{ID: "e", Kind: release.EventFailed, At: at}, release.Project{Spec: release.ProjectSpec{Channels: []string{"ops"}}}, map[string]release.Channel{"ops": ch})
+		if len(got) != 1 || !got[0].Due.Equal(due) {
+			t.Errorf("%s at %s: %+v, want it due %s", c.zone, c.at, got, due)
+		}
+	}
+}
+
 func TestQuietHoursHoldBackWhatNobodyHasToWakeUpFor(t *testing.T) {
 	zone, err := time.LoadLocation("Europe/Berlin")
 	if err != nil {

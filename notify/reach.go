@@ -3,6 +3,7 @@ package notify
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/seatrial/seatrial/internal/secret"
@@ -118,6 +119,7 @@ type meaning struct {
 	limited, permanent bool
 	after              time.Duration
 	hint               string
+	unless             string // the message says this: then there are too many
 }
 
 // coded is the failure of an answer that carries a code; 0 is success, and a code that is
@@ -127,6 +129,9 @@ func coded(name string, code int, message string, known map[int]meaning) error {
 		return nil
 	}
 	m := known[code]
+	if m.unless != "" && strings.Contains(strings.ToLower(message), m.unless) {
+		m = meaning{limited: true, after: time.Minute}
+	}
 	f := &wire.Failure{Reason: fmt.Sprintf("%s %d: %s", name, code, message), Limited: m.limited, Permanent: m.permanent, After: m.after}
 	if m.hint != "" {
 		f.Reason += ": " + m.hint

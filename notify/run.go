@@ -115,20 +115,32 @@ func (n *Notifier) Run(ctx context.Context) error {
 			return nil
 		case l := <-finished:
 			l.busy = false
+			free(finished)
 		case <-n.wake:
 		case <-time.After(n.config.Poll):
 		}
 	}
 }
 
-// round plans new events and starts every lane that has something to send.
+// free takes every other lane that has finished as well: a look reads all that waits.
+func free(finished <-chan *lane) {
+	for {
+		select {
+		case l := <-finished:
+			l.busy = false
+		default:
+			return
+		}
+	}
+}
+
+// round plans new events and starts every lane that has something to send, also when an
+// event cannot be planned.
 func (n *Notifier) round(ctx context.Context, start func(*lane, []Message)) error {
-	if err := n.plan(ctx); err != nil {
-		return err
-	}
-	if err := n.escalate(ctx, time.Now()); err != nil {
-		return err
-	}
+	return errors.Join(n.plan(ctx), n.escalate(ctx, time.Now()), n.deliver(ctx, start))
+}
+
+func (n *Notifier) deliver(ctx context.Context, start func(*lane, []Message)) error {
 	now := time.Now()
 	pending, err := n.config.Outbox.Pending(ctx, now, maxPending)
 	if err != nil {
@@ -172,18 +184,22 @@ func (n *Notifier) plan(ctx context.Context) error {
 	}
 	channels := n.config.Directory.Channels()
 	slices.SortFunc(events, func(a, b release.Event) int { return a.At.Compare(b.At) })
+	var tooBig error
 	for _, e := range events {
 		project, _ := n.config.Directory.Project(e)
 		routes := n.config.Directory.Routes(project.Spec.Team)
 		if err := n.follow(ctx, e, project.Spec.Team, routes); err != nil {
 			return fmt.Errorf("follow %s: %w", e.ID, err)
 		}
-		messages := Plan(e, project, channels, routes...)
-		if err := n.keep(ctx, e, messages); err != nil {
+		err := n.keep(ctx, e, Plan(e, project, channels, routes...))
+		switch {
+		case errors.Is(err, release.ErrTooBig): // it never fits: the others do not wait for it
+			tooBig = fmt.Errorf("plan event %s: %w", e.ID, err)
+		case err != nil:
 			return fmt.Errorf("plan event %s: %w", e.ID, err)
 		}
 	}
-	return nil
+	return tooBig
 }
 
 // keep stores the messages of an event and when their groups are told.

@@ -322,6 +322,31 @@ func TestWakeLooksAtOnce(t *testing.T) {
 	})
 }
 
+// narrow has no room for one event's messages.
+type narrow struct {
+	*box
+	id string
+}
+
+func (n narrow) Plan(ctx context.Context, e release.Event, messages []notify.Message, groups ...notify.Group) error {
+	if e.ID == n.id {
+		return fmt.Errorf("commit: 200 operations: %w", release.ErrTooBig)
+	}
+	return n.box.Plan(ctx, e, messages, groups...)
+}
+
+func TestAnEventThatDoesNotFitHoldsUpNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		robot, b := &weComRobot{t: t}, newBox(verified(1), verified(2), verified(3))
+		run(t, notify.Config{Inbox: narrow{b, verified(2).ID}, Outbox: b, Directory: newTown(channel("wecom", "ops", "en", release.EventVerified)),
+			Client: &http.Client{Transport: direct{"chat.example": robot}}})
+		pass(10 * time.Second)
+		if got := robot.texts(); len(got) != 2 {
+			t.Errorf("told %q", got)
+		}
+	})
+}
+
 func TestNewWantsItsParts(t *testing.T) {
 	if _, err := notify.New(notify.Config{}); err == nil {
 		t.Error("a Notifier without an outbox was made")

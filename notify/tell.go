@@ -23,14 +23,21 @@ type letters struct {
 }
 
 func (l letters) send(ctx context.Context, messages []Message) error {
+	return l.server.Send(ctx, l.letter(messages))
+}
+
+func (l letters) letter(messages []Message) mail.Letter {
 	language := l.channels[messages[0].Channel].Spec.Language
 	first := messages[0]
 	letter := mail.Letter{ID: first.ID, At: first.Event.At, Subject: headline(first.Event, language), Text: paragraphs(first.Event, language, l.console)}
 	if len(messages) > 1 {
+		for _, m := range messages[1:] {
+			letter.ID += "\n" + m.ID // another letter when there is more in it
+		}
 		letter.Subject = digestTitle(messages, language)
 		letter.Text = digestText(messages, language, 64<<10)
 	}
-	return l.server.Send(ctx, letter)
+	return letter
 }
 
 func paragraphs(e release.Event, language, console string) string {

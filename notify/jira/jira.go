@@ -31,6 +31,9 @@ const (
 	MaxDescription = 32767
 )
 
+// maxAnswer is room for 50 comments, with what is said of their authors.
+const maxAnswer = 8 << 20
+
 // settle is how long the search may not show a new ticket.
 const settle = 2 * time.Minute
 
@@ -238,7 +241,7 @@ func (s Site) call(ctx context.Context, t Ticket, method, where string, in, out 
 		header.Set("Authorization", "Bearer "+s.Token.Reveal())
 	}
 	base := strings.TrimSuffix(s.Address.Reveal(), "/")
-	answer, err := wire.Do(ctx, s.Client, wire.Request{Method: method, Address: secret.Text(base + "/rest/api/" + version + "/" + where), Body: body, Header: header, Hide: []secret.Text{s.Token}})
+	answer, err := wire.Do(ctx, s.Client, wire.Request{Method: method, Address: secret.Text(base + "/rest/api/" + version + "/" + where), Body: body, Header: header, Hide: []secret.Text{s.Token}, Most: maxAnswer})
 	if err != nil {
 		if f, ok := errors.AsType[*wire.Failure](err); ok {
 			f.Reason = "jira " + where + ": " + f.Reason

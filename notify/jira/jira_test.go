@@ -372,3 +372,19 @@ func TestLongTextsAreCut(t *testing.T) {
 		until(t, s.site(memory{}), k)
 	})
 }
+
+// What Jira says of a comment's author alone is two kilobytes.
+func TestATicketThatPeopleHaveTalkedAboutIsCommentedOn(t *testing.T) {
+	each(t, func(t *testing.T, s *server) {
+		site := s.site(memory{})
+		until(t, site, s.ticket("a", "m1"))
+		for range 60 {
+			s.tickets[0].bodies = append(s.tickets[0].bodies, strings.Repeat("people talk ", 500))
+		}
+		until(t, site, s.ticket("a", "m2"))
+		until(t, site, s.ticket("a", "m2"))
+		if len(s.tickets[0].comments) != 1 {
+			t.Errorf("%d comments", len(s.tickets[0].comments))
+		}
+	})
+}

@@ -92,8 +92,16 @@ func (s Server) send(ctx context.Context, u *url.URL, l Letter) (handedIn bool, 
 		return true, fmt.Errorf("data: %w", err)
 	}
 	_ = c.Quit() // it is taken: what comes now changes nothing
-	return false, refused
+	if refused != nil {
+		return true, handed{refused}
+	}
+	return true, nil
 }
+
+// handed: the letter was taken, but not for all.
+type handed struct{ error }
+
+func (h handed) Unwrap() error { return h.error }
 
 func (s Server) config(u *url.URL) *tls.Config {
 	c := &tls.Config{MinVersion: tls.VersionTLS12}
@@ -113,6 +121,7 @@ func (s Server) connect(ctx context.Context, u *url.URL) (*smtp.Client, error) {
 	if end, ok := ctx.Deadline(); ok {
 		_ = conn.SetDeadline(end)
 	}
+	conn = &bounded{conn, maxSaid}
 	if u.Scheme == "smtps" {
 		conn = tls.Client(conn, s.config(u))
 	}
@@ -122,6 +131,23 @@ func (s Server) connect(ctx context.Context, u *url.URL) (*smtp.Client, error) {
 		return nil, fmt.Errorf("greeting: %w", err)
 	}
 	return c, nil
+}
+
+const maxSaid = 1 << 20
+
+// bounded is a connection on which the other side may say so many bytes.
+type bounded struct {
+	net.Conn
+	left int
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, errors.New("the server says more than a mail server does")
+	}
+	n, err := b.Conn.Read(p[:min(len(p), b.left)])
+	b.left -= n
+	return n, err
 }
 
 // greet encrypts and signs in. A server that offers no STARTTLS gets nothing: somebody
@@ -154,8 +180,8 @@ func (s Server) greet(c *smtp.Client, u *url.URL) error {
 	return nil
 }
 
-// envelope names who gets it. One who is refused for good does not keep it from the
-// others, and is the failure in the end; one who is refused for now keeps it from all, or
+// envelope names who gets it. One who is refused for good, or whose mailbox is full, does not
+// keep it from the others, and is the failure in the end; one who is refused for now keeps it from all, or
 // the others would get it again.
 func (s Server) envelope(c *smtp.Client) (refused, err error) {
 	from, err := mail.ParseAddress(s.From)
@@ -172,7 +198,7 @@ func (s Server) envelope(c *smtp.Client) (refused, err error) {
 			return nil, &wire.Failure{Reason: "to is not an address", Permanent: true}
 		}
 		err = c.Rcpt(a.Address)
-		if e, ok := errors.AsType[*textproto.Error](err); ok && e.Code >= 500 {
+		if e, ok := errors.AsType[*textproto.Error](err); ok && (e.Code >= 500 || strings.HasPrefix(e.Msg, "4.2.2")) {
 			refused = errors.Join(refused, fmt.Errorf("to %s: %w", a.Address, err))
 		} else if err != nil {
 			return nil, fmt.Errorf("to %s: %w", a.Address, err)
@@ -190,8 +216,12 @@ func (s Server) envelope(c *smtp.Client) (refused, err error) {
 func (s Server) compose(l Letter) []byte {
 	sum := sha256.Sum256([]byte(l.ID))
 	var b bytes.Buffer
+	to := make([]string, len(s.To))
+	for i := range s.To {
+		to[i] = encoded(s.To[i])
+	}
 	for _, h := range [][2]string{
-		{"From", s.From}, {"To", strings.Join(s.To, ",\r\n ")}, {"Subject", mime.QEncoding.Encode("utf-8", wire.Cut(wire.OneLine(l.Subject), 200))},
+		{"From", encoded(s.From)}, {"To", strings.Join(to, ",\r\n ")}, {"Subject", mime.QEncoding.Encode("utf-8", wire.Cut(wire.OneLine(l.Subject), 200))},
 		{"Date", l.At.Format(time.RFC1123Z)}, {"Message-ID", "<" + hex.EncodeToString(sum[:16]) + "@seatrial>"}, {"Auto-Submitted", "auto-generated"},
 		{"MIME-Version", "1.0"}, {"Content-Type", "text/plain; charset=utf-8"}, {"Content-Transfer-Encoding", "quoted-printable"},
 	} {
@@ -204,6 +234,15 @@ func (s Server) compose(l Letter) []byte {
 	return b.Bytes()
 }
 
+// encoded is an address as a header has it; names may have any characters.
+func encoded(address string) string {
+	a, err := mail.ParseAddress(address)
+	if err != nil {
+		return "" // the envelope has refused it
+	}
+	return a.String()
+}
+
 // failure tells what the server's code means: 4xx is for now, 5xx for good.
 func failure(err error, handedIn bool, hide ...secret.Text) *wire.Failure {
 	if f, ok := errors.AsType[*wire.Failure](err); ok {
@@ -213,6 +252,9 @@ func failure(err error, handedIn bool, hide ...secret.Text) *wire.Failure {
 	if e, ok := errors.AsType[*textproto.Error](err); ok {
 		f.Unsure, f.Permanent = false, e.Code >= 500
 		f.Limited = e.Code == 450 || e.Code == 452
+	}
+	if _, ok := errors.AsType[handed](err); ok {
+		f.Permanent, f.Limited, f.Unsure = true, false, false // or the others would get it again
 	}
 	return f
 }

@@ -215,6 +215,8 @@ func TestWhatAServerSaysIsUnderstood(t *testing.T) {
 		{name: "a wrong password", relay: relay{implicit: true, replies: map[string]string{"AUTH": "535 no: " + password}}, permanent: true, want: `mail: sign in: 535 "no: ***"`},
 		{name: "busy", relay: relay{implicit: true, replies: map[string]string{"MAIL": "451 later"}}, want: `mail: from seatrial@example.com: 451 "later"`},
 		{name: "one is refused for good, the other gets it", relay: relay{implicit: true, replies: map[string]string{"RCPT": "550 who?"}}, permanent: true, letters: 1, want: `mail: to second@example.com: 550 "who?"`},
+		{name: "one's mailbox is full, the other gets it", relay: relay{implicit: true, replies: map[string]string{"RCPT": "452 4.2.2 over quota"}}, permanent: true, letters: 1, want: `mail: to second@example.com: 452 "4.2.2 over quota"`},
+		{name: "the only one's mailbox is full", relay: relay{implicit: true, replies: map[string]string{"RCPT": "452 4.2.2 over quota"}}, edit: func(s *mail.Server) { s.To = s.To[1:] }, want: `mail: to second@example.com: 452 "4.2.2 over quota"`},
 		{name: "one is refused for now, nobody gets it yet", relay: relay{implicit: true, replies: map[string]string{"RCPT": "450 grey"}}, want: `mail: to second@example.com: 450 "grey"`},
 		{name: "too large", relay: relay{implicit: true, replies: map[string]string{"END": "552 too large"}}, permanent: true, letters: 1, want: `mail: data: 552 "too large"`},
 		{name: "an address of another kind", edit: func(s *mail.Server) { s.Address = "https://x" }, permanent: true, want: "the address is not smtp"},
@@ -250,4 +252,57 @@ func TestARelayThatNeverAnswersEnds(t *testing.T) {
 		t.Error("sent")
 	}
 	<-ended
+}
+
+func TestNamesOfPeopleAreEncoded(t *testing.T) {
+	ours, theirs := newTLS(t)
+	r := &relay{t: t, implicit: true, tls: ours}
+	port, ended := r.start()
+	s := server(r, theirs, port)
+	s.From, s.To = "运维 <seatrial@example.com>", []string{"商店 <first@example.com>", "second@example.com"}
+	if err := s.Send(t.Context(), letter()); err != nil {
+		t.Fatal(err)
+	}
+	<-ended
+	m, err := netmail.ReadMessage(bytes.NewReader(r.letters[0]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	from, err := m.Header.AddressList("From")
+	to, errTo := m.Header.AddressList("To")
+	if err != nil || errTo != nil || from[0].Name != "运维" || len(to) != 2 || to[0].Name != "商店" || to[1].Address != "second@example.com" {
+		t.Errorf("from %v %v, to %v %v", from, err, to, errTo)
+	}
+}
+
+// Something that is no mail server, and talks without end.
+func TestATalkWithoutEndIsCutOff(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	said := make(chan int, 1)
+	go func() {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		n, chunk := 0, bytes.Repeat([]byte("x"), 64<<10)
+		for n < 64<<20 {
+			m, err := conn.Write(chunk)
+			if n += m; err != nil {
+				break
+			}
+		}
+		said <- n
+	}()
+	s := mail.Server{Address: secret.Text(fmt.Sprintf("smtp://127.0.0.1:%d?tls=none", l.Addr().(*net.TCPAddr).Port)), From: "a@example.com", To: []string{"b@example.com"}}
+	if err := s.Send(t.Context(), letter()); err == nil {
+		t.Error("sent")
+	}
+	if n := <-said; n >= 64<<20 {
+		t.Errorf("%d bytes were read", n)
+	}
 }

@@ -65,9 +65,11 @@ func Group(r release.Route, channel string, labels map[string]string) string {
 }
 
 // Join is when a group that was, or will be, told at last is told of an event that comes
-// now: with what is gathering, or groupInterval after what was told, or after groupWait.
+// now: with what is gathering, or groupInterval after what was told, or after groupWait. A
+// time so late that only a clock that was set back explains it counts for nothing.
 func Join(r release.Route, last, now time.Time) time.Time {
 	switch again := last.Add(r.GroupInterval.Std()); {
+	case last.After(now.Add(max(r.GroupWait, r.GroupInterval).Std())):
 	case last.After(now):
 		return last
 	case !last.IsZero() && again.After(now):

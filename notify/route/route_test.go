@@ -51,6 +51,18 @@ func TestAGroupIsToldAfterItsWaitAndNotBeforeItsInterval(t *testing.T) {
 	}
 }
 
+func TestAClockThatWasSetBackDelaysNoGroup(t *testing.T) {
+	now := time.Unix(1_000_000, 0)
+	for _, r := range []release.Route{{GroupWait: release.Duration(30 * time.Second), GroupInterval: release.Duration(5 * time.Minute)}, {GroupWait: release.Duration(10 * time.Minute), GroupInterval: release.Duration(time.Minute)}} {
+		if next := route.Join(r, now.Add(24*time.Hour), now); !next.Equal(now.Add(r.GroupWait.Std())) {
+			t.Errorf("told %v from now", next.Sub(now))
+		}
+		if last := now.Add(max(r.GroupWait, r.GroupInterval).Std()); !route.Join(r, last, now).Equal(last) {
+			t.Error("what is gathering is not joined")
+		}
+	}
+}
+
 func TestGroupsAreOfOneRouteOneChannelAndTheLabelsNamed(t *testing.T) {
 	r := release.Route{Matchers: []string{"severity=error"}, GroupBy: []string{"service"}}
 	web := map[string]string{"service": "shop/web", "environment": "prod"}

@@ -9,12 +9,14 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/base64"
 	"errors"
 	"io"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -65,13 +67,19 @@ func NewDialer() *net.Dialer {
 	return &net.Dialer{Timeout: 5 * time.Second, Control: refuseMetadata}
 }
 
+// metadata are the services of clouds that hand out credentials and are no link-local
+// address: of Alibaba, Amazon, Azure, Google, Oracle and Volcengine.
+func metadata() []string {
+	return []string{"100.100.100.200", "fd00:ec2::254", "168.63.129.16", "fd20:ce::254", "192.0.0.192", "100.96.0.96"}
+}
+
 func refuseMetadata(_, address string, _ syscall.RawConn) error {
 	a, err := netip.ParseAddrPort(address)
 	if err != nil {
 		return err
 	}
 	ip := a.Addr().Unmap()
-	if ip.IsLinkLocalUnicast() || ip.IsMulticast() || ip == netip.MustParseAddr("100.100.100.200") || ip == netip.MustParseAddr("fd00:ec2::254") {
+	if ip.IsLinkLocalUnicast() || ip.IsMulticast() || slices.Contains(metadata(), ip.WithZone("").String()) {
 		return errors.New("address is link-local or a metadata service: refused")
 	}
 	return nil
@@ -84,6 +92,7 @@ type Request struct {
 	Body    []byte // JSON
 	Header  http.Header
 	Hide    []secret.Text // what else must not be seen in a failure
+	Most    int64         // bytes of the answer that are read; default 64 KiB
 }
 
 // Do sends a request and returns the answer of a 2xx. Every other end is a *Failure whose
@@ -104,10 +113,7 @@ func Do(ctx context.Context, client *http.Client, r Request) ([]byte, error) {
 		return nil, &Failure{Reason: Cut(hide(OneLine(cause(err).Error())), 240), Unsure: !unconnected(err)}
 	}
 	defer resp.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	if err != nil {
-		return nil, &Failure{Reason: hide("read answer: " + cause(err).Error()), Unsure: true}
-	}
+	answer, _ := io.ReadAll(io.LimitReader(resp.Body, cmp.Or(r.Most, maxAnswer))) // the status says it: one that breaks off says no less
 	if resp.StatusCode/100 == 2 {
 		return answer, nil
 	}
@@ -136,8 +142,8 @@ func refusal(resp *http.Response, answer []byte) *Failure {
 // retryAfter reads seconds or a date; nonsense is 0.
 func retryAfter(s string, now time.Time) time.Duration {
 	var after time.Duration
-	if n, err := strconv.Atoi(s); err == nil {
-		after = time.Duration(min(n, int(maxRetryAfter/time.Second))) * time.Second
+	if n, err := strconv.Atoi(s); err == nil || errors.Is(err, strconv.ErrRange) {
+		after = time.Duration(min(max(n, 0), int(maxRetryAfter/time.Second))) * time.Second
 	} else if at, err := http.ParseTime(s); err == nil {
 		after = at.Sub(now)
 	}
@@ -160,7 +166,7 @@ func cause(err error) error {
 
 // Masked hides secrets in a text: each as a whole, and when it is an address those of its
 // parts that are the secret: the values of its query, its password and the long steps of
-// its path.
+// its path, as they are and as they were sent.
 func Masked(text string, secrets ...secret.Text) string {
 	for _, address := range secrets {
 		text = address.In(text)
@@ -169,9 +175,16 @@ func Masked(text string, secrets ...secret.Text) string {
 			continue
 		}
 		password, _ := u.User.Password()
-		parts := append(strings.Split(u.Path, "/"), password, u.RawQuery)
+		parts := append(strings.Split(u.Path+"/"+u.EscapedPath(), "/"), password, u.RawQuery)
+		if password != "" {
+			parts = append(parts, base64.StdEncoding.EncodeToString([]byte(u.User.Username()+":"+password)))
+		}
 		for _, values := range u.Query() {
 			parts = append(parts, values...)
+		}
+		for pair := range strings.SplitSeq(u.RawQuery, "&") { // as they were sent
+			_, value, _ := strings.Cut(pair, "=")
+			parts = append(parts, value)
 		}
 		for _, p := range parts {
 			if len(p) >= 8 {

@@ -43,7 +43,7 @@ type Take func(ctx context.Context, alerts []Alert) error
 
 // Limits of a delivery.
 const (
-	maxBody   = 1 << 20
+	maxBody   = 4 << 20
 	maxAlerts = 1000
 	minToken  = 16
 	inFlight  = 8
@@ -85,10 +85,14 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		r.later(w, "too many deliveries at once")
 		return
 	}
-	alerts, status, err := read(w, req)
-	if err != nil {
+	alerts, missing, status, err := read(w, req)
+	if err != nil { // Alertmanager drops it for good
+		r.log.Error("alerts", "refused", status, "error", err, "hint", hint.Of(err))
 		problem.Write(w, status, err.Error(), hint.Of(err))
 		return
+	}
+	if missing > 0 {
+		r.log.Warn("alerts", "missing", missing, "hint", tooMany)
 	}
 	if err := r.take(req.Context(), alerts); err != nil {
 		r.log.Error("alerts", "alerts", len(alerts), "error", err, "hint", hint.Of(err))
@@ -103,51 +107,56 @@ func (r *Receiver) later(w http.ResponseWriter, detail string) {
 	problem.Write(w, http.StatusServiceUnavailable, detail, "")
 }
 
-func read(w http.ResponseWriter, req *http.Request) ([]Alert, int, error) {
+const tooMany = "give the route in Alertmanager more labels in group_by: max_alerts leaves alerts out"
+
+// read reads a delivery; missing are the alerts that its sender left out.
+func read(w http.ResponseWriter, req *http.Request) (alerts []Alert, missing, status int, err error) {
 	if kind, _, err := mime.ParseMediaType(req.Header.Get("Content-Type")); err != nil || kind != "application/json" {
-		return nil, http.StatusUnsupportedMediaType, errors.New("the content type is not application/json")
+		return nil, 0, http.StatusUnsupportedMediaType, errors.New("the content type is not application/json")
 	}
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(readTime)) // where the connection can
 	body, err := io.ReadAll(http.MaxBytesReader(w, req.Body, maxBody))
 	if _, large := errors.AsType[*http.MaxBytesError](err); large {
-		return nil, http.StatusRequestEntityTooLarge, hint.Add(errors.New("the body is larger than 1 MiB"), "set max_alerts of the webhook")
+		return nil, 0, http.StatusRequestEntityTooLarge, hint.Add(errors.New("the body is larger than 4 MiB"), tooMany)
 	}
 	if err != nil {
-		return nil, http.StatusBadRequest, errors.New("the body ended early")
+		return nil, 0, http.StatusBadRequest, errors.New("the body ended early")
 	}
-	alerts, err := Parse(body)
+	alerts, missing, err = Parse(body)
 	if err != nil {
-		return nil, http.StatusBadRequest, err
+		return nil, 0, http.StatusBadRequest, err
 	}
 	if len(alerts) > maxAlerts {
-		return nil, http.StatusRequestEntityTooLarge, hint.Add(fmt.Errorf("%d alerts, at most %d", len(alerts), maxAlerts), "set max_alerts of the webhook")
+		return nil, 0, http.StatusRequestEntityTooLarge, hint.Add(fmt.Errorf("%d alerts, at most %d", len(alerts), maxAlerts), tooMany)
 	}
-	return alerts, 0, nil
+	return alerts, missing, 0, nil
 }
 
 // Parse reads a delivery. Fields that are not known are passed over: newer senders add
-// some. An alert without a fingerprint gets one of its labels.
-func Parse(body []byte) ([]Alert, error) {
+// some. An alert without a fingerprint gets one of its labels; missing are those that the
+// sender left out.
+func Parse(body []byte) (alerts []Alert, missing int, err error) {
 	var m struct {
-		Version string  `json:"version"`
-		Alerts  []Alert `json:"alerts"`
+		Version   string  `json:"version"`
+		Alerts    []Alert `json:"alerts"`
+		Truncated int     `json:"truncatedAlerts"`
 	}
 	if err := json.Unmarshal(body, &m); err != nil {
-		return nil, errors.New("the body is not JSON of an alert")
+		return nil, 0, errors.New("the body is not JSON of an alert")
 	}
 	if m.Version != "4" {
-		return nil, hint.Add(errors.New("the version is not 4"), "this route is for webhook_configs of Alertmanager")
+		return nil, 0, hint.Add(errors.New("the version is not 4"), "this route is for webhook_configs of Alertmanager")
 	}
 	for i := range m.Alerts {
 		a := &m.Alerts[i]
 		if a.Status != "firing" && a.Status != "resolved" {
-			return nil, fmt.Errorf("alert %d is neither firing nor resolved", i)
+			return nil, 0, fmt.Errorf("alert %d is neither firing nor resolved", i)
 		}
 		if !wellFormed(a.Fingerprint) {
 			a.Fingerprint = fingerprint(a.Labels)
 		}
 	}
-	return m.Alerts, nil
+	return m.Alerts, m.Truncated, nil
 }
 
 func wellFormed(s string) bool {

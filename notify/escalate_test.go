@@ -107,7 +107,7 @@ func TestNothingEscalatesThatIsOverOrSilenced(t *testing.T) {
 				if name == "over" {
 					b.tell(availability(release.EventRecovered, "ended"))
 				} else {
-					h.silences = []release.Silence{{ID: "s", Matchers: []string{"kind=slo.breach"}, From: time.Now(), Until: time.Now().Add(3 * time.Hour)}}
+					h.silence(release.Silence{ID: "s", Matchers: []string{"kind=slo.breach"}, From: time.Now(), Until: time.Now().Add(3 * time.Hour)})
 				}
 				pass(2 * time.Hour)
 				if got := robot.texts(); len(got) != want {

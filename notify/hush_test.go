@@ -20,6 +20,8 @@ type hushed struct {
 }
 
 func (h *hushed) Active(_ context.Context, now time.Time) ([]release.Silence, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	var out []release.Silence
 	for _, s := range h.silences {
 		if s.Active(now) {
@@ -27,6 +29,12 @@ func (h *hushed) Active(_ context.Context, now time.Time) ([]release.Silence, er
 		}
 	}
 	return out, nil
+}
+
+func (h *hushed) silence(all ...release.Silence) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.silences = all
 }
 
 func (h *hushed) Hold(_ context.Context, s release.Silence, messages ...notify.Message) error {
@@ -82,7 +90,7 @@ func TestWhatWasOverBeforeItsSilenceIsNotTold(t *testing.T) {
 				h := &hushed{box: newBox()}
 				run(t, notify.Config{Inbox: h, Outbox: h, Silences: h, Client: &http.Client{Transport: direct{"chat.example": robot}},
 					Directory: newTown(channel("wecom", "ops", "en", release.EventBreach, release.EventRecovered))})
-				h.silences = []release.Silence{{ID: "s", Matchers: []string{"service=shop/web"}, From: time.Now().Add(before), Until: time.Now().Add(2 * time.Hour)}}
+				h.silence(release.Silence{ID: "s", Matchers: []string{"service=shop/web"}, From: time.Now().Add(before), Until: time.Now().Add(2 * time.Hour)})
 				h.tell(availability(release.EventBreach, "began"))
 				pass(before + time.Minute)
 				h.tell(availability(release.EventRecovered, "ended"))

@@ -60,7 +60,7 @@ e2e: build lab ## Every part and then the whole road on real clusters
 	$(BIN)/lab up
 	go test -tags lab -count=1 -timeout 40m ./lab
 	go test -tags lab -count=1 -timeout 60m -p 1 $(LABTESTS)
-	go test -tags lab -count=1 -timeout 120m -parallel 2 -v ./e2e
+	go test -tags lab -count=1 -timeout 120m -parallel 3 -v ./e2e
 	$(BIN)/lab down
 
 pictures: build ## Take the console's pictures for docs/img on a running lab

@@ -15,9 +15,6 @@ import (
 // without. Fleet brings it to what is verified once it answers again.
 const Quarantined = "Quarantined"
 
-// quarantineAfter is how long a target may be silent before a release goes on without it.
-const quarantineAfter = 10 * time.Second
-
 func quarantined(t release.Target) bool { return t.State == Quarantined }
 
 // answering are the targets that a release has not given up.
@@ -55,7 +52,7 @@ func quarantine(all []seen, room int, now time.Time) {
 		if s.err == nil {
 			continue
 		}
-		if silent++; silent > room || s.target.Away.IsZero() || now.Sub(s.target.Away) < quarantineAfter {
+		if silent++; silent > room || s.target.Away.IsZero() || now.Sub(s.target.Away) < presence.Patience {
 			return
 		}
 	}

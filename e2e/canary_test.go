@@ -20,16 +20,9 @@ import (
 
 // strait is an environment of the one cluster that has a gateway. Nothing is broken on
 // purpose in it: what is measured are the steps.
-const strait = `apiVersion: seatrial.dev/v1
-kind: Environment
-metadata: {name: strait}
-spec:
-  desiredState: {repo: platform/desired-state, branch: env/strait}
-  policies: [signed-images, no-bare-pods, pod-security-restricted, resources]
-  waves:
+const strait = `  waves:
     - {name: all, clusters: {matchLabels: {ring: main}}}
   slo: {observe: 10s, settle: 3s, minEvents: 150, maxWait: 5m}
-  syncTimeout: 5m
 `
 
 const gatewayCluster = "prod-main"

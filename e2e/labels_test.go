@@ -41,17 +41,10 @@ func catchUp(t *testing.T, ctx context.Context, s *rig.Service, cluster string, 
 }
 
 // berth is an environment of the clusters that have its label.
-const berth = `apiVersion: seatrial.dev/v1
-kind: Environment
-metadata: {name: berth}
-spec:
-  desiredState: {repo: platform/desired-state, branch: env/berth}
-  policies: [signed-images, no-bare-pods, pod-security-restricted, resources]
-  waves:
+const berth = `  waves:
     - {name: first, clusters: {matchLabels: {berth: pilot, ring: canary}}}
     - {name: rest, clusters: {matchLabels: {berth: pilot}}}
   slo: {observe: 10s, settle: 3s, minEvents: 150, maxWait: 5m}
-  syncTimeout: 5m
 `
 
 // berthed gives a cluster the label that the environment asks for, or takes it off.

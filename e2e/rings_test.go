@@ -4,6 +4,7 @@ package e2e_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -13,24 +14,26 @@ import (
 	"github.com/seatrial/seatrial/release"
 )
 
-// ringEnvironment is of two clusters that both have Chaos Mesh, with the trial between them.
-const ringEnvironment = `apiVersion: seatrial.dev/v1
-kind: Environment
-metadata: {name: ring}
-spec:
-  desiredState: {repo: platform/desired-state, branch: env/ring}
-  policies: [signed-images, no-bare-pods, pod-security-restricted, resources]
-  waves:
+// ring is of two clusters that both have Chaos Mesh, with the trial between them.
+const ring = `  waves:
     - {name: canary, clusters: {matchLabels: {env: prod, ring: canary}}}
     - {name: rest, clusters: {matchLabels: {env: prod}}}
   slo: {observe: 10s, settle: 8s, minEvents: 150, maxWait: 5m}
   trial: {experiments: [kill-one-pod], observe: 15s, after: canary}
-  syncTimeout: 5m
 `
 
-// own gives a service an environment of its own: its project goes there and nowhere else.
-func own(t *testing.T, ctx context.Context, s *rig.Service, env release.Env, text string) {
+// own gives a service an environment of its own, with these waves and what else is its own: its
+// project goes there and nowhere else.
+func own(t *testing.T, ctx context.Context, s *rig.Service, env release.Env, spec string) {
 	t.Helper()
+	text := fmt.Sprintf(`apiVersion: seatrial.dev/v1
+kind: Environment
+metadata: {name: %s}
+spec:
+  desiredState: {repo: platform/desired-state, branch: env/%[1]s}
+  policies: [signed-images, no-bare-pods, pod-security-restricted, resources]
+  syncTimeout: 5m
+%s`, env, spec)
 	file := "projects/" + s.Name.Team() + "-" + s.Name.Name() + ".yaml"
 	project := must(stage.PlatformFile(file))(t)
 	check(t, stage.PlatformFiles(ctx, map[string]string{
@@ -66,7 +69,7 @@ func TestTwoRingsAreTriedAtTheSameTimeAndTheSecondNeverSeesABadRelease(t *testin
 	clusters := must(stage.PlatformFile("clusters/lab.yaml"))(t)
 	check(t, stage.Platform(ctx, "clusters/lab.yaml", strings.ReplaceAll(clusters, "spec: {}", "spec: {chaos: true}"), "platform: Chaos Mesh everywhere"))
 	s := add(t, ctx, "twin/hull")
-	own(t, ctx, s, "ring", ringEnvironment)
+	own(t, ctx, s, "ring", ring)
 
 	bound(t, s, "ring")
 	first := begin(t, ctx, s) // nothing was verified before: there is nothing beside it

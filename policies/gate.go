@@ -39,7 +39,7 @@ type Config struct {
 	// ClusterScoped knows the scope of kinds that Kubernetes does not come with, for
 	// example from discovery; an error means that somebody who may know could not be asked.
 	// Left out: a custom kind without a namespace is taken for cluster-scoped.
-	ClusterScoped func(apiVersion, kind string) (clusterScoped, known bool, err error)
+	ClusterScoped func(ctx context.Context, apiVersion, kind string) (clusterScoped, known bool, err error)
 	Keys          []string         // ids of the keys that count; left out: every key that VerifyImage trusts
 	Now           func() time.Time // default time.Now
 }
@@ -108,7 +108,7 @@ func (g *Gate) Check(ctx context.Context, in Input) (release.Verdict, error) {
 func (g *Gate) results(ctx context.Context, in Input, all []object, unreadable []Problem) ([]result, error) {
 	pods, readable := checkObjects(all, unreadable, reviewedKinds(in.Environment))
 	images := imagesOf(all, pods)
-	scope, err := g.checkScope(in, all)
+	scope, err := g.checkScope(ctx, in, all)
 	if err != nil {
 		return nil, err
 	}

@@ -262,7 +262,7 @@ func TestScopesOfCustomKinds(t *testing.T) {
 		{"the manifests define another of that name", defined("example.org", "Namespaced"), false, false, nil, release.Refused, "no cluster knows Thing.example.com"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			gate := newGate(t, policies.Config{ClusterScoped: func(apiVersion, kind string) (bool, bool, error) {
+			gate := newGate(t, policies.Config{ClusterScoped: func(_ context.Context, apiVersion, kind string) (bool, bool, error) {
 				if apiVersion != "example.com/v1" || kind != "Thing" {
 					t.Errorf("asked for %s %s", apiVersion, kind)
 				}

@@ -1,6 +1,7 @@
 package policies
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -48,7 +49,7 @@ func clusterWide() map[string][]string {
 }
 
 // checkScope holds the manifests to what the project may touch.
-func (g *Gate) checkScope(in Input, all []object) (result, error) {
+func (g *Gate) checkScope(ctx context.Context, in Input, all []object) (result, error) {
 	res := result{policy: ruleScope, claim: fmt.Sprintf("the manifests stay within project %s", in.Project.Meta.Name)}
 	spec := in.Project.Spec
 	refuse := func(object, why, fix string) {
@@ -65,7 +66,7 @@ func (g *Gate) checkScope(in Input, all []object) (result, error) {
 	}
 	scopes := scopes{wide: clusterWide(), narrow: namespaced(), defined: definedBy(all), ask: g.config.ClusterScoped}
 	for _, o := range all {
-		wide, known, err := scopes.of(o)
+		wide, known, err := scopes.of(ctx, o)
 		if err != nil {
 			return res, err
 		}
@@ -82,12 +83,12 @@ func (g *Gate) checkScope(in Input, all []object) (result, error) {
 type scopes struct {
 	wide, narrow map[string][]string // that Kubernetes comes with
 	defined      map[string]bool     // that the manifests define: cluster-scoped?
-	ask          func(apiVersion, kind string) (clusterScoped, known bool, err error)
+	ask          func(ctx context.Context, apiVersion, kind string) (clusterScoped, known bool, err error)
 }
 
 // of says whether an object's kind is cluster-scoped. What the manifests say of it counts
 // only where no cluster knows better.
-func (s scopes) of(o object) (wide, known bool, err error) {
+func (s scopes) of(ctx context.Context, o object) (wide, known bool, err error) {
 	switch {
 	case slices.Contains(s.wide[o.group], o.kind):
 		return true, true, nil
@@ -96,7 +97,7 @@ func (s scopes) of(o object) (wide, known bool, err error) {
 	case s.ask == nil:
 		return o.namespace == "", true, nil
 	}
-	wide, known, err = s.ask(strings.TrimPrefix(o.group+"/"+o.version, "/"), o.kind)
+	wide, known, err = s.ask(ctx, strings.TrimPrefix(o.group+"/"+o.version, "/"), o.kind)
 	if defined, ok := s.defined[o.qualified()]; ok && !known {
 		return defined, true, nil
 	}

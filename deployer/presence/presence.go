@@ -19,9 +19,11 @@ import (
 
 const (
 	defaultEvery = 3 * time.Second
-	atOnce       = 32               // clusters that are asked at the same time
-	patience     = 10 * time.Second // how long work goes on with a cluster that is away
+	atOnce       = 32 // clusters that are asked at the same time
 )
+
+// Patience is how long a cluster may be silent before others go on without it.
+const Patience = 10 * time.Second
 
 // ErrAway is why the context of work ends, see Watch.During.
 var ErrAway = errors.New("the cluster has not answered for too long")
@@ -95,7 +97,7 @@ func (w *Watch) note(name string, answers bool, message string) {
 		}
 		w.away[name] = now
 		w.Log.Warn("cluster does not answer", "cluster", name, "why", message)
-	case !answers && now.Sub(since) >= patience:
+	case !answers && now.Sub(since) >= Patience:
 		for stop := range w.work[name] {
 			(*stop)(fmt.Errorf("cluster %s: %w: %s", name, ErrAway, message))
 		}

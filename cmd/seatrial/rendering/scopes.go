@@ -27,22 +27,29 @@ func (s Scopes) Reached(ctx context.Context, env release.Environment) (out []rel
 	all := s.Clusters()
 	selected := release.Selected(env, all)
 	for _, c := range all {
-		if !selected[c.Meta.Name] || !s.Away(c.Meta.Name).IsZero() {
-			continue
-		}
-		if state, _ := s.Reach(ctx, c.Meta.Name); state == "Ready" {
+		if selected[c.Meta.Name] && s.answers(ctx, c.Meta.Name) {
 			out = append(out, c)
 		}
 	}
 	return out
 }
 
+// answers asks no cluster that is known to be away: each would be waited for.
+func (s Scopes) answers(ctx context.Context, cluster string) bool {
+	if !s.Away(cluster).IsZero() {
+		return false
+	}
+	state, _ := s.Reach(ctx, cluster)
+	return state == "Ready"
+}
+
 // ClusterScoped is policies.Config's: the scope of a kind that Kubernetes does not come with.
-func (s Scopes) ClusterScoped(apiVersion, kind string) (clusterScoped, known bool, err error) {
+// A cluster that does not answer may be the one that knows.
+func (s Scopes) ClusterScoped(ctx context.Context, apiVersion, kind string) (clusterScoped, known bool, err error) {
 	gvk := schema.FromAPIVersionAndKind(apiVersion, kind)
 	var silent []string
 	for _, c := range s.Clusters() {
-		if !s.Away(c.Meta.Name).IsZero() {
+		if !s.answers(ctx, c.Meta.Name) {
 			silent = append(silent, c.Meta.Name)
 			continue
 		}

@@ -15,8 +15,9 @@ import (
 	"github.com/seatrial/seatrial/release"
 )
 
-// asked are clusters a to c, of which some are known to be away and one knows kind Thing.
-func asked(t *testing.T, knows string, away ...string) rendering.Scopes {
+// asked are clusters a to c, of which some are known to be away, one has just gone and one
+// knows kind Thing.
+func asked(t *testing.T, knows, gone string, away ...string) rendering.Scopes {
 	return rendering.Scopes{
 		Clusters: func() (all []release.Cluster) {
 			for _, n := range []string{"a", "b", "c"} {
@@ -28,7 +29,7 @@ func asked(t *testing.T, knows string, away ...string) rendering.Scopes {
 			if slices.Contains(away, cluster) {
 				t.Errorf("%s was asked", cluster)
 			}
-			return map[bool]string{true: "Unreachable", false: "Ready"}[cluster == "c"], ""
+			return map[bool]string{true: "Unreachable", false: "Ready"}[cluster == gone], ""
 		},
 		Away: func(cluster string) time.Time {
 			if slices.Contains(away, cluster) {
@@ -47,18 +48,19 @@ func asked(t *testing.T, knows string, away ...string) rendering.Scopes {
 
 func TestWhoIsAwayIsNotAskedAndMayBeTheOneThatKnows(t *testing.T) {
 	for _, c := range []struct {
-		name, knows string
-		away        []string
-		known       bool
-		waitsFor    string
+		name, knows, gone string
+		away              []string
+		known             bool
+		waitsFor          string
 	}{
-		{"one knows", "b", nil, true, ""},
-		{"one knows and another is away", "b", []string{"a"}, true, ""},
-		{"nobody knows", "", nil, false, ""},
-		{"who knows is away", "b", []string{"b"}, false, "when b answers"},
+		{"one knows", "b", "", nil, true, ""},
+		{"one knows and others do not answer", "b", "c", []string{"a"}, true, ""},
+		{"nobody knows", "", "", nil, false, ""},
+		{"who knows has just gone", "c", "c", nil, false, "when c answers"},
+		{"who knows is away", "b", "", []string{"b"}, false, "when b answers"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			wide, known, err := asked(t, c.knows, c.away...).ClusterScoped("example.com/v1", "Thing")
+			wide, known, err := asked(t, c.knows, c.gone, c.away...).ClusterScoped(t.Context(), "example.com/v1", "Thing")
 			if known != c.known || wide != c.known || (err != nil) != (c.waitsFor != "") {
 				t.Errorf("wide %v, known %v, %v", wide, known, err)
 			}
@@ -71,7 +73,7 @@ func TestWhoIsAwayIsNotAskedAndMayBeTheOneThatKnows(t *testing.T) {
 
 func TestReached(t *testing.T) {
 	env := release.Environment{Spec: release.EnvironmentSpec{Waves: []release.WaveSpec{{Name: "all", Clusters: release.Selector{MatchLabels: map[string]string{"env": "prod"}}}}}}
-	got := asked(t, "", "a").Reached(t.Context(), env)
+	got := asked(t, "", "c", "a").Reached(t.Context(), env)
 	if len(got) != 1 || got[0].Meta.Name != "b" {
 		t.Errorf("%+v", got)
 	}

@@ -50,13 +50,12 @@ const berth = `  waves:
 // berthed gives a cluster the label that the environment asks for, or takes it off.
 func berthed(t *testing.T, ctx context.Context, cluster string, in bool, message string) {
 	t.Helper()
-	const file = "clusters/lab.yaml"
 	plain := "ring: " + strings.TrimPrefix(cluster, "prod-")
 	from, to := plain+"}", plain+", berth: pilot}"
 	if !in {
 		from, to = to, from
 	}
-	check(t, stage.Platform(ctx, file, swap(t, must(stage.PlatformFile(file))(t), from, to), message))
+	check(t, stage.PlatformEdit(ctx, "clusters/lab.yaml", message, func(text string) string { return swap(t, text, from, to) }))
 	clusterIs(t, ctx, cluster, "relabelled", func(c web.Cluster) bool { return (c.Labels["berth"] == "pilot") == in })
 }
 

@@ -66,8 +66,9 @@ func TestTwoRingsAreTriedAtTheSameTimeAndTheSecondNeverSeesABadRelease(t *testin
 	for _, name := range []string{"prod-canary", "prod-main"} {
 		check(t, stage.LabDo(ctx, "up", "--chaos", name))
 	}
-	clusters := must(stage.PlatformFile("clusters/lab.yaml"))(t)
-	check(t, stage.Platform(ctx, "clusters/lab.yaml", strings.ReplaceAll(clusters, "spec: {}", "spec: {chaos: true}"), "platform: Chaos Mesh everywhere"))
+	check(t, stage.PlatformEdit(ctx, "clusters/lab.yaml", "platform: Chaos Mesh everywhere", func(text string) string {
+		return strings.ReplaceAll(text, "spec: {}", "spec: {chaos: true}")
+	}))
 	s := add(t, ctx, "twin/hull")
 	own(t, ctx, s, "ring", ring)
 

@@ -154,6 +154,21 @@ func (r *Rig) Platform(ctx context.Context, file, text, message string) error {
 func (r *Rig) PlatformFiles(ctx context.Context, files map[string]string, message string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return r.platformLocked(ctx, files, message)
+}
+
+// PlatformEdit changes one file of the platform repo that others may change as well.
+func (r *Rig) PlatformEdit(ctx context.Context, file, message string, change func(string) string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	text, err := os.ReadFile(filepath.Join(r.platform.dir, file))
+	if err != nil {
+		return err
+	}
+	return r.platformLocked(ctx, map[string]string{file: change(string(text))}, message)
+}
+
+func (r *Rig) platformLocked(ctx context.Context, files map[string]string, message string) error {
 	for file, text := range files {
 		var err error
 		if text == "" {
